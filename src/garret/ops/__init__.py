@@ -1,0 +1,1 @@
+"""What garret does to clouds and nodes: one verb, one file."""

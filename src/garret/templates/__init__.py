@@ -1,0 +1,1 @@
+"""From a deployment to the text of its ROS template; pure."""
