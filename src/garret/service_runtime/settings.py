@@ -1,0 +1,165 @@
+"""What the service on a node is told at start: one record, written by the bootstrap and read by the service."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+PREFIX = "GARRET_SERVICE_"
+ENGINES = ("sdxl", "fake")
+# What systemd and a reader that knows nothing of quotes read alike.
+_PLAIN = re.compile(r"[A-Za-z0-9_./:$,@%+=-]*")
+_TRUE = ("1", "true", "yes", "on")
+_FALSE = ("", "0", "false", "no", "off")
+
+
+class SettingsError(ValueError):
+    """A setting of the service is wrong; `name` is its environment variable."""
+
+    def __init__(self, name: str, reason: str, hint: str = "") -> None:
+        super().__init__(f"{name}: {reason}" + (f". {hint}" if hint else ""))
+        self.name = name
+        self.reason = reason
+        self.hint = hint
+
+
+@dataclass(frozen=True)
+class ServiceSettings:
+    """Everything the service needs to know; a path is absolute, a time is in seconds."""
+
+    host: str = "127.0.0.1"
+    port: int = 7860
+    state_dir: Path = Path("/var/lib/garret/service")
+    models_dir: Path = Path("/home/models")
+    embeddings_dir: Path = Path("/home/embeddings")
+    config_dir: Path = Path("/usr/share/garret/demo-model")
+    login: str = "admin"
+    password_hash: str = ""
+    token_hashes: tuple[str, ...] = ()
+    tls_certificate: str = ""
+    tls_key: str = ""
+    engine: str = "sdxl"
+    device: str = "auto"
+    workers: int = 0
+    queue_limit: int = 64
+    max_batch: int = 4
+    job_timeout_s: float = 600.0
+    keep_finished_s: float = 86_400.0
+    default_checkpoint: str = ""
+    deployment: str = ""
+    allow_private_download: bool = False
+    # The fake engine's behaviour, for tests and rehearsals: seconds per picture, and faults as "oom@3,fatal@5".
+    fake_seconds: float = 0.0
+    fake_faults: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse values that no service could run with, naming the variable."""
+        _require(0 <= self.port <= 65_535, "port", f"{self.port} is not a port", "Give 1 to 65535")
+        _require(self.engine in ENGINES, "engine", f"{self.engine!r} is not an engine", f"Give one of {ENGINES}")
+        _require(
+            0 <= self.workers <= 64, "workers", f"{self.workers} is not a number of workers", "Give 0 (auto) to 64"
+        )
+        _require(1 <= self.queue_limit <= 10_000, "queue_limit", "must be 1 to 10000")
+        _require(1 <= self.max_batch <= 16, "max_batch", "must be 1 to 16")
+        _require(1 <= self.job_timeout_s <= 86_400, "job_timeout_s", "must be 1 to 86400 seconds")
+        _require(bool(self.tls_certificate) == bool(self.tls_key), "tls_key", "certificate and key come together")
+
+    @property
+    def has_login(self) -> bool:
+        """Say whether any credential is set, so that a caller can be told from a stranger."""
+        return bool(self.password_hash or self.token_hashes)
+
+    @property
+    def has_tls(self) -> bool:
+        """Say whether the service speaks TLS itself."""
+        return bool(self.tls_certificate and self.tls_key)
+
+    def to_env(self) -> dict[str, str]:
+        """Return the settings as environment variables, each on one line, defaults included."""
+        return {PREFIX + field.name.upper(): _text(getattr(self, field.name)) for field in fields(self)}
+
+    @classmethod
+    def from_env(cls, environment: Mapping[str, str]) -> ServiceSettings:
+        """Read the settings from environment variables; what is absent keeps its default."""
+        known = {PREFIX + field.name.upper(): field.name for field in fields(cls)}
+        for name in environment:
+            if name.startswith(PREFIX) and name not in known:
+                raise SettingsError(name, "is not a setting of the service", f"Known: {', '.join(sorted(known))}")
+        defaults = cls()
+        values = {
+            field: _parse(name, environment[name], getattr(defaults, field))
+            for name, field in known.items()
+            if name in environment
+        }
+        return cls(**values)  # type: ignore[arg-type]
+
+
+def read_env_file(text: str) -> dict[str, str]:
+    """Read systemd's EnvironmentFile format: NAME=value lines, optional double quotes, comments."""
+    values: dict[str, str] = {}
+    for line in text.splitlines():
+        stripped = line.strip()
+        if not stripped or stripped[0] in "#;" or "=" not in stripped:
+            continue
+        name, _, value = stripped.partition("=")
+        values[name.strip()] = _unquote(value.strip())
+    return values
+
+
+def write_env_file(values: Mapping[str, str]) -> str:
+    """Return text that both systemd's EnvironmentFile and `read_env_file` read back to the same values."""
+    return "".join(f"{name}={_quote(name, value)}\n" for name, value in values.items())
+
+
+def _quote(name: str, value: str) -> str:
+    if any(character in value for character in "\n\r\0"):
+        raise SettingsError(name, "may not hold a line break")
+    if _PLAIN.fullmatch(value):
+        return value
+    escaped = "".join("\\" + character if character in '\\"$`' else character for character in value)
+    return f'"{escaped}"'
+
+
+def _unquote(value: str) -> str:
+    if len(value) >= 2 and value[0] == value[-1] == '"':
+        parts, rest = [], iter(value[1:-1])
+        for character in rest:
+            parts.append(next(rest, "") if character == "\\" else character)
+        return "".join(parts)
+    if len(value) >= 2 and value[0] == value[-1] == "'":
+        return value[1:-1]
+    return value
+
+
+def _require(condition: bool, field: str, reason: str, hint: str = "") -> None:
+    if not condition:
+        raise SettingsError(PREFIX + field.upper(), reason, hint)
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return "1" if value else "0"
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value)
+
+
+def _parse(name: str, text: str, default: object) -> object:
+    """Turn one variable into the type its default has."""
+    if isinstance(default, bool):
+        lowered = text.strip().lower()
+        if lowered in _TRUE or lowered in _FALSE:
+            return lowered in _TRUE
+        raise SettingsError(name, f"{text!r} is neither yes nor no", "Give 1 or 0")
+    if isinstance(default, tuple):
+        return tuple(part.strip() for part in text.split(",") if part.strip())
+    if isinstance(default, Path):
+        return Path(text)
+    if isinstance(default, (int, float)):
+        try:
+            return type(default)(text)
+        except ValueError:
+            raise SettingsError(name, f"{text!r} is not a number") from None
+    return text
