@@ -1,0 +1,23 @@
+"""Run the benchmarks, all or those named: `python -m benchmarks [help_start] [deploy_again] [throughput]`."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import deploy_again, help_start, throughput
+
+BENCHMARKS = {"help_start": help_start, "deploy_again": deploy_again, "throughput": throughput}
+
+
+def main() -> int:
+    """Print a line each, keep the results, and fail when a bound is missed."""
+    missed = 0
+    for name in sys.argv[1:] or BENCHMARKS:
+        report = BENCHMARKS[name].measure()
+        report.save()
+        print(report.line(), flush=True)
+        missed += not report.kept
+    return 1 if missed else 0
+
+
+sys.exit(main())

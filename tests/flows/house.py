@@ -1,0 +1,87 @@
+"""A whole house for a test: a home of its own, the installed `garret` command, and what the official SDK sees."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+GARRET = str(Path(sys.executable).with_name("garret"))
+DEPLOY = ("deploy", "--cloud", "local", "--region", "cn-hangzhou", "--instance-type", "ecs.gn7i-c16g1.4xlarge", "--yes")
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")
+
+
+@dataclass(frozen=True)
+class House:
+    """One GARRET_HOME and the commands run in it."""
+
+    home: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The environment of a person who has set nothing but the home."""
+        kept = {
+            name: value
+            for name, value in os.environ.items()
+            if name not in PROXIES and not name.startswith(("GARRET_", "ALIBABA_"))
+        }
+        return kept | {"GARRET_HOME": str(self.home), "GARRET_CLOUD": "local", "OMP_NUM_THREADS": "1"}
+
+    def run(self, *arguments: str, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run one garret command and return what it printed, whatever its exit code."""
+        return subprocess.run(
+            [GARRET, *arguments],
+            env=self.environment | environment,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            stdin=subprocess.DEVNULL,
+            check=False,
+        )
+
+    def garret(self, *arguments: str, timeout: float = 240, **environment: str) -> str:
+        """Run one garret command that must succeed; the failure shows all that it said."""
+        done = self.run(*arguments, timeout=timeout, **environment)
+        assert done.returncode == 0, (
+            f"garret {' '.join(arguments)}: exit {done.returncode}\n{done.stdout}\n{done.stderr}"
+        )
+        return done.stdout
+
+    def json(self, *arguments: str, **environment: str) -> Any:
+        """Run one garret command with --json and return what it said."""
+        return json.loads(self.garret(*arguments, "--json", **environment))
+
+    def stacks(self) -> list[Any]:
+        """The stacks that are there, as the official SDK sees them."""
+        client = self._client("alibabacloud_ros20190910")
+        from alibabacloud_ros20190910 import models
+
+        request = models.ListStacksRequest(region_id="cn-hangzhou", page_size=50)
+        return [stack for stack in client.list_stacks(request).body.stacks or [] if stack.status != "DELETE_COMPLETE"]
+
+    def instances(self) -> list[Any]:
+        """The instances that are there, as the official SDK sees them."""
+        client = self._client("alibabacloud_ecs20140526")
+        from alibabacloud_ecs20140526 import models
+
+        reply = client.describe_instances(models.DescribeInstancesRequest(region_id="cn-hangzhou"))
+        return list(reply.body.instances.instance or [])
+
+    def _client(self, package: str) -> Any:
+        from importlib import import_module
+
+        from alibabacloud_tea_openapi.models import Config
+
+        cloud = self.json("local", "up")
+        config = Config(
+            access_key_id=cloud["access_key_id"],
+            access_key_secret=cloud["access_key_secret"],
+            endpoint=cloud["endpoint"].removeprefix("http://"),
+            protocol="http",
+            region_id="cn-hangzhou",
+        )
+        return import_module(f"{package}.client").Client(config)
