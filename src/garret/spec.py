@@ -34,7 +34,7 @@ _HINTS = {
     "bandwidth_mbps": "between 1 and 200; traffic is paid by volume, so a high limit costs nothing by itself",
     "service_port": "for example 443",
     "login": "for example --login admin",
-    "allow_cidr": "for example --allow-cidr 203.0.113.7/32; for the whole internet say it twice: --allow-cidr 0.0.0.0/0 --public",
+    "allow_cidr": "for example --allow-cidr 203.0.113.7/32; the whole internet: --allow-cidr 0.0.0.0/0 --public",
     "model": "deploy with the demo model, then `garret ops download-model` brings yours to the node",
     "image_id": "an image id of the region such as m-bp1…, or leave it out for the newest GPU image",
     "wait_timeout_s": "between 60 and 43200 seconds",
@@ -134,7 +134,7 @@ class DeploymentSpec(BaseModel):
 
     @property
     def ingress_cidrs(self) -> tuple[str, ...]:
-        """Who may reach the service port: the whole internet when only `public` was said; empty when nobody was named."""
+        """Who may reach the service port; the whole internet when only `public` was said."""
         return self.allow_cidr or ((WHOLE_INTERNET,) if self.public else ())
 
 
