@@ -1,0 +1,123 @@
+"""Serve: `python -m garret.service_runtime`, with its settings in the environment.
+
+The worker processes are started before anything else is imported, so that they load while this process does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import ipaddress
+import logging
+import os
+import signal
+import socket
+import sys
+from types import FrameType
+
+from garret.service_runtime.settings import ServiceSettings, SettingsError
+
+EXIT_SETTINGS = 2
+EXIT_PORT_BUSY = 3
+
+
+def check_exposure(settings: ServiceSettings) -> None:
+    """Refuse to listen beyond this machine without both a login and TLS."""
+    if _is_loopback(settings.host) or (settings.has_login and settings.has_tls):
+        return
+    missing = " and ".join(
+        name for name, there in (("a login", settings.has_login), ("TLS", settings.has_tls)) if not there
+    )
+    raise SettingsError(
+        "GARRET_SERVICE_HOST",
+        f"{settings.host} can be reached from other machines, and there is no {missing.removeprefix('a ')}",
+        "Set GARRET_SERVICE_PASSWORD_HASH, GARRET_SERVICE_TLS_CERTIFICATE and GARRET_SERVICE_TLS_KEY, "
+        "or listen on 127.0.0.1",
+    )
+
+
+def listen(settings: ServiceSettings) -> socket.socket:
+    """Return the bound socket, before any worker is started for nothing."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    listener.listen(512)
+    return listener
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        settings = ServiceSettings.from_env(os.environ)
+        check_exposure(settings)
+    except SettingsError as error:
+        return _say(f"garret: {error}", EXIT_SETTINGS)
+    try:
+        listener = listen(settings)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            text = f"{settings.host} port {settings.port} is in use; stop what holds it or set GARRET_SERVICE_PORT"
+        else:
+            text = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
+        return _say(f"garret: {text}", EXIT_PORT_BUSY)
+    with listener:
+        return serve(settings, listener)
+
+
+def serve(settings: ServiceSettings, listener: socket.socket) -> int:
+    """Run the HTTP server on a bound socket."""
+    from garret.service_runtime.service import Service
+
+    service = Service(settings)
+    service.pool.start_early()
+    import uvicorn
+
+    from garret.service_runtime.app import create_app
+
+    class Server(uvicorn.Server):
+        """Tells waiting callers at once that the service stops; uvicorn alone would wait for their pictures."""
+
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+            service.say_stopping()
+            super().handle_exit(sig, frame)
+
+    config = uvicorn.Config(
+        create_app(service),
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        lifespan="on",
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=30,
+        ssl_certfile=settings.tls_certificate or None,
+        ssl_keyfile=settings.tls_key or None,
+        h11_max_incomplete_event_size=16_384,
+    )
+    scheme = "https" if settings.has_tls else "http"
+    host, port = listener.getsockname()[:2]
+    print(f"garret: serving on {scheme}://{host}:{port}", flush=True)  # noqa: T201  (the one line a supervisor looks for)
+    server = Server(config)
+    with contextlib.suppress(KeyboardInterrupt):
+        server.run(sockets=[listener])
+    return 0 if server.started else 1
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _say(text: str, code: int) -> int:
+    print(text, file=sys.stderr, flush=True)  # noqa: T201  (the last line of a process that ends)
+    return code
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""The dialect of A1111's web UI: `/sdapi/v1`, bodies and replies as its clients send and read them."""
+
+from __future__ import annotations
+
+import base64
+import json
+import secrets
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import JSONResponse, Response
+
+from garret.service_runtime.api import fields
+from garret.service_runtime.api.body import read_json
+from garret.service_runtime.api.waiting import wait_for
+from garret.service_runtime.errors import BadRequest, NotBuilt
+from garret.service_runtime.infotext import VERSION
+from garret.service_runtime.models import Model
+from garret.service_runtime.request import MAXIMUM_SEED, ImageRequest, ImageResult
+from garret.service_runtime.samplers import SAMPLERS, SCHEDULES, find_sampler
+from garret.service_runtime.service import Service
+
+# What a later part of the service will do: asked for in earnest, it is refused rather than silently left out.
+_NOT_BUILT: dict[str, Callable[[Any], bool]] = {
+    "enable_hr": lambda value: value is True,
+    "restore_faces": lambda value: value is True,
+    "tiling": lambda value: value is True,
+    "refiner_checkpoint": lambda value: value not in (None, "", "None"),
+    "styles": bool,
+    "subseed_strength": lambda value: isinstance(value, (int, float)) and value != 0,
+    "script_name": lambda value: value not in (None, "", "None"),
+    "alwayson_scripts": bool,
+    "init_images": bool,
+}
+_DEFAULT_SAMPLER = "Euler"
+
+
+def parse_txt2img(body: dict[str, Any], find: Callable[[str], Model]) -> ImageRequest:
+    """Turn a txt2img body into a request; empty fields take the chosen model's defaults."""
+    for name, asked in _NOT_BUILT.items():
+        if asked(body.get(name)):
+            raise NotBuilt(f"{name}: not there yet", "Leave the field out")
+    override = fields.mapping(body, "override_settings")
+    model = find(fields.text(override, "sd_model_checkpoint"))
+    defaults = model.defaults
+    named = fields.text(body, "sampler_name") or fields.text(body, "sampler_index") or _DEFAULT_SAMPLER
+    sampler, schedule = find_sampler(named, fields.text(body, "scheduler"))
+    seed = fields.integer(body, "seed", -1)
+    if not -1 <= seed <= MAXIMUM_SEED:
+        raise BadRequest("seed", "is out of range", f"Give 0 to {MAXIMUM_SEED}, or -1 for any")
+    return ImageRequest(
+        checkpoint=model.name,
+        prompt=fields.text(body, "prompt"),
+        negative_prompt=fields.text(body, "negative_prompt"),
+        width=fields.integer(body, "width", defaults.size),
+        height=fields.integer(body, "height", defaults.size),
+        steps=fields.integer(body, "steps", defaults.steps),
+        cfg_scale=fields.number(body, "cfg_scale", defaults.cfg_scale),
+        seed=secrets.randbelow(2**32) if seed == -1 else seed,
+        sampler=sampler.name,
+        schedule=schedule.name,
+        batch_size=fields.integer(body, "batch_size", 1),
+        n_iter=fields.integer(body, "n_iter", 1),
+    )
+
+
+def info_of(result: ImageResult) -> dict[str, Any]:
+    """Return what A1111 puts into the reply's `info`, before it becomes text."""
+    request, count = result.request, result.request.count
+    seeds = [request.seed_of(index) for index in range(count)]
+    return {
+        "prompt": request.prompt,
+        "all_prompts": [request.prompt] * count,
+        "negative_prompt": request.negative_prompt,
+        "all_negative_prompts": [request.negative_prompt] * count,
+        "seed": seeds[0],
+        "all_seeds": seeds,
+        "subseed": seeds[0],
+        "all_subseeds": seeds,
+        "subseed_strength": 0,
+        "width": request.width,
+        "height": request.height,
+        "sampler_name": request.sampler,
+        "cfg_scale": request.cfg_scale,
+        "steps": request.steps,
+        "batch_size": request.batch_size,
+        "restore_faces": False,
+        "face_restoration_model": None,
+        "sd_model_name": result.model_name,
+        "sd_model_hash": result.model_sha256[:10],
+        "sd_vae_name": None,
+        "sd_vae_hash": None,
+        "seed_resize_from_w": -1,
+        "seed_resize_from_h": -1,
+        "denoising_strength": None,
+        "extra_generation_params": {},
+        "index_of_first_image": 0,
+        "infotexts": list(result.infotexts),
+        "styles": [],
+        "job_timestamp": datetime.now(UTC).strftime("%Y%m%d%H%M%S"),
+        "clip_skip": 1,
+        "is_using_inpainting_conditioning": False,
+        "version": VERSION,
+    }
+
+
+def reply_of(result: ImageResult, body: dict[str, Any], *, send_images: bool) -> bytes:
+    """Return the reply's JSON; the pictures are joined in as they are, since encoding megabytes of text takes long."""
+    pictures = result.pictures if send_images else ()
+    quoted = (b'"' + base64.b64encode(picture) + b'"' for picture in pictures)
+    parameters = {**body, **_parameters(result.request)}
+    rest = {"parameters": parameters, "info": json.dumps(info_of(result)), "garret_job": result.job_id}
+    return b'{"images":[' + b",".join(quoted) + b"]," + json.dumps(rest).encode()[1:]
+
+
+def router(service: Service) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/sdapi/v1", tags=["A1111"])
+
+    @routes.post("/txt2img", openapi_extra=_TXT2IMG_SCHEMA)
+    async def txt2img(request: Request) -> Response:
+        """Make pictures from words."""
+        body = await read_json(request)
+        send_images = fields.boolean(body, "send_images", True)
+        asked = parse_txt2img(body, service.models.find_checkpoint)
+        result = await wait_for(service, asked, request)
+        return Response(reply_of(result, body, send_images=send_images), media_type="application/json")
+
+    @routes.get("/sd-models")
+    async def sd_models() -> list[dict[str, Any]]:
+        """List the checkpoints."""
+        return [_checkpoint(model) for model in service.models.all("checkpoint")]
+
+    @routes.get("/samplers")
+    async def samplers() -> list[dict[str, Any]]:
+        """List the samplers."""
+        return [{"name": entry.name, "aliases": list(entry.aliases), "options": {}} for entry in SAMPLERS]
+
+    @routes.get("/schedulers")
+    async def schedulers() -> list[dict[str, Any]]:
+        """List the spacings of noise levels."""
+        rest = {"aliases": None, "default_rho": -1, "need_inner_model": False}
+        return [{"name": entry.name, "label": entry.label, **rest} for entry in SCHEDULES]
+
+    @routes.get("/options")
+    async def options() -> dict[str, Any]:
+        """Return the settings that clients read."""
+        models = service.models.all("checkpoint")
+        model = service.models.find_checkpoint() if models else None
+        return {
+            "sd_model_checkpoint": model.title if model else None,
+            "sd_checkpoint_hash": model.sha256 if model else None,
+            "sd_vae": "Automatic",
+            "samples_format": "png",
+            "CLIP_stop_at_last_layers": 1,
+        }
+
+    @routes.post("/options")
+    async def set_options(request: Request) -> Response:
+        """Choose the checkpoint for requests that name none; other settings are accepted and change nothing."""
+        title = fields.text(await read_json(request), "sd_model_checkpoint")
+        if title:
+            service.models.choose(service.models.find_checkpoint(title))
+        return JSONResponse(None)
+
+    @routes.get("/progress")
+    async def progress() -> dict[str, Any]:
+        """Tell how far the jobs are that are not over."""
+        return progress_of(service)
+
+    @routes.post("/interrupt")
+    async def interrupt(request: Request) -> dict[str, Any]:
+        """Stop the caller's own jobs at their next step."""
+        for live in service.live:
+            if live.owner == request.state.caller:
+                service.cancel(live.job_id, "interrupted by its owner")
+        return {}
+
+    @routes.post("/refresh-checkpoints")
+    async def refresh_checkpoints() -> Response:
+        """Look for new checkpoints; they would be seen without this as well."""
+        service.models.all("checkpoint")
+        return JSONResponse(None)
+
+    return routes
+
+
+def progress_of(service: Service) -> dict[str, Any]:
+    """Return A1111's progress record; idle is progress 0 and job_count 0."""
+    live = service.live
+    running = [job for job in live if job.started]
+    state = {
+        "skipped": False,
+        "interrupted": False,
+        "stopping_generation": False,
+        "job": running[0].job_id if running else "",
+        "job_count": len(live),
+        "job_timestamp": datetime.now(UTC).strftime("%Y%m%d%H%M%S"),
+        "job_no": 0,
+        "sampling_step": running[0].step if running else 0,
+        "sampling_steps": running[0].request.steps if running else 0,
+    }
+    share, remaining = 0.0, 0.0
+    if running:
+        job = running[0]
+        share = min(1.0, 0.01 + job.step / (len(live) * job.request.steps))
+        elapsed = time.time() - job.began
+        remaining = elapsed / share - elapsed
+    return {"progress": share, "eta_relative": remaining, "state": state, "current_image": None, "textinfo": None}
+
+
+def _checkpoint(model: Model) -> dict[str, Any]:
+    return {
+        "title": model.title,
+        "model_name": model.name,
+        "hash": model.sha256[:10] or None,
+        "sha256": model.sha256 or None,
+        "filename": str(model.path),
+        "config": None,
+    }
+
+
+def _parameters(request: ImageRequest) -> dict[str, Any]:
+    """Return the fields as they were used, under the dialect's names."""
+    values = request.to_dict()
+    values.pop("checkpoint")
+    return {**values, "sampler_name": values.pop("sampler"), "scheduler": values.pop("schedule")}
+
+
+def _property(kind: str, description: str) -> dict[str, Any]:
+    return {"type": [kind, "null"], "description": description}
+
+
+_TXT2IMG_SCHEMA: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "prompt": _property("string", "at most 4,000 characters"),
+                        "negative_prompt": _property("string", "what the picture should not show"),
+                        "width": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
+                        "height": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
+                        "steps": _property("integer", "1 to 100"),
+                        "cfg_scale": _property("number", "0 to 30"),
+                        "seed": _property("integer", "-1 for any"),
+                        "batch_size": _property("integer", "1 to 4"),
+                        "n_iter": _property("integer", "1 to 16; at most 16 pictures in all"),
+                        "sampler_name": _property("string", ", ".join(entry.name for entry in SAMPLERS)),
+                        "scheduler": _property("string", ", ".join(entry.label for entry in SCHEDULES)),
+                        "override_settings": _property("object", '{"sd_model_checkpoint": "name"}'),
+                        "send_images": _property("boolean", "false: only parameters and info"),
+                    },
+                }
+            }
+        },
+    }
+}

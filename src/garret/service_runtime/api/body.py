@@ -1,0 +1,66 @@
+"""JSON bodies, read within bounds: what is no clean JSON object is refused before anything looks at it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from typing import Any, NoReturn
+
+from starlette.requests import ClientDisconnect, Request
+
+from garret.service_runtime.errors import BadRequest, TooLarge, TooSlow
+
+MAXIMUM_JSON_BYTES = 1_000_000
+BETWEEN_BYTES_S = 30.0
+
+
+async def read_json(request: Request) -> dict[str, Any]:
+    """Return the body's JSON object, or say what is wrong with it."""
+    body = await read_body(request)
+    try:
+        values = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
+    except UnicodeDecodeError:
+        raise BadRequest("body", "is not UTF-8 text") from None
+    except RecursionError:
+        raise BadRequest("body", "is nested too deep") from None
+    except json.JSONDecodeError as error:
+        raise BadRequest("body", f"is not JSON: {error.msg} at character {error.pos}") from None
+    except ValueError:
+        raise BadRequest("body", "holds a number with too many digits") from None
+    if not isinstance(values, dict):
+        raise BadRequest("body", "is not a JSON object", 'Send {"prompt": "…"}')
+    return values
+
+
+async def read_body(request: Request, limit: int = MAXIMUM_JSON_BYTES) -> bytes:
+    """Return the body, refusing one that is longer than `limit` bytes as soon as that is known."""
+    announced = request.headers.get("content-length", "")
+    if announced.isdigit() and (len(announced) > 12 or int(announced) > limit):
+        raise TooLarge(f"the body has {announced[:20]} bytes", f"At most {limit}")
+    parts: list[bytes] = []
+    size, stream = 0, request.stream()
+    try:
+        while True:
+            part = await asyncio.wait_for(anext(stream, b""), BETWEEN_BYTES_S)
+            if not part:
+                return b"".join(parts)
+            size += len(part)
+            if size > limit:
+                raise TooLarge(f"the body is longer than {limit} bytes", f"At most {limit}")
+            parts.append(part)
+    except TimeoutError:
+        raise TooSlow(f"no part of the body came for {BETWEEN_BYTES_S:g} s") from None
+    except ClientDisconnect:
+        raise TooSlow("the connection closed before the body was whole") from None
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise BadRequest("body", f"holds {name}, which is not JSON", "Send a number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise BadRequest("body", f"holds {text[:40]}, which is beyond any number here")
+    return number

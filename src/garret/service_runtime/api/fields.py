@@ -1,0 +1,70 @@
+"""Reading one field of a JSON body: null means absent, the wrong type is named, nothing is guessed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from garret.service_runtime.errors import BadRequest
+
+Values = Mapping[str, Any]
+
+
+def text(values: Values, name: str, default: str = "") -> str:
+    """Return a text field."""
+    value = values.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, str):
+        raise BadRequest(name, f"must be text, not {_kind(value)}")
+    return value
+
+
+def integer(values: Values, name: str, default: int) -> int:
+    """Return a whole number; 20.0 is one, "20" and true are not."""
+    value = values.get(name)
+    if value is None:
+        return default
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise BadRequest(name, f"must be a whole number, not {_kind(value)}")
+    return value
+
+
+def number(values: Values, name: str, default: float) -> float:
+    """Return a number."""
+    value = values.get(name)
+    if value is None:
+        return default
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise BadRequest(name, f"must be a number, not {_kind(value)}")
+    try:
+        return float(value)
+    except OverflowError:
+        raise BadRequest(name, "is beyond any number here") from None
+
+
+def boolean(values: Values, name: str, default: bool) -> bool:
+    """Return true or false."""
+    value = values.get(name)
+    if value is None:
+        return default
+    if not isinstance(value, bool):
+        raise BadRequest(name, f"must be true or false, not {_kind(value)}")
+    return value
+
+
+def mapping(values: Values, name: str) -> dict[str, Any]:
+    """Return a nested object, empty when absent."""
+    value = values.get(name)
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise BadRequest(name, f"must be an object, not {_kind(value)}")
+    return value
+
+
+def _kind(value: object) -> str:
+    names = {bool: "true or false", int: "a number", float: "a number", str: "text", list: "a list", dict: "an object"}
+    return names.get(type(value), type(value).__name__)

@@ -1,0 +1,131 @@
+"""Who calls: Basic and Bearer alike on every route but /healthz, failed logins slowed down, other sites kept out."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import binascii
+import hashlib
+import hmac
+import ipaddress
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from urllib.parse import urlsplit
+
+from garret.service_runtime.errors import Busy, Forbidden, Unauthorized
+from garret.service_runtime.passwords import verify_password, verify_token
+from garret.service_runtime.settings import ServiceSettings
+
+FAILURES_ALLOWED = 10
+FAILURE_WINDOW_S = 60.0
+_REMEMBERED = 64
+_ADDRESSES = 10_000
+
+
+class Throttle:
+    """Counts failed logins per address over a minute."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: dict[str, deque[float]] = {}
+
+    def check(self, address: str) -> None:
+        """Refuse an address that failed too often, saying when to come back."""
+        failures = self._failures.get(address)
+        if not failures:
+            return
+        now = self._clock()
+        while failures and now - failures[0] > FAILURE_WINDOW_S:
+            failures.popleft()
+        if len(failures) >= FAILURES_ALLOWED:
+            wait = int(FAILURE_WINDOW_S - (now - failures[0])) + 1
+            raise Busy("too many failed logins from this address", f"Try again in {wait} s", retry_after=wait)
+
+    def fail(self, address: str) -> None:
+        """Note a failed login."""
+        if len(self._failures) >= _ADDRESSES:
+            self._failures.clear()
+        self._failures.setdefault(address, deque(maxlen=FAILURES_ALLOWED)).append(self._clock())
+
+
+class Authenticator:
+    """Turns an Authorization header into the caller's name."""
+
+    def __init__(self, settings: ServiceSettings, throttle: Throttle | None = None) -> None:
+        self._settings = settings
+        self._throttle = throttle or Throttle()
+        self._key = secrets.token_bytes(32)
+        # Digests of logins that were right: scrypt is dear by design, and Basic sends the password each time.
+        self._known: dict[bytes, str] = {}
+        # One costly check at a time, so that guessing cannot take every core.
+        self._turn = asyncio.Semaphore(1)
+
+    async def caller(self, header: str, address: str) -> str:
+        """Return who calls, or raise Unauthorized; without any login set, everybody is "local"."""
+        if not self._settings.has_login:
+            return "local"
+        scheme, _, value = header.strip().partition(" ")
+        login, secret = _credentials(scheme, value.strip())
+        if not secret:
+            raise Unauthorized("this service needs a login", "Send Basic login:password or Bearer token")
+        for hashed in self._settings.token_hashes:
+            if verify_token(secret, hashed):
+                return f"token-{hashed.rpartition('$')[2][:8]}"
+        digest = hmac.digest(self._key, f"{login}\0{secret}".encode("utf-8", "surrogatepass"), hashlib.sha256)
+        if digest in self._known:
+            return self._known[digest]
+        self._throttle.check(address)
+        async with self._turn:
+            self._throttle.check(address)
+            right = await asyncio.to_thread(self._verify, login, secret)
+        if not right:
+            self._throttle.fail(address)
+            raise Unauthorized("the login or password is wrong", "`garret status` shows the login")
+        if len(self._known) >= _REMEMBERED:
+            self._known.clear()
+        self._known[digest] = login
+        return login
+
+    def _verify(self, login: str, secret: str) -> bool:
+        expected = self._settings.login
+        same = hmac.compare_digest(login.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass"))
+        # Both are always looked at, so that the time taken does not tell whether the login exists.
+        return verify_password(secret, self._settings.password_hash) and same
+
+
+def check_origin(headers: Mapping[str, str], *, local_only: bool) -> None:
+    """Refuse requests that another web site makes in a visitor's browser, or under a foreign name for loopback."""
+    host = headers.get("host", "")
+    origin = headers.get("origin", "")
+    if origin and urlsplit(origin).netloc.lower() != host.lower():
+        raise Forbidden("this request comes from another web site", "Open the service's own page")
+    if headers.get("sec-fetch-site", "") == "cross-site" and headers.get("sec-fetch-mode", "") != "navigate":
+        raise Forbidden("this request comes from another web site", "Open the service's own page")
+    if local_only and not _is_loopback_name(host):
+        raise Forbidden(f"without a login the service answers to loopback names only, not to {host[:80]!r}")
+
+
+def _is_loopback_name(host: str) -> bool:
+    name = urlsplit(f"//{host}").hostname or ""
+    if name == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(name).is_loopback
+    except ValueError:
+        return False
+
+
+def _credentials(scheme: str, value: str) -> tuple[str, str]:
+    """Return login and secret of a header; the secret is empty when there is none."""
+    if scheme.lower() == "bearer":
+        return "", value
+    if scheme.lower() != "basic":
+        return "", ""
+    try:
+        text = base64.b64decode(value, validate=True).decode("utf-8")
+    except (binascii.Error, ValueError):
+        return "", ""
+    login, _, secret = text.partition(":")
+    return login, secret

@@ -1,0 +1,119 @@
+"""What crosses between the API process and a worker, and nothing else: typed records, framed, never pickled.
+
+A frame is two big-endian 32-bit lengths, a JSON header and raw bytes: `{"kind": "Made", …}`, its RGB.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+from garret.service_runtime.batch import Batch
+
+LENGTHS = struct.Struct(">II")
+MAXIMUM_HEADER = 1 << 20
+MAXIMUM_PAYLOAD = 64 << 20
+
+
+class FrameError(ValueError):
+    """The other end sent what is no message."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """To the worker: make this batch."""
+
+    number: int
+    batch: Batch
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """To the worker: stop this batch at its next step."""
+
+    number: int
+
+
+@dataclass(frozen=True)
+class Ready:
+    """From the worker: it can take work; says on what device, and how long loading took in seconds."""
+
+    device: str
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Stepped:
+    """From the worker: so many steps of a batch are done."""
+
+    number: int
+    done: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Made:
+    """From the worker: one picture of a batch as rows of RGB bytes."""
+
+    number: int
+    index: int
+    width: int
+    height: int
+    rgb: bytes
+
+
+@dataclass(frozen=True)
+class Done:
+    """From the worker: a batch is over; `cancelled` when it was stopped."""
+
+    number: int
+    cancelled: bool = False
+
+
+@dataclass(frozen=True)
+class Failed:
+    """From the worker: a batch failed; `error` is a name from the service's error tree."""
+
+    number: int
+    error: str
+    message: str
+
+
+Message = Run | Cancel | Ready | Stepped | Made | Done | Failed
+_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Run, Cancel, Ready, Stepped, Made, Done, Failed)}
+
+
+def encode(message: Message) -> bytes:
+    """Return the frame of a message."""
+    fields: dict[str, Any] = dict(vars(message))
+    payload: bytes = fields.pop("rgb", b"")
+    if isinstance(message, Run):
+        fields["batch"] = message.batch.to_dict()
+    header = json.dumps({"kind": type(message).__name__, **fields}).encode()
+    return LENGTHS.pack(len(header), len(payload)) + header + payload
+
+
+def check_lengths(prefix: bytes) -> tuple[int, int]:
+    """Return the lengths of header and payload in bytes, refusing what no message has."""
+    header, payload = LENGTHS.unpack(prefix)
+    if header > MAXIMUM_HEADER or payload > MAXIMUM_PAYLOAD:
+        raise FrameError(f"a frame of {header} + {payload} bytes is no message")
+    return header, payload
+
+
+def decode(header: bytes, payload: bytes) -> Message:
+    """Return the message of a frame."""
+    try:
+        fields = json.loads(header)
+        kind = _KINDS[fields.pop("kind")]
+        if kind is Made:
+            fields["rgb"] = payload
+        if kind is Run:
+            fields["batch"] = Batch.from_dict(fields["batch"])
+        message: Message = kind(**fields)
+    except (KeyError, TypeError, AttributeError, ValueError) as error:
+        raise FrameError(f"not a message: {error}") from error
+    return message

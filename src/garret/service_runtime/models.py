@@ -1,0 +1,188 @@
+"""The models on this node, by type and name; a file put into its folder is seen without a restart."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sqlite3
+import threading
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from garret.service_runtime.errors import NotFound
+from garret.service_runtime.families import SDXL, Defaults, defaults_of, family_of, find_configuration, native_size
+from garret.service_runtime.safetensors_header import NotSafetensors, read_header
+
+FOLDERS = {"checkpoint": "Stable-diffusion", "lora": "Lora", "vae": "VAE"}
+TYPES = (*FOLDERS, "other")
+SUFFIX = ".safetensors"
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model: a safetensors file, or a folder as diffusers writes it; sizes in bytes."""
+
+    name: str
+    type: str
+    path: Path
+    size: int
+    modified_ns: int
+    family: str
+    problem: str = ""
+    sha256: str = ""
+    native_size: int = 1024
+
+    @property
+    def title(self) -> str:
+        """Return the name that clients of A1111 show and send back: "demo.safetensors [0123456789]"."""
+        return f"{self.path.name} [{self.sha256[:10]}]" if self.sha256 else self.path.name
+
+    @property
+    def defaults(self) -> Defaults:
+        """Return what an empty field means for this model."""
+        return defaults_of(self.native_size)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the record as JSON values."""
+        return {**vars(self), "path": str(self.path), "title": self.title}
+
+
+class HashCache:
+    """SHA-256 of files, kept by path, size and time in SQLite, which the service and the node's command line share."""
+
+    def __init__(self, path: Path) -> None:
+        self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._database = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=10)
+        self._database.execute("PRAGMA journal_mode=WAL")
+        self._database.execute(
+            "CREATE TABLE IF NOT EXISTS hashes (path TEXT PRIMARY KEY, size INTEGER, modified_ns INTEGER, sha256 TEXT)"
+        )
+
+    def close(self) -> None:
+        """Close the database."""
+        with self._lock:
+            self._database.close()
+
+    def get(self, path: Path, size: int, modified_ns: int) -> str:
+        """Return the hash kept for this very file, or ""."""
+        statement = "SELECT sha256 FROM hashes WHERE path = ? AND size = ? AND modified_ns = ?"
+        with self._lock:
+            row = self._database.execute(statement, (str(path), size, modified_ns)).fetchone()
+        return str(row[0]) if row else ""
+
+    def put(self, path: Path, size: int, modified_ns: int, sha256: str) -> None:
+        """Keep a file's hash."""
+        with self._lock:
+            self._database.execute(
+                "INSERT OR REPLACE INTO hashes VALUES (?, ?, ?, ?)", (str(path), size, modified_ns, sha256)
+            )
+
+
+class Models:
+    """The registry. Reads headers, never weights, and each file's only once."""
+
+    def __init__(self, root: Path, config_dir: Path, hashes: HashCache, default: str = "") -> None:
+        self._root = root
+        self._config_dir = config_dir
+        self._hashes = hashes
+        self._default = default
+        self._known: dict[Path, Model] = {}
+        self._lock = threading.Lock()
+
+    def folder(self, model_type: str) -> Path:
+        """Return the folder of a type that has one."""
+        return self._root / FOLDERS[model_type]
+
+    def all(self, model_type: str | None = None) -> list[Model]:
+        """Return the models there are now, by type and name."""
+        with self._lock:
+            found = [self._model(kind, path) for kind, path in self._paths() if model_type in (None, kind)]
+        return sorted((model for model in found if model), key=lambda model: (model.type, model.name))
+
+    def find_checkpoint(self, text: str = "") -> Model:
+        """Return the checkpoint that a title, file name, name or hash means; the default one for an empty text."""
+        models = self.all("checkpoint")
+        wanted = text or self._default
+        if not wanted:
+            usable = [model for model in models if not model.problem and model.family == SDXL]
+            if usable or models:
+                return (usable or models)[0]
+            raise NotFound(
+                f"there is no checkpoint in {self.folder('checkpoint')}", "Put one there: garret ops download-model"
+            )
+        for model in models:
+            if wanted in (model.name, model.path.name, model.title, f"{model.name} [{model.sha256[:10]}]"):
+                return model
+            if len(wanted) >= 10 and model.sha256.startswith(wanted.lower()):
+                return model
+        known = ", ".join(model.name for model in models) or "none"
+        raise NotFound(f"no checkpoint is called {wanted[:120]!r}", f"There are: {known[:1000]}")
+
+    def choose(self, model: Model) -> None:
+        """Make a checkpoint the one that requests without a name get."""
+        self._default = model.name
+
+    def hash_all(self) -> None:
+        """Compute the hashes that are not known yet; takes seconds per gigabyte."""
+        for model in self.all():
+            if not model.sha256 and model.path.is_file():
+                digest = sha256_of(model.path)
+                self._hashes.put(model.path, model.size, model.modified_ns, digest)
+
+    def _paths(self) -> list[tuple[str, Path]]:
+        folders = {folder: kind for kind, folder in FOLDERS.items()}
+        found = []
+        for folder in sorted(self._root.iterdir()) if self._root.is_dir() else []:
+            if not folder.is_dir() or folder.name.startswith("."):
+                continue
+            kind = folders.get(folder.name, "other")
+            for path in sorted((*folder.glob("*"), *folder.glob("*/*"))):
+                is_file = (
+                    path.suffix.lower() == SUFFIX and path.is_file() and not (path.parent / "model_index.json").exists()
+                )
+                if not path.name.startswith(".") and (is_file or (path / "model_index.json").is_file()):
+                    found.append((kind, path))
+        return found
+
+    def _model(self, kind: str, path: Path) -> Model | None:
+        try:
+            status = path.stat()
+        except OSError:
+            return None
+        known = self._known.get(path)
+        if known is None or (known.size, known.modified_ns) != (status.st_size, status.st_mtime_ns):
+            known = self._read(kind, path, status.st_size, status.st_mtime_ns)
+        if not known.sha256 and path.is_file():
+            known = replace(known, sha256=self._hashes.get(path, known.size, known.modified_ns))
+        self._known[path] = known
+        return known
+
+    def _read(self, kind: str, path: Path, size: int, modified_ns: int) -> Model:
+        name = path.stem if path.is_file() else path.name
+        if path.is_dir():
+            return Model(name, kind, path, size, modified_ns, *_folder_facts(path))
+        try:
+            header = read_header(path)
+        except (NotSafetensors, OSError) as error:
+            return Model(name, kind, path, size, modified_ns, "unknown", str(error))
+        family = family_of(header)
+        side = native_size(find_configuration(header, self._config_dir)) if family == SDXL else 1024
+        return Model(name, kind, path, size, modified_ns, family, native_size=side)
+
+
+def sha256_of(path: Path) -> str:
+    """Return a file's SHA-256 in hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folder_facts(path: Path) -> tuple[str, str, str, int]:
+    """Return family, problem, hash and native size of a diffusers folder."""
+    try:
+        index = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
+        family = SDXL if str(index["_class_name"]).startswith("StableDiffusionXL") else "unknown"
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        return "unknown", f"model_index.json: {error}", "", 1024
+    return family, "", "", native_size(path)
