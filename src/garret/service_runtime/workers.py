@@ -38,6 +38,8 @@ from garret.service_runtime.settings import ServiceSettings
 logger = logging.getLogger(__name__)
 
 _PACKAGE_ROOT = Path(__file__).resolve().parents[2]
+# Models come from files on this node only; the libraries neither ask their hub nor advertise it.
+_QUIET = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error"}
 _LONGEST_PAUSE_S = 30.0
 _STOP_S = 3.0
 STARTS_BEFORE_GIVING_UP = 3
@@ -76,7 +78,7 @@ def start_process(settings: ServiceSettings, index: int, devices: int, checkpoin
     ours, theirs = socket.socketpair()
     # A worker makes pictures; it needs no credential of the service.
     told = replace(settings, password_hash="", token_hashes=(), tls_certificate="", tls_key="")
-    environment = {**os.environ, **told.to_env()}
+    environment = {**os.environ, **_QUIET, **told.to_env()}
     path = environment.get("PYTHONPATH", "")
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), path)))
     if devices:
@@ -129,7 +131,9 @@ class Worker:
             self.failed_starts = 0 if was_ready else self.failed_starts + 1
             self._tell_loss(process.process.returncode)
             self._process = None
-            await asyncio.sleep(0 if was_ready else min(2.0 ** (self.failed_starts - 1), _LONGEST_PAUSE_S))
+            await asyncio.sleep(0 if was_ready else min(2.0 ** (self.failed_starts - 1), # Models come from files on this node only; the libraries neither ask their hub nor advertise it.
+_QUIET = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error"}
+_LONGEST_PAUSE_S))
 
     def feed(self) -> None:
         """Give the process its next batch when it is idle, or busy with the last moments of one."""

@@ -24,6 +24,7 @@ from garret.service_runtime.samplers import find_sampler, scheduler_options
 
 logger = logging.getLogger(__name__)
 diffusers.utils.logging.set_verbosity_error()
+diffusers.utils.logging.disable_progress_bar()
 
 KEPT = 2
 Key = tuple[str, int, int]
