@@ -1,0 +1,249 @@
+"""The first program of ours on a node: wait for the runtime bundle, check it, unpack it, and hand over to the runner.
+
+It travels as text inside the user-data, alone, before anything of garret is on the machine. So it uses the standard
+library only, parses under Python 3.9, fits in a few kilobytes, and holds what both stages need: the journal and the
+signal to the stack. `garret.image_bootstrap.runner` imports them from here. It reads:
+
+GARRET_PREFIX   folder in front of every path; "" on a real node
+GARRET_PYTHON   interpreter for the second stage; else the one that runs this
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shlex
+import shutil
+import sys
+import tarfile
+import time
+import traceback
+import urllib.request
+from datetime import datetime, timezone
+from pathlib import Path
+
+UNPACKED_LIMIT = 64 * 1024 * 1024
+PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+
+
+class StepEnd(Exception):  # noqa: N818 - skipping is no error
+    """A step ended early; the text is the reason that a person reads."""
+
+
+class StepFailed(StepEnd):
+    """A step cannot be done."""
+
+
+class StepSkipped(StepEnd):
+    """A step does not apply on this machine; the text says why."""
+
+
+class Journal:
+    """What happened to the machine, one JSON line per change, and a log beside it for people."""
+
+    def __init__(self, root: Path) -> None:
+        self.path = root / "var/lib/garret/bootstrap.jsonl"
+        self.log_path = root / "var/log/garret/bootstrap.log"
+        for path in (self.path, self.log_path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+
+    def write(self, step: str, state: str, seconds: float = 0.0, reason: str = "") -> None:
+        """Append one line; state is running, done, skipped or failed."""
+        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")  # noqa: UP017 - Python 3.9
+        line = {"at": at, "step": step, "state": state, "seconds": round(seconds, 2), "reason": reason}
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self.log(f"{step} {state}" + (f": {reason}" if reason else ""))
+
+    def log(self, text: str) -> None:
+        """Append to the log, and show it on the console."""
+        with self.log_path.open("a", encoding="utf-8") as file:
+            file.write(f"{datetime.now(timezone.utc):%H:%M:%S} {text}\n")  # noqa: UP017 - Python 3.9
+        print(text, flush=True)  # noqa: T201 - cloud-init keeps the console
+
+    def tail(self, characters: int = 800) -> str:
+        """Return the end of the log."""
+        return self.log_path.read_text("utf-8", "replace")[-characters:] if self.log_path.exists() else ""
+
+    def run(self, step: str, work, *arguments) -> None:  # type: ignore[no-untyped-def]
+        """Do one step and journal how it went and how long it took."""
+        self.write(step, "running")
+        started = time.monotonic()
+        try:
+            work(*arguments)
+        except StepSkipped as skipped:
+            self.write(step, "skipped", time.monotonic() - started, str(skipped))
+        except Exception as error:
+            reason = str(error) if isinstance(error, StepFailed) else f"{type(error).__name__}: {error}"
+            if not isinstance(error, StepFailed):
+                self.log(traceback.format_exc())
+            self.write(step, "failed", time.monotonic() - started, reason)
+            raise StepFailed(f"{step}: {reason}") from error
+        else:
+            self.write(step, "done", time.monotonic() - started)
+
+
+def signal_request(command: str, body: bytes) -> urllib.request.Request:
+    """Turn the stack's curl command into a request; only headers, method and address of it are used."""
+    words = shlex.split(command)
+    if not words or words[0] != "curl":
+        raise ValueError("not a curl command")
+    headers = {"Content-Type": "application/json"}
+    address, rest = "", iter(words[1:])
+    for word in rest:
+        if word in ("-H", "--header"):
+            name, _, value = next(rest, "").partition(":")
+            headers[name.strip()] = value.strip()
+        elif word in ("-X", "--request", "-d", "--data", "--data-binary", "-m", "--max-time"):
+            next(rest, "")
+        elif not word.startswith("-"):
+            address = word
+    if not address.startswith(("http://", "https://")):
+        raise ValueError("no http address in the curl command")
+    return urllib.request.Request(address, data=body, headers=headers, method="POST")  # noqa: S310 - checked above
+
+
+def send_signal(
+    root: Path, journal: Journal, status: str, reason: str, *, data: str = "", pauses: tuple[float, ...] = PAUSES
+) -> bool:
+    """Tell the stack SUCCESS or FAILURE, with a few retries; False when nobody could be told."""
+    file = root / "var/lib/garret/signal"
+    command = file.read_text("utf-8").strip() if file.exists() else ""
+    body = json.dumps({"status": status, "reason": reason, "id": "node", "data": data}).encode()
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    for pause in (*pauses, 0):
+        try:
+            with opener.open(signal_request(command, body), timeout=20):
+                journal.write("signal", "done", reason=status)
+                return True
+        except (OSError, ValueError) as error:
+            # Not the command itself: it is signed, and whoever holds it can speak for this node.
+            why = f"{status} was not delivered: {error}"
+            if pause == 0 or isinstance(error, ValueError):
+                break
+            time.sleep(pause)
+    journal.write("signal", "failed", reason=why)
+    return False
+
+
+def ensure_resume(root: Path, environment: dict[str, str]) -> None:
+    """Install the unit that runs this program again at boot: cloud-init runs user-data once in a node's life."""
+    source = root / "var/lib/garret/garret-bootstrap.service"
+    target = root / "etc/systemd/system/garret-bootstrap.service"
+    wanted = root / "etc/systemd/system/multi-user.target.wants/garret-bootstrap.service"
+    kept = [f'"{key}={environment[key]}"' for key in sorted(environment) if key.startswith("GARRET_") or key == "PATH"]
+    text = source.read_text("utf-8").replace("@ROOT@", str(root).rstrip("/"))
+    text = text.replace("@PYTHON@", environment.get("GARRET_PYTHON") or sys.executable)
+    text = text.replace("@ENVIRONMENT@", " ".join(kept))
+    wanted.parent.mkdir(parents=True, exist_ok=True)
+    if not target.exists() or target.read_text("utf-8") != text:
+        target.write_text(text, "utf-8")
+    if not wanted.is_symlink():
+        # What `systemctl enable` does; but this works before any manager has seen the unit.
+        wanted.symlink_to("../garret-bootstrap.service")
+
+
+def ensure_bundle(root: Path, config: dict, poll_s: float = 0.5) -> None:  # type: ignore[type-arg]
+    """Have the bundle unpacked below /opt/garret/runtime and /opt/garret/current pointing to it."""
+    digest = config["bundle_sha256"]
+    folder = root / "opt/garret/runtime" / digest[:12]
+    if not (folder / ".complete").exists():
+        unpack(find_bundle(root, config, poll_s), folder)
+    current = root / "opt/garret/current"
+    if not current.is_symlink() or current.readlink() != folder:
+        fresh = current.with_name("current.new")
+        fresh.unlink(missing_ok=True)
+        fresh.symlink_to(folder)
+        fresh.replace(current)
+    for chunk in (root / "var/lib/garret/incoming").glob(f"{digest}.*"):
+        chunk.unlink()
+
+
+def find_bundle(root: Path, config: dict, poll_s: float) -> Path:  # type: ignore[type-arg]
+    """Return a file with the right SHA-256: the image's own, or the chunks that the operator sends, put together."""
+    digest, size = config["bundle_sha256"], config["bundle_size"]
+    ours = root / "usr/share/garret/bundle" / f"{digest}.tar.xz"
+    if ours.exists() and hashlib.sha256(ours.read_bytes()).hexdigest() == digest:
+        return ours
+    incoming = root / "var/lib/garret/incoming"
+    incoming.mkdir(parents=True, exist_ok=True)
+    deadline = time.monotonic() + config["bundle_wait_s"]
+    while True:
+        chunks = sorted(incoming.glob(f"{digest}.[0-9][0-9][0-9]"))
+        arrived = sum(chunk.stat().st_size for chunk in chunks)
+        if arrived >= size:
+            break
+        if time.monotonic() > deadline:
+            raise StepFailed(
+                f"{arrived} of {size} bytes of the runtime arrived within {config['bundle_wait_s']} s; "
+                "`garret deploy` sends the rest"
+            )
+        time.sleep(poll_s)
+    content = b"".join(chunk.read_bytes() for chunk in chunks)
+    found = hashlib.sha256(content).hexdigest()
+    if found != digest:
+        for chunk in chunks:
+            chunk.unlink()
+        raise StepFailed(f"the runtime that arrived has SHA-256 {found[:12]}…, not {digest[:12]}…; it was deleted")
+    whole = incoming / f"{digest}.tar.xz"
+    whole.write_bytes(content)
+    return whole
+
+
+def unpack(archive: Path, folder: Path) -> None:
+    """Unpack plain files and folders only, and make the folder appear complete or not at all."""
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    total = 0
+    with tarfile.open(archive, "r:xz") as tar:
+        for member in tar:
+            path, total = Path(member.name), total + member.size
+            if path.is_absolute() or ".." in path.parts or not (member.isfile() or member.isdir()):
+                raise StepFailed(f"the runtime holds {member.name!r}, which is not a plain file below it")
+            if total > UNPACKED_LIMIT:
+                raise StepFailed(f"the runtime unpacks to more than {UNPACKED_LIMIT} bytes")
+            if member.isdir():
+                (fresh / path).mkdir(parents=True, exist_ok=True)
+                continue
+            (fresh / path).parent.mkdir(parents=True, exist_ok=True)
+            source = tar.extractfile(member)
+            (fresh / path).write_bytes(source.read() if source else b"")
+    (fresh / ".complete").write_text(archive.name + "\n")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+
+
+def main(environment: dict[str, str]) -> int:
+    """Do the first stage; returns only when it failed or when another one is at work."""
+    root = Path(environment.get("GARRET_PREFIX") or "/")
+    journal = Journal(root)
+    lock = os.open(root / "var/lib/garret/bootstrap.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        journal.log("another bootstrap is at work on this node; leaving it alone")
+        return 0
+    try:
+        config = json.loads((root / "var/lib/garret/node.json").read_text("utf-8"))
+        journal.run("ensure_resume", ensure_resume, root, environment)
+        journal.run("ensure_bundle", ensure_bundle, root, config)
+        current = root / "opt/garret/current"
+        python = environment.get("GARRET_PYTHON") or sys.executable
+        os.set_inheritable(lock, True)  # the runner holds it until it ends
+        os.chdir(current)
+        os.execve(  # noqa: S606 - no shell on purpose
+            python,
+            [python, "-m", "garret.image_bootstrap.runner"],
+            {**environment, "PYTHONPATH": str(current), "PYTHONDONTWRITEBYTECODE": "1"},
+        )
+    except Exception as error:  # noqa: BLE001 - whatever it was, the stack must hear of it
+        reason = str(error) if isinstance(error, StepFailed) else f"first stage: {type(error).__name__}: {error}"
+        send_signal(root, journal, "FAILURE", f"{reason}\n{journal.tail()}")
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main(dict(os.environ)))

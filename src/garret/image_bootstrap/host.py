@@ -1,0 +1,119 @@
+"""The machine as the steps see it: a root in front of every path, files written once, programs run with a limit."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from garret.image_bootstrap.first_stage import Journal, StepFailed
+
+
+class Host:
+    """A node's files and programs; `root` is "/" on a real node, a folder under the process driver."""
+
+    def __init__(self, root: Path, environment: Mapping[str, str], journal: Journal | None = None) -> None:
+        self.root = root
+        self.environment = dict(environment)
+        self.journal = journal or Journal(root)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Host:
+        """Build the host that GARRET_PREFIX names; the real machine without it."""
+        return cls(Path(environment.get("GARRET_PREFIX") or "/"), environment)
+
+    @property
+    def prefix(self) -> str:
+        """Return the text in front of an absolute path: "" on a real node."""
+        return str(self.root).rstrip("/")
+
+    @property
+    def driver(self) -> str:
+        """Say what booted the node: cloud-init, or a driver of the local cloud."""
+        return self.environment.get("GARRET_DRIVER") or "cloud-init"
+
+    @property
+    def is_whole_machine(self) -> bool:
+        """Say whether users, packages and system units of this machine are ours to change."""
+        return self.prefix == "" and os.geteuid() == 0
+
+    @property
+    def why_not_whole(self) -> str:
+        """Return the reason a step that needs the whole machine is skipped with."""
+        return "the node is a folder, not a machine" if self.prefix else "needs root"
+
+    @property
+    def python(self) -> str:
+        """Return the interpreter that runs the service."""
+        return self.environment.get("GARRET_PYTHON") or str(self.path("/opt/garret/venv/bin/python"))
+
+    def path(self, absolute: str) -> Path:
+        """Return where the node's absolute path lies on this machine."""
+        return self.root / absolute.lstrip("/")
+
+    def write(self, absolute: str, text: str, mode: int, group: str = "") -> bool:
+        """Have a file with this text and mode, replaced as a whole; say whether anything changed."""
+        path, content = self.path(absolute), text.encode("utf-8")
+        if path.is_file() and path.read_bytes() == content and path.stat().st_mode & 0o7777 == mode:
+            return False
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            os.fchmod(file.fileno(), mode)
+            os.fsync(file.fileno())
+        if group and self.is_whole_machine:
+            shutil.chown(name, "root", group)
+        Path(name).replace(path)
+        return True
+
+    def copy(self, source: Path, absolute: str, mode: int = 0o644) -> bool:
+        """Have a copy of a file at the node's path; say whether anything changed."""
+        target = self.path(absolute)
+        if target.is_file() and target.stat().st_size == source.stat().st_size and _same(source, target):
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name(target.name + ".new")
+        shutil.copyfile(source, fresh)
+        fresh.chmod(mode)
+        fresh.replace(target)
+        return True
+
+    def has(self, program: str) -> bool:
+        """Say whether a program is on the node's PATH."""
+        return shutil.which(program, path=self.environment.get("PATH")) is not None
+
+    def run(self, arguments: Sequence[str], timeout_s: float = 60, check: bool = True) -> str:
+        """Run a program to its end and return its output; what it says goes to the log.
+
+        Raises:
+            StepFailed: it could not be started, took too long, or ended with an error (when `check`).
+        """
+        shown = " ".join(arguments)[:200]
+        try:
+            done = subprocess.run(
+                list(arguments), env=self.environment, timeout=timeout_s, check=False, stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace",
+            )  # fmt: skip
+        except FileNotFoundError:
+            raise StepFailed(f"{arguments[0]} is not on this machine") from None
+        except subprocess.TimeoutExpired:
+            raise StepFailed(f"`{shown}` did not end within {timeout_s:g} s") from None
+        self.journal.log(f"$ {shown} -> {done.returncode}" + (f"\n{done.stdout.rstrip()}" if done.stdout else ""))
+        if check and done.returncode != 0:
+            last = done.stdout.strip().splitlines()[-1:] or ["it said nothing"]
+            raise StepFailed(f"`{shown}` ended with {done.returncode}: {last[0][:300]}")
+        return done.stdout
+
+
+def _same(left: Path, right: Path) -> bool:
+    with left.open("rb") as one, right.open("rb") as other:
+        while True:
+            piece = one.read(1 << 20)
+            if piece != other.read(1 << 20):
+                return False
+            if not piece:
+                return True

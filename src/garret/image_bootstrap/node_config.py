@@ -1,0 +1,55 @@
+"""What a node is told at birth: one record, written into user-data and read by the steps. Standard library only."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, fields
+
+PATH = "/var/lib/garret/node.json"
+
+
+@dataclass(frozen=True)
+class NodeConfig:
+    """The node's own configuration; it holds hashes, never a secret. Sizes are bytes, times are seconds."""
+
+    deployment: str
+    region: str
+    cloud: str
+    bundle_sha256: str
+    bundle_size: int
+    service_port: int
+    login: str
+    password_hash: str
+    token_hash: str
+    service_host: str = "0.0.0.0"  # noqa: S104 - behind a security group, and only with TLS and a login
+    model: str = "demo"
+    allow_private_download: bool = False
+    bundle_wait_s: int = 1800
+
+    def to_json(self) -> str:
+        """One compact line, keys sorted, so that the same deployment gives the same user-data."""
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str) -> NodeConfig:
+        """Read what `to_json` wrote.
+
+        Raises:
+            ValueError: names the key that is missing, unknown or of the wrong type.
+        """
+        values = json.loads(text)
+        if not isinstance(values, dict):
+            raise ValueError("node.json: not a JSON object")
+        known = {field.name: field for field in fields(cls)}
+        for key in values:
+            if key not in known:
+                raise ValueError(f"node.json: {key} is not known to this version")
+        try:
+            config = cls(**values)
+        except TypeError as error:
+            raise ValueError(f"node.json: {error}") from None
+        for name, field in known.items():
+            value = getattr(config, name)
+            if type(value).__name__ != field.type:
+                raise ValueError(f"node.json: {name} should be {field.type}, not {type(value).__name__}")
+        return config

@@ -1,0 +1,34 @@
+"""The steps that make a machine a node, in reading order; each can be run again and then changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from garret.image_bootstrap.steps.machine import ensure_directories, ensure_gpu, ensure_user
+from garret.image_bootstrap.steps.node import Node
+from garret.image_bootstrap.steps.runtime import ensure_node_command, ensure_python
+from garret.image_bootstrap.steps.service import (
+    ensure_address,
+    ensure_answering,
+    ensure_certificate,
+    ensure_model,
+    ensure_service,
+    ensure_service_settings,
+)
+
+STEPS: tuple[Callable[[Node], None], ...] = (
+    ensure_directories,
+    ensure_user,
+    ensure_gpu,
+    ensure_python,
+    ensure_node_command,
+    ensure_address,
+    ensure_certificate,
+    ensure_service_settings,
+    ensure_model,
+    ensure_service,
+    ensure_answering,
+)
+"""What the runner does. The first stage did two before: ensure_resume and ensure_bundle."""
+
+__all__ = ["STEPS", "Node"]

@@ -1,0 +1,81 @@
+"""Steps about the programs: the interpreter with its packages, and the node's own command."""
+
+from __future__ import annotations
+
+import hashlib
+import shlex
+import time
+
+from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
+from garret.image_bootstrap.steps.node import BUNDLE, Node
+
+VENV = "/opt/garret/venv"
+_MINIMUM = (3, 11)
+
+
+def ensure_python(node: Node) -> None:
+    """Have an interpreter with what the lock file names, installed from the index this machine is configured for."""
+    host = node.host
+    if host.environment.get("GARRET_PYTHON"):
+        node.facts["python"] = _version(node)
+        raise StepSkipped(f"the image has it: {host.python}")
+    if not host.is_whole_machine:
+        raise StepFailed(f"no GARRET_PYTHON, and packages cannot be installed: {host.why_not_whole}")
+    lock = host.path(f"{BUNDLE}/requirements.lock")
+    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    stamp = host.path(f"{VENV}/.requirements-sha256")
+    if not host.path(f"{VENV}/bin/python").exists():
+        _make_venv(node)
+    node.facts["python"] = _version(node)
+    if stamp.is_file() and stamp.read_text("utf-8").strip() == digest:
+        return
+    install = [f"{VENV}/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    _retried(node, [*install, "--requirement", str(lock)], timeout_s=2400)
+    host.write(f"{VENV}/.requirements-sha256", digest + "\n", 0o644)
+
+
+def ensure_node_command(node: Node) -> None:
+    """Have `garret-node` on the PATH: the runtime's own command line, which the operator's commands call."""
+    host = node.host
+    exports = {"PYTHONPATH": str(host.path(BUNDLE)), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    if host.prefix:
+        exports["GARRET_PREFIX"] = host.prefix
+    lines = [
+        "#!/bin/sh",
+        "# Written by garret's bootstrap: the runtime's command line on this node.",
+        *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
+        f'exec {shlex.quote(host.python)} -m garret.service_runtime.node "$@"',
+    ]
+    host.write("/usr/local/bin/garret-node", "\n".join(lines) + "\n", 0o755)
+
+
+def _make_venv(node: Node) -> None:
+    host = node.host
+    try:
+        host.run(["python3", "-m", "venv", VENV], timeout_s=300)
+    except StepFailed:
+        # Debian and Ubuntu keep ensurepip in a package of its own; the lock waits for the image's own apt run.
+        apt = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"]
+        _retried(node, [*apt, "update"], timeout_s=600)
+        _retried(node, [*apt, "install", "--no-install-recommends", "python3-venv"], timeout_s=900)
+        host.run(["python3", "-m", "venv", "--clear", VENV], timeout_s=300)
+
+
+def _version(node: Node) -> str:
+    text = node.host.run([node.host.python, "-c", "import platform; print(platform.python_version())"]).strip()
+    if tuple(int(part) for part in text.split(".")[:2]) < _MINIMUM:
+        raise StepFailed(f"{node.host.python} is Python {text}, and the runtime needs {_MINIMUM[0]}.{_MINIMUM[1]}")
+    return text
+
+
+def _retried(node: Node, arguments: list[str], timeout_s: float, attempts: int = 3) -> None:
+    """Run a program that talks to the network; a mirror that fails once often works a little later."""
+    for attempt in range(1, attempts + 1):
+        try:
+            node.host.run(arguments, timeout_s=timeout_s)
+            return
+        except StepFailed as failed:
+            if attempt == attempts:
+                raise
+            node.host.journal.log(f"attempt {attempt} of {attempts} failed: {failed}")
+            time.sleep(10 * attempt)

@@ -1,0 +1,68 @@
+"""From a node's configuration to the text that cloud-init reads at its first boot."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from garret.errors import TemplateError
+from garret.image_bootstrap import node_config
+from garret.image_bootstrap.node_config import NodeConfig
+
+LIMIT_BYTES = 8_192
+SIGNAL_PLACEHOLDER = "@@GARRET_SIGNAL@@"
+"""Where the template puts the stack's curl command; it is known only while the stack is created."""
+
+_HERE = Path(__file__).resolve().parent
+# One line for a shell, because the interpreter's path differs between a machine and a folder that plays one.
+_START = 'exec "${GARRET_PYTHON:-python3}" "${GARRET_PREFIX}/var/lib/garret/first_stage.py"'
+
+
+def build_user_data(config: NodeConfig) -> str:
+    """Return `#cloud-config` text of at most 8,192 bytes, with no secret in it.
+
+    Raises:
+        TemplateError: the text is larger than that.
+    """
+    first_stage = (_HERE / "first_stage.py").read_text("utf-8")
+    unit = (_HERE / "units/garret-bootstrap.service").read_text("utf-8")
+    document = {
+        "write_files": [
+            {"path": node_config.PATH, "permissions": "0600", "content": config.to_json()},
+            {"path": "/var/lib/garret/signal", "permissions": "0600", "content": SIGNAL_PLACEHOLDER + "\n"},
+            {"path": "/var/lib/garret/garret-bootstrap.service", "permissions": "0644", "content": unit},
+            _packed("/var/lib/garret/first_stage.py", "0755", first_stage),
+        ],
+        "runcmd": [["sh", "-c", _START]],
+    }
+    text = "#cloud-config\n" + yaml.dump(document, Dumper=_Blocks, sort_keys=False, width=10_000)
+    size = len(text.encode("utf-8"))
+    if size > LIMIT_BYTES:
+        raise TemplateError(
+            f"the user-data is {size} bytes, and {LIMIT_BYTES} are allowed",
+            "shorten the deployment's name; if that is not it, this is a fault of garret's first stage",
+        )
+    return text
+
+
+class _Blocks(yaml.SafeDumper):
+    """Writes texts of several lines as literal blocks: what replaces the placeholder may hold quotes of any kind."""
+
+
+def _block(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="|" if "\n" in text else None)
+
+
+_Blocks.add_representer(str, _block)
+
+
+def _packed(path: str, permissions: str, content: str) -> dict[str, Any]:
+    squeezed = gzip.compress(content.encode("utf-8"), 9, mtime=0)
+    # Byte 9 of gzip's header names the system that packed it; the text must not depend on that.
+    portable = squeezed[:9] + b"\xff" + squeezed[10:]
+    encoded = base64.b64encode(portable).decode("ascii")
+    return {"path": path, "permissions": permissions, "encoding": "gz+b64", "content": encoded}
