@@ -131,9 +131,7 @@ class Worker:
             self.failed_starts = 0 if was_ready else self.failed_starts + 1
             self._tell_loss(process.process.returncode)
             self._process = None
-            await asyncio.sleep(0 if was_ready else min(2.0 ** (self.failed_starts - 1), # Models come from files on this node only; the libraries neither ask their hub nor advertise it.
-_QUIET = {"HF_HUB_OFFLINE": "1", "HF_HUB_DISABLE_TELEMETRY": "1", "TRANSFORMERS_VERBOSITY": "error"}
-_LONGEST_PAUSE_S))
+            await asyncio.sleep(0 if was_ready else min(2.0 ** (self.failed_starts - 1), _LONGEST_PAUSE_S))
 
     def feed(self) -> None:
         """Give the process its next batch when it is idle, or busy with the last moments of one."""

@@ -1,0 +1,104 @@
+"""Models from addresses into a folder: named safely, never over another file, one download of a file at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import http.client
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from garret.service_runtime.fetching import Policy, Refused, get
+from garret.service_runtime.models import sha256_of
+from garret.service_runtime.names import BadName, model_file_name, name_from_reply
+from garret.service_runtime.transfer import (
+    DownloadError,
+    Fetched,
+    Surroundings,
+    Transfer,
+    Wanted,
+    note_path,
+    status_error,
+    validator_of,
+)
+
+
+def download(wanted: Wanted, around: Surroundings) -> Fetched:
+    """Fetch a file into its folder, or raise DownloadError; nothing half-done ever has the final name."""
+    wanted.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        if not wanted.name:
+            wanted = replace(wanted, name=_suggested_name(wanted, around.policy))
+        target = wanted.folder / model_file_name(wanted.name)
+        with _alone(target):
+            return _existing(wanted, target, around.policy) or Transfer(wanted, target, around).run()
+    except BadName as error:
+        raise DownloadError(f"the file name {wanted.name[:80]!r} {error}", "Give one with --name") from None
+    except Refused as error:
+        raise DownloadError(error.message, error.hint) from None
+
+
+def _suggested_name(wanted: Wanted, policy: Policy) -> str:
+    try:
+        with get(wanted.url, {}, wanted.token, policy) as reply:
+            if reply.status != 200:
+                raise status_error(reply)
+            return name_from_reply(reply.headers.get("content-disposition", ""), reply.url)
+    except (OSError, http.client.HTTPException) as error:
+        raise DownloadError(f"the server does not answer: {error}", "Check the address, or give --name") from None
+
+
+def _existing(wanted: Wanted, target: Path, policy: Policy) -> Fetched | None:
+    """Return the file that is there already when it is the one that is wanted; refuse to write over another."""
+    if not target.exists():
+        return None
+    size = target.stat().st_size
+    if wanted.sha256:
+        digest = sha256_of(target)
+        if digest == wanted.sha256.lower():
+            return Fetched(target, digest, size, 0)
+    elif digest := _same_as_served(wanted, target, policy):
+        return Fetched(target, digest, size, 0)
+    raise DownloadError(
+        f"another file is called {target.name} already", "Give another --name, or delete that file first"
+    )
+
+
+def _same_as_served(wanted: Wanted, target: Path, policy: Policy) -> str:
+    """Return the hash of a file that came from this address and has not changed there since, else ""."""
+    note = _read_note(note_path(target))
+    if note.get("url") != wanted.url or note.get("total") != target.stat().st_size or not note.get("validator"):
+        return ""
+    try:
+        with get(wanted.url, {}, wanted.token, policy) as reply:
+            same = reply.status == 200 and validator_of(reply.headers) == note["validator"]
+    except (OSError, http.client.HTTPException):
+        return ""
+    return str(note.get("sha256", "")) if same else ""
+
+
+def _read_note(path: Path) -> dict[str, Any]:
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return note if isinstance(note, dict) else {}
+
+
+@contextmanager
+def _alone(target: Path) -> Iterator[None]:
+    lock = target.with_name(f".{target.name}.lock")
+    with lock.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise DownloadError(
+                f"{target.name} is being downloaded already", "`garret ops executions list` shows it"
+            ) from None
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)

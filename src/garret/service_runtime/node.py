@@ -1,0 +1,232 @@
+"""The node's own command line, `garret-node`: operations as data in, JSON out.
+
+`operation start ID` reads ROOT/var/lib/garret/requests/ID.json and returns at once; the work goes on in a process of its
+own. ROOT is "/" on a real node and GARRET_PREFIX in the local cloud.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from garret import __version__
+from garret.service_runtime.executions import ENDED, Execution, ExecutionStore, UnknownExecution
+from garret.service_runtime.settings import ServiceSettings, SettingsError, read_env_file
+
+MAXIMUM_REQUEST_BYTES = 64 << 10
+
+
+class NodeError(Exception):
+    """A command that cannot be carried out."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class Node:
+    """The node's files, below one root."""
+
+    def __init__(self, environment: Mapping[str, str]) -> None:
+        self.root = Path(environment.get("GARRET_PREFIX") or "/")
+        self._environment = environment
+
+    @property
+    def settings(self) -> ServiceSettings:
+        """Return the service's settings."""
+        path = self.root / "etc/garret/service.env"
+        try:
+            return ServiceSettings.from_env(read_env_file(path.read_text(encoding="utf-8")))
+        except FileNotFoundError:
+            raise NodeError(f"{path} is not there", "The node's bootstrap has not come so far") from None
+        except (OSError, SettingsError, UnicodeDecodeError) as error:
+            raise NodeError(f"{path}: {error}") from None
+
+    @property
+    def executions(self) -> ExecutionStore:
+        """Return the records of operations."""
+        return ExecutionStore(self.settings.state_dir / "executions")
+
+    def request(self, identifier: str) -> dict[str, Any]:
+        """Return what was asked for under an id."""
+        path = self.root / "var/lib/garret/requests" / f"{identifier}.json"
+        try:
+            if path.stat().st_size > MAXIMUM_REQUEST_BYTES:
+                raise NodeError(f"{path.name} is larger than {MAXIMUM_REQUEST_BYTES} bytes")
+            request = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise NodeError(f"there is no request {identifier}", f"Write it to {path} first") from None
+        except (OSError, ValueError, RecursionError) as error:
+            raise NodeError(f"{path.name}: {error}") from None
+        if not isinstance(request, dict) or not isinstance(request.get("parameters", {}), dict):
+            raise NodeError(f"{path.name} is not an object with verb and parameters")
+        return request
+
+
+def start(node: Node, identifier: str) -> dict[str, Any]:
+    """Accept a request as an execution and let it run on its own; a second start only shows it."""
+    from garret.service_runtime.operations import VERBS
+
+    request = {} if _exists(node, identifier) else node.request(identifier)
+    become_owner(node.settings.state_dir)
+    store = node.executions
+    if store.exists(identifier):
+        return store.get(identifier).to_dict()
+    verb = request.get("verb")
+    if verb not in VERBS:
+        raise NodeError(f"there is no operation {str(verb)[:80]!r}", f"There are: {', '.join(VERBS)}")
+    execution = store.save(Execution(identifier, verb, str(request.get("requested_by", ""))[:200]))
+    _detach(store, identifier, request.get("parameters", {}))
+    return execution.to_dict()
+
+
+def run(node: Node, identifier: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """Carry an execution out, in this process."""
+    from garret.service_runtime.operations import Run, run_operation
+    from garret.service_runtime.transfer import Surroundings
+
+    store = node.executions
+    with store.held(identifier) as alone:
+        execution = store.get(identifier)
+        if not alone or execution.status in ENDED:
+            return execution.to_dict()
+        return run_operation(Run(store, execution, node.settings, Surroundings()), parameters).to_dict()
+
+
+def cancel(node: Node, identifier: str) -> dict[str, Any]:
+    """Leave word for a running execution to stop."""
+    store = node.executions
+    execution = store.get(identifier)
+    if execution.status not in ENDED:
+        store.ask_to_cancel(identifier)
+    return execution.to_dict()
+
+
+def models(node: Node) -> list[dict[str, Any]]:
+    """Return the models on this node."""
+    from garret.service_runtime.models import HashCache, Models
+
+    settings = node.settings
+    with closing(HashCache(settings.state_dir / "models.sqlite")) as hashes:
+        registry = Models(settings.models_dir, settings.config_dir, hashes)
+        registry.hash_all()
+        return [model.to_dict() for model in registry.all()]
+
+
+def bootstrap(node: Node) -> list[dict[str, Any]]:
+    """Return the bootstrap's journal; a line that was cut off by a crash is left out."""
+    path = node.root / "var/lib/garret/bootstrap.jsonl"
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    entries = []
+    for line in lines:
+        try:
+            entries.append(json.loads(line))
+        except ValueError:
+            continue
+    return [entry for entry in entries if isinstance(entry, dict)]
+
+
+def become_owner(folder: Path) -> None:
+    """As root, go on as the user whom the service's files belong to, so that the service can use what is written."""
+    if os.geteuid() != 0 or not folder.exists():
+        return
+    status = folder.stat()
+    if status.st_uid != 0:
+        os.setgroups([])
+        os.setgid(status.st_gid)
+        os.setuid(status.st_uid)
+
+
+def _exists(node: Node, identifier: str) -> bool:
+    return node.executions.exists(identifier)
+
+
+def _detach(store: ExecutionStore, identifier: str, parameters: dict[str, Any]) -> None:
+    """Start the process that does the work; it outlives the caller, and nothing of the request is in its arguments."""
+    command = [sys.executable, "-m", "garret.service_runtime.node", "operation", "run", identifier]
+    with store.log_path(identifier).open("ab") as log:
+        process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, cwd=store.folder
+        )
+    with process.stdin as pipe:  # type: ignore[union-attr]
+        pipe.write(json.dumps(parameters).encode())
+    # It is init's child soon; this process neither waits for it nor warns that it did not.
+    process.returncode = 0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    whole = argparse.ArgumentParser(prog="garret-node", description="What a garret node does and knows.")
+    commands = whole.add_subparsers(dest="command", required=True)
+    operation = commands.add_parser("operation", help="long work, kept as executions")
+    verbs = operation.add_subparsers(dest="action", required=True)
+    for name, text in (
+        ("start", "begin what the request file of this id asks for"),
+        ("show", "print one execution"),
+        ("cancel", "stop one execution"),
+        ("run", argparse.SUPPRESS),
+    ):
+        verbs.add_parser(name, help=text).add_argument("id")
+    verbs.add_parser("list", help="print all executions, newest first")
+    for name, text in (
+        ("models", "the models on this node"),
+        ("bootstrap", "how the node came up"),
+        ("version", "which runtime this is"),
+    ):
+        commands.add_parser(name, help=text).add_argument("--json", action="store_true", help="print JSON")
+    return whole
+
+
+def dispatch(node: Node, arguments: argparse.Namespace) -> Any:
+    """Carry out one command and return what to print."""
+    if arguments.command == "version":
+        return {"version": __version__, "python": platform.python_version()}
+    if arguments.command == "bootstrap":
+        return bootstrap(node)
+    if arguments.command == "operation" and arguments.action == "start":
+        return start(node, arguments.id)
+    become_owner(node.settings.state_dir)
+    if arguments.command == "models":
+        return models(node)
+    if arguments.action == "list":
+        return [execution.to_dict() for execution in node.executions.all()]
+    if arguments.action == "cancel":
+        return cancel(node, arguments.id)
+    if arguments.action == "run":
+        return run(node, arguments.id, json.load(sys.stdin))
+    return node.executions.get(arguments.id).to_dict()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command; errors are JSON too, with exit code 1."""
+    arguments = parser().parse_args(argv)
+    try:
+        reply = dispatch(Node(os.environ), arguments)
+    except UnknownExecution as error:
+        reply, code = {"error": {"message": str(error), "hint": "`garret-node operation list` shows what there is"}}, 1
+    except NodeError as error:
+        reply, code = {"error": {"message": error.message, "hint": error.hint}}, 1
+    else:
+        code = 0
+    if arguments.command == "bootstrap" and isinstance(reply, list):
+        text = "\n".join(json.dumps(entry) for entry in reply)
+    else:
+        text = json.dumps(reply, indent=2)
+    print(text)  # noqa: T201  (this is a command line of its own)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
