@@ -17,6 +17,7 @@ from garret.service_runtime.names import BadName, model_file_name, name_from_rep
 from garret.service_runtime.transfer import (
     DownloadError,
     Fetched,
+    Interrupted,
     Surroundings,
     Transfer,
     Wanted,
@@ -39,6 +40,8 @@ def download(wanted: Wanted, around: Surroundings) -> Fetched:
         raise DownloadError(f"the file name {wanted.name[:80]!r} {error}", "Give one with --name") from None
     except Refused as error:
         raise DownloadError(error.message, error.hint) from None
+    except Interrupted as error:
+        raise DownloadError(str(error), "Try again later") from None
 
 
 def _suggested_name(wanted: Wanted, policy: Policy) -> str:

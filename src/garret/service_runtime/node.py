@@ -1,7 +1,7 @@
 """The node's own command line, `garret-node`: operations as data in, JSON out.
 
-`operation start ID` reads ROOT/var/lib/garret/requests/ID.json and returns at once; the work goes on in a process of its
-own. ROOT is "/" on a real node and GARRET_PREFIX in the local cloud.
+`operation start ID` reads ROOT/var/lib/garret/requests/ID.json and returns at once; the work goes on in a process of
+its own. ROOT is "/" on a real node and GARRET_PREFIX in the local cloud.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -191,22 +191,21 @@ def parser() -> argparse.ArgumentParser:
 
 def dispatch(node: Node, arguments: argparse.Namespace) -> Any:
     """Carry out one command and return what to print."""
-    if arguments.command == "version":
-        return {"version": __version__, "python": platform.python_version()}
-    if arguments.command == "bootstrap":
-        return bootstrap(node)
-    if arguments.command == "operation" and arguments.action == "start":
-        return start(node, arguments.id)
-    become_owner(node.settings.state_dir)
-    if arguments.command == "models":
-        return models(node)
-    if arguments.action == "list":
-        return [execution.to_dict() for execution in node.executions.all()]
-    if arguments.action == "cancel":
-        return cancel(node, arguments.id)
-    if arguments.action == "run":
-        return run(node, arguments.id, json.load(sys.stdin))
-    return node.executions.get(arguments.id).to_dict()
+    commands: dict[str, Callable[[], Any]] = {
+        "version": lambda: {"version": __version__, "python": platform.python_version()},
+        "bootstrap": lambda: bootstrap(node),
+        "models": lambda: models(node),
+        "start": lambda: start(node, arguments.id),
+        "show": lambda: node.executions.get(arguments.id).to_dict(),
+        "list": lambda: [execution.to_dict() for execution in node.executions.all()],
+        "cancel": lambda: cancel(node, arguments.id),
+        "run": lambda: run(node, arguments.id, json.load(sys.stdin)),
+    }
+    name = arguments.action if arguments.command == "operation" else arguments.command
+    # The request of a start, and the bootstrap's journal, may be for root's eyes only.
+    if name not in ("version", "bootstrap", "start"):
+        become_owner(node.settings.state_dir)
+    return commands[name]()
 
 
 def main(argv: list[str] | None = None) -> int:

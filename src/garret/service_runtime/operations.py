@@ -15,7 +15,6 @@ from urllib.parse import urlsplit, urlunsplit
 from garret.service_runtime.downloads import download
 from garret.service_runtime.executions import CANCELLED, FAILED, RUNNING, SUCCESS, Execution, ExecutionStore, now
 from garret.service_runtime.families import family_of
-from garret.service_runtime.fetching import Policy
 from garret.service_runtime.models import FOLDERS, TYPES, HashCache, Models
 from garret.service_runtime.names import BadName, check_name
 from garret.service_runtime.safetensors_header import read_header
@@ -85,7 +84,8 @@ def run_operation(run: Run, parameters: Mapping[str, Any]) -> Execution:
         run.save(status=CANCELLED, ended_at=now())
     except (DownloadError, WrongParameter) as error:
         run.save(status=FAILED, ended_at=now(), error={"message": error.message, "hint": error.hint})
-    except Exception as error:  # noqa: BLE001  (the record must not say Running for ever)
+    except Exception as error:
+        # Whatever it was, the record must not say Running for ever.
         message = f"{type(error).__name__}: {error}"[:500]
         run.save(status=FAILED, ended_at=now(), error={"message": message, "hint": "See the execution's log"})
         raise

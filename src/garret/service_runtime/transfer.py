@@ -1,4 +1,4 @@
-"""One file over the network: resumed where it broke off, hashed while it is written, put in place whole or not at all."""
+"""One file over the network: resumed where it broke off, hashed while written, put in place whole or not at all."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Surroundings:
     policy: Policy = field(default_factory=Policy)
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
     sleep: Callable[[float], None] = time.sleep
-    progress: Callable[[int, int | None], None] = lambda done, total: None
+    progress: Callable[[int, int | None], None] = lambda _done, _total: None
     open_part: Callable[[Path], BinaryIO] = lambda path: path.open("r+b")
 
 
