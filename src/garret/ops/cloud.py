@@ -1,0 +1,245 @@
+"""The cloud as our verbs see it: one Protocol per role, and small frozen records that hold no vendor type."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+DEPLOYMENT_TAG = "garret:deployment"
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A ROS stack as the cloud describes it now."""
+
+    id: str
+    name: str
+    status: str
+    reason: str = ""
+    outputs: Mapping[str, object] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: str = ""
+
+
+@dataclass(frozen=True)
+class StackResource:
+    """One resource of a stack; `id` is the cloud's, empty while there is none."""
+
+    name: str
+    kind: str
+    id: str
+    status: str
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class StackEvent:
+    """One change of a stack or of a resource in it."""
+
+    id: str
+    resource: str
+    kind: str
+    status: str
+    reason: str
+    at: str
+
+
+@dataclass(frozen=True)
+class Instance:
+    """An ECS instance; `stopped_mode` is the cloud's word for what a stop stopped."""
+
+    id: str
+    status: str
+    instance_type: str
+    zone: str
+    public_ip: str = ""
+    stopped_mode: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Billed:
+    """A thing that costs money while it exists."""
+
+    kind: str
+    id: str
+    note: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.id}" + (f" ({self.note})" if self.note else "")
+
+
+@dataclass(frozen=True)
+class Price:
+    """Money per hour; `made_up` where no one will ever be asked to pay it."""
+
+    amount: float
+    currency: str
+    made_up: bool
+
+    def to_dict(self) -> dict[str, object]:
+        """The `--json` form."""
+        return {"amount": self.amount, "currency": self.currency, "made_up": self.made_up}
+
+
+@dataclass(frozen=True)
+class CommandResult:
+    """How a command on a node ended; `exit_code` is None when it never ran to its end."""
+
+    status: str
+    exit_code: int | None
+    output: str
+    error: str = ""
+
+
+class Clock(Protocol):
+    """Time, so that a test need not wait."""
+
+    def monotonic(self) -> float:
+        """Seconds from any fixed point."""
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class SystemClock:
+    """The machine's own clock."""
+
+    def monotonic(self) -> float:
+        """Seconds from any fixed point."""
+        return time.monotonic()
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        time.sleep(seconds)
+
+
+class Stacks(Protocol):
+    """ROS."""
+
+    def validate(self, template: str) -> None:
+        """Let the cloud check a template; CloudError when it refuses."""
+
+    def price_per_hour(self, template: str, parameters: Mapping[str, str]) -> tuple[float, str] | None:
+        """What the stack costs an hour, with its currency; None when the cloud does not say."""
+
+    def create(
+        self,
+        name: str,
+        template: str,
+        parameters: Mapping[str, str],
+        *,
+        tags: Mapping[str, str],
+        token: str,
+        wait_s: int,
+    ) -> str:
+        """Create a stack, or the one this token created before; its id."""
+
+    def find(self, name: str) -> Stack | None:
+        """The stack of this name that is not deleted."""
+
+    def get(self, stack_id: str) -> Stack | None:
+        """A stack by its id, with its outputs; None when it is gone."""
+
+    def tagged(self) -> list[Stack]:
+        """Every stack that belongs to a deployment of ours and is not deleted."""
+
+    def resources(self, stack_id: str) -> list[StackResource]:
+        """What is in a stack."""
+
+    def events(self, stack_id: str) -> list[StackEvent]:
+        """What happened in a stack, oldest first."""
+
+    def delete(self, stack_id: str) -> None:
+        """Ask for a stack and all in it to go."""
+
+
+class Instances(Protocol):
+    """The machines of ECS."""
+
+    def tagged(self, deployment: str) -> list[Instance]:
+        """The instances of a deployment."""
+
+    def start(self, instance_id: str) -> None:
+        """Ask for a stopped instance to start."""
+
+    def stop(self, instance_id: str, *, economical: bool) -> None:
+        """Ask for an instance to stop; `economical` also stops paying for it."""
+
+
+class Network(Protocol):
+    """Addresses, and what else is billed beside the machine."""
+
+    def billed(self, deployment: str) -> list[Billed]:
+        """Addresses and disks of a deployment that exist."""
+
+
+class Catalog(Protocol):
+    """What the cloud sells, and who asks."""
+
+    def regions(self) -> list[str]:
+        """The ids of all regions."""
+
+    def instance_types(self, family: str) -> list[str]:
+        """The types of a family."""
+
+    def zones_with(self, instance_type: str) -> list[str]:
+        """Zones of the region that sell the type now, best stocked first."""
+
+    def newest_image(self, family: str) -> str:
+        """The id of the newest image of a family; empty when there is none."""
+
+    def price_per_hour(
+        self, instance_type: str, zone: str, disk_category: str, disk_size_gib: int
+    ) -> tuple[float, str]:
+        """What a machine with its disk costs an hour, with its currency."""
+
+
+class Assistant(Protocol):
+    """Cloud Assistant: commands and small files, without a login."""
+
+    def reachable(self, instance_id: str) -> bool:
+        """Say whether the node's agent answers now."""
+
+    def send_file(self, instance_id: str, path: str, content: bytes, *, mode: str = "0600") -> None:
+        """Put a small file (24 KB at most) onto a node, replacing one of that name."""
+
+    def run(self, instance_id: str, command: str, *, timeout_s: int = 60) -> CommandResult:
+        """Run a constant command as root and wait for its end."""
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """One cloud and region, by role. `poll_s` is how long to wait between two looks."""
+
+    kind: str
+    region: str
+    stacks: Stacks
+    instances: Instances
+    network: Network
+    catalog: Catalog
+    assistant: Assistant
+    clock: Clock = field(default_factory=SystemClock)
+    poll_s: float = 5.0
+
+    @property
+    def made_up(self) -> bool:
+        """Say whether prices here are invented."""
+        return self.kind == "local"
+
+    def price(self, amount: tuple[float, str] | None) -> Price | None:
+        """A price with the mark of this cloud."""
+        return Price(round(amount[0], 4), amount[1], self.made_up) if amount else None
+
+
+def billed_by(cloud: Cloud, deployment: str) -> Sequence[Billed]:
+    """Everything of a deployment that is billed now, as the cloud itself says."""
+    machines = [
+        Billed("instance", instance.id, f"{instance.instance_type}, {instance.status}")
+        for instance in cloud.instances.tagged(deployment)
+        if instance.stopped_mode != "StopCharging"
+    ]
+    return [*machines, *cloud.network.billed(deployment)]
