@@ -1,0 +1,185 @@
+"""The process driver: a node is a tree of processes of this machine under a folder of its own."""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from garret.local_cloud.nodes import systemctl
+from garret.local_cloud.nodes.driver import NodeError, NodeRequest, RunResult
+from garret.local_cloud.nodes.init import write_private
+from garret.local_cloud.nodes.processes import descendants, end, is_running, marked
+
+STOP_GRACE_S = 20.0
+START_LIMIT_S = 20.0
+FOLDERS = ("bin", "root", "tmp", "run", "var/log", "var/lib", "usr/share/garret", "usr/local/bin")
+
+
+class ProcessDriver:
+    """Boots nodes as processes; `nodes` is the folder they live in."""
+
+    name = "process"
+    proves = (
+        "nodes are processes of this machine: they prove the user-data, the bootstrap's steps, the bundle and the "
+        "runtime; they prove nothing about cloud-init, systemd, users, TLS, firewalls or GPUs"
+    )
+
+    def __init__(self, nodes: Path, image: Path | None = None) -> None:
+        self._nodes = nodes
+        # What an image of a real cloud would bring: the demo model, as it is installed with garret.
+        self._image = image or Path(__file__).resolve().parents[2] / "demo_model"
+
+    def create(self, node: NodeRequest) -> None:
+        """Make the node's disk; nothing runs yet."""
+        folder = self._folder(node.instance_id)
+        for name in FOLDERS:
+            (folder / "disk" / name).mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        model = folder / "disk/usr/share/garret/demo-model"
+        if not model.is_symlink() and self._image.is_dir():
+            model.symlink_to(self._image)
+        words = [sys.executable, "-I", "-S", systemctl.__file__]
+        shim = folder / "disk/bin/systemctl"
+        shim.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
+        shim.chmod(0o755)
+        write_private(folder / "user-data", node.user_data)
+        facts = {"instance_id": node.instance_id, "private_ip": node.private_ip, "hostname": node.hostname}
+        write_private(folder / "node.json", json.dumps({**facts, "address": node.public_ip or ""}))
+
+    def boot(self, instance_id: str) -> None:
+        """Start the node's init and wait until it answers; one that runs already is left alone."""
+        if self.alive(instance_id):
+            return
+        folder = self._folder(instance_id)
+        self._sweep(instance_id)  # what a killed init left would hold the node's port
+        shutil.rmtree(folder / "disk/run", ignore_errors=True)
+        self._write_address(folder)
+        (folder / "init.json").unlink(missing_ok=True)
+        with (folder / "console.log").open("ab") as console:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "garret.local_cloud.nodes.init", str(folder)],
+                stdin=subprocess.DEVNULL, stdout=console, stderr=subprocess.STDOUT, start_new_session=True,
+                env=_init_environment(instance_id), cwd="/",
+            )  # fmt: skip
+        deadline = time.monotonic() + START_LIMIT_S
+        while not (folder / "init.json").exists():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise NodeError(f"the node's init did not start; see {folder / 'console.log'}")
+            time.sleep(0.01)
+
+    def stop(self, instance_id: str, force: bool) -> None:
+        """End every process of the node; its disk stays."""
+        door = self._door(instance_id)
+        if door and is_running(door["pid"], door["since"]):
+            tree = [*descendants(door["pid"]), door["pid"]]
+            if force:
+                end(tree, grace_s=0)
+            else:
+                end([door["pid"]], STOP_GRACE_S)
+                end(tree, grace_s=0)
+            _collect(door["pid"])
+        self._sweep(instance_id)
+
+    def destroy(self, instance_id: str) -> None:
+        """End the node and remove its disk."""
+        self.stop(instance_id, force=True)
+        shutil.rmtree(self._folder(instance_id), ignore_errors=True)
+
+    def alive(self, instance_id: str) -> bool:
+        """Say whether the node's init runs."""
+        door = self._door(instance_id)
+        return bool(door) and is_running(door["pid"], door["since"])
+
+    def run(self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str) -> RunResult:  # noqa: ARG002 - a process node has one user
+        """Run a shell command on the node; the last 24 KB of its output are kept.
+
+        Raises:
+            NodeError: the node does not run, or the folder is not there.
+        """
+        request = {
+            "verb": "run",
+            "command": base64.b64encode(command).decode("ascii"),
+            "timeout_s": timeout_s,
+            "directory": directory or "/root",
+        }
+        try:
+            reply = systemctl.ask(self._folder(instance_id), request, timeout_s + 30)
+        except (OSError, ValueError) as error:
+            raise NodeError(f"the node does not answer: {error}") from error
+        if not reply["ok"]:
+            raise NodeError(str(reply["message"]))
+        output = base64.b64decode(reply["output"])
+        return RunResult(int(reply["exit_code"]), output, int(reply["dropped"]), bool(reply["timed_out"]))
+
+    def put(self, instance_id: str, path: str, content: bytes, mode: int, overwrite: bool) -> None:
+        """Write a file on the node, as a whole.
+
+        Raises:
+            NodeError: the path leaves the node's disk, or the file is there and may not be replaced.
+        """
+        disk = (self._folder(instance_id) / "disk").resolve()
+        target = disk / path.lstrip("/")
+        if ".." in Path(path).parts or not target.parent.resolve().is_relative_to(disk):
+            raise NodeError(f"{path} is not on the node's disk")
+        if target.exists() and not overwrite:
+            raise NodeError(f"{path} is there already")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
+        fresh.write_bytes(content)
+        fresh.chmod(mode)
+        fresh.replace(target)
+
+    def attach_address(self, instance_id: str, public_ip: str) -> None:
+        """Tell the node which address it is reached at."""
+        folder = self._folder(instance_id)
+        node = json.loads((folder / "node.json").read_text("utf-8"))
+        write_private(folder / "node.json", json.dumps({**node, "address": public_ip}))
+        self._write_address(folder)
+
+    def _write_address(self, folder: Path) -> None:
+        address = json.loads((folder / "node.json").read_text("utf-8"))["address"]
+        place = folder / "disk/run/garret"
+        place.mkdir(parents=True, exist_ok=True)
+        if address:
+            write_private(place / "address", address)
+        else:
+            (place / "address").unlink(missing_ok=True)
+
+    def _sweep(self, instance_id: str) -> None:
+        end(marked(instance_id), grace_s=0)
+
+    def _door(self, instance_id: str) -> dict[str, Any]:
+        try:
+            door: dict[str, Any] = json.loads((self._folder(instance_id) / "init.json").read_text("utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return door
+
+    def _folder(self, instance_id: str) -> Path:
+        return self._nodes / instance_id
+
+
+def _init_environment(instance_id: str) -> dict[str, str]:
+    """The init runs our own code from where this process has it; the node's processes get an environment of theirs."""
+    kept = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("GARRET_", "ALIBABA_", "ALIYUN_")) or name == "GARRET_HOME"
+    }
+    return {**kept, "GARRET_INSTANCE": instance_id}
+
+
+def _collect(pid: int) -> None:
+    """Take leave of an init that was our own child; one of an earlier server's is not ours to collect."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return
