@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from garret.local_cloud.nodes.driver import NodeError, NodeRequest
+from garret.local_cloud.nodes.driver import DriverError, FileThere, NodeRequest
 from garret.local_cloud.nodes.process import ProcessDriver
 from garret.local_cloud.nodes.processes import marked
 
@@ -117,7 +117,7 @@ def test_commands_report_code_output_and_limit(driver: ProcessDriver, web: int) 
     slow = driver.run("i-1", b"sleep 60 & sleep 60", 1, "root", "/root")
     assert slow.timed_out
     until(lambda: not any(Path(f"/proc/{pid}/comm").read_text() == "sleep\n" for pid in marked("i-1")))
-    with pytest.raises(NodeError, match="not a folder"):
+    with pytest.raises(DriverError, match="not a folder"):
         driver.run("i-1", b"true", 10, "root", "/no/such")
 
 
@@ -145,12 +145,12 @@ def test_files_stay_on_the_disk(driver: ProcessDriver, web: int, tmp_path: Path)
     """A file is written whole, is not replaced unasked, and cannot leave the node's disk."""
     driver.put("i-1", "/var/lib/x/a", b"one", 0o640, overwrite=False)
     assert (tmp_path / "nodes/i-1/disk/var/lib/x/a").read_bytes() == b"one"
-    with pytest.raises(NodeError, match="already"):
+    with pytest.raises(FileThere):
         driver.put("i-1", "/var/lib/x/a", b"two", 0o640, overwrite=False)
     driver.put("i-1", "/var/lib/x/a", b"two", 0o600, overwrite=True)
     assert (tmp_path / "nodes/i-1/disk/var/lib/x/a").stat().st_mode & 0o777 == 0o600
     for path in ("/../../outside", "/usr/share/garret/demo-model/evil"):
-        with pytest.raises(NodeError, match="disk"):
+        with pytest.raises(DriverError, match="disk"):
             driver.put("i-1", path, b"x", 0o644, overwrite=True)
 
 

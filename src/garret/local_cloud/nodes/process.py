@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from garret.local_cloud.nodes import systemctl
-from garret.local_cloud.nodes.driver import NodeError, NodeRequest, RunResult
+from garret.local_cloud.nodes.driver import DriverError, FileThere, NodeRequest, RunResult
 from garret.local_cloud.nodes.init import write_private
 from garret.local_cloud.nodes.processes import descendants, end, is_running, marked
 
@@ -72,7 +72,7 @@ class ProcessDriver:
         deadline = time.monotonic() + START_LIMIT_S
         while not (folder / "init.json").exists():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise NodeError(f"the node's init did not start; see {folder / 'console.log'}")
+                raise DriverError(f"the node's init did not start; see {folder / 'console.log'}")
             time.sleep(0.01)
 
     def stop(self, instance_id: str, force: bool) -> None:
@@ -102,7 +102,7 @@ class ProcessDriver:
         """Run a shell command on the node; the last 24 KB of its output are kept.
 
         Raises:
-            NodeError: the node does not run, or the folder is not there.
+            DriverError: the node does not run, or the folder is not there.
         """
         request = {
             "verb": "run",
@@ -113,9 +113,9 @@ class ProcessDriver:
         try:
             reply = systemctl.ask(self._folder(instance_id), request, timeout_s + 30)
         except (OSError, ValueError) as error:
-            raise NodeError(f"the node does not answer: {error}") from error
+            raise DriverError(f"the node does not answer: {error}") from error
         if not reply["ok"]:
-            raise NodeError(str(reply["message"]))
+            raise DriverError(str(reply["message"]))
         output = base64.b64decode(reply["output"])
         return RunResult(int(reply["exit_code"]), output, int(reply["dropped"]), bool(reply["timed_out"]))
 
@@ -123,25 +123,26 @@ class ProcessDriver:
         """Write a file on the node, as a whole.
 
         Raises:
-            NodeError: the path leaves the node's disk, or the file is there and may not be replaced.
+            DriverError: the path leaves the node's disk.
+            FileThere: the file is there and may not be replaced.
         """
         disk = (self._folder(instance_id) / "disk").resolve()
         target = disk / path.lstrip("/")
         if ".." in Path(path).parts or not target.parent.resolve().is_relative_to(disk):
-            raise NodeError(f"{path} is not on the node's disk")
+            raise DriverError(f"{path} is not on the node's disk")
         if target.exists() and not overwrite:
-            raise NodeError(f"{path} is there already")
+            raise FileThere(f"{path} is there already")
         target.parent.mkdir(parents=True, exist_ok=True)
         fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
         fresh.write_bytes(content)
         fresh.chmod(mode)
         fresh.replace(target)
 
-    def attach_address(self, instance_id: str, public_ip: str) -> None:
-        """Tell the node which address it is reached at."""
+    def attach_address(self, instance_id: str, public_ip: str | None) -> None:
+        """Tell the node which address it is reached at; None takes it away."""
         folder = self._folder(instance_id)
         node = json.loads((folder / "node.json").read_text("utf-8"))
-        write_private(folder / "node.json", json.dumps({**node, "address": public_ip}))
+        write_private(folder / "node.json", json.dumps({**node, "address": public_ip or ""}))
         self._write_address(folder)
 
     def _write_address(self, folder: Path) -> None:
