@@ -1,0 +1,67 @@
+"""The checks every rendered template passes before it is shown or sent: one file each, with its reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import yaml
+
+from garret.errors import TemplateError
+from garret.templates.checks import (
+    address,
+    disk_encrypted,
+    metadata_tokens,
+    no_login,
+    one_port,
+    open_ingress,
+    references,
+    secrets,
+    size,
+    tags,
+)
+from garret.templates.checks.finding import Finding, Subject
+
+CHECKS: dict[str, Callable[[Subject], Iterator[Finding]]] = {
+    module.ID: module.check
+    for module in (
+        size,
+        references,
+        open_ingress,
+        one_port,
+        metadata_tokens,
+        disk_encrypted,
+        tags,
+        secrets,
+        no_login,
+        address,
+    )
+}
+
+
+def check_template(text: str, *, public: bool = False) -> list[Finding]:
+    """Return what is wrong with a template; nothing when it is good. `public`: the whole internet was asked for."""
+    try:
+        template = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        return [
+            Finding("readable", "template", f"is not YAML: {' '.join(str(error).split())}", "see the line it names")
+        ]
+    if not isinstance(template, Mapping) or not isinstance(template.get("Resources"), Mapping):
+        return [Finding("readable", "template", "has no Resources", "give it a mapping named Resources")]
+    subject = Subject(text, template, public)
+    return [finding for check in CHECKS.values() for finding in check(subject)]
+
+
+def require_good(text: str, *, public: bool = False) -> str:
+    """Return the text when every check passes.
+
+    Raises:
+        TemplateError: lists all that is wrong.
+    """
+    findings = check_template(text, public=public)
+    if findings:
+        raise TemplateError("\n".join(str(finding) for finding in findings), findings[0].hint)
+    return text
+
+
+__all__ = ["CHECKS", "Finding", "Subject", "check_template", "require_good"]

@@ -1,0 +1,61 @@
+"""What a check looks at and what it says; and the few ways of walking through a template."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something wrong in a template: which check says so, where, what, and what to do."""
+
+    check: str
+    where: str
+    problem: str
+    hint: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.problem} [{self.check}]"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A template under check: its text, what it parses to, and whether the whole internet was asked for."""
+
+    text: str
+    template: Mapping[str, Any]
+    public: bool = False
+
+    def section(self, name: str) -> Mapping[str, Any]:
+        """Return a section, empty when it is absent or not a mapping."""
+        found = self.template.get(name)
+        return found if isinstance(found, Mapping) else {}
+
+    def resources(self, *types: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+        """Yield (name, properties) of the resources of these types; of all without types."""
+        for name, body in self.section("Resources").items():
+            if isinstance(body, Mapping) and (not types or body.get("Type") in types):
+                properties = body.get("Properties")
+                yield name, properties if isinstance(properties, Mapping) else {}
+
+
+NODE_TYPES = ("ALIYUN::ECS::InstanceGroup", "ALIYUN::ECS::Instance")
+
+
+def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every (path, value) below a value, itself first."""
+    yield path, value
+    children: Iterator[tuple[Any, Any]] = iter(())
+    if isinstance(value, Mapping):
+        children = iter(value.items())
+    elif isinstance(value, list):
+        children = iter(enumerate(value))
+    for key, child in children:
+        yield from walk(child, f"{path}.{key}" if path else str(key))
+
+
+def literal_text(value: Any) -> str:
+    """Return all literal text in a value, functions included, joined; to search and to measure."""
+    return "\n".join(found for _, found in walk(value) if isinstance(found, str))

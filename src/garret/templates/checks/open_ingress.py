@@ -1,0 +1,69 @@
+"""Nobody but the named ranges gets in: a stack open to the world is found by scanners within minutes."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from garret.templates.checks.finding import Finding, Subject
+
+ID = "open-ingress"
+WIDEST_PREFIX = {4: 8, 6: 32}
+_HINT = "name your own range: --allow-cidr 203.0.113.7/32; the whole internet only with --public as well"
+_WHOLE = ("0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1")
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Look at the source of every accepting rule, through parameters as well."""
+    if subject.public:
+        return
+    for where, rule in ingress_rules(subject):
+        if str(rule.get("Policy", "accept")).lower() == "drop":
+            continue
+        sources = [rule[key] for key in ("SourceCidrIp", "Ipv6SourceCidrIp") if rule.get(key)]
+        groups = [key for key in ("SourceGroupId", "SourcePrefixListId") if rule.get(key)]
+        if not sources and not groups:
+            yield Finding(ID, where, "names no source, so everybody is let in", _HINT)
+        for source in sources:
+            problem = _problem(subject, source)
+            if problem:
+                yield Finding(ID, where, problem, _HINT)
+
+
+def ingress_rules(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (path, rule) of every ingress rule, those of separate resources too."""
+    for name, properties in subject.resources("ALIYUN::ECS::SecurityGroup"):
+        for index, rule in enumerate(properties.get("SecurityGroupIngress") or []):
+            if isinstance(rule, dict):
+                yield f"Resources.{name}.SecurityGroupIngress.{index}", rule
+    for name, properties in subject.resources("ALIYUN::ECS::SecurityGroupIngress"):
+        yield f"Resources.{name}", dict(properties)
+
+
+def _problem(subject: Subject, source: Any) -> str:
+    if isinstance(source, str):
+        return _literal_problem(source)
+    if isinstance(source, dict) and isinstance(source.get("Ref"), str):
+        return _parameter_problem(source["Ref"], subject.section("Parameters").get(source["Ref"]))
+    return "takes its source from an expression that cannot be read here"
+
+
+def _literal_problem(source: str) -> str:
+    try:
+        network = ipaddress.ip_network(source.strip(), strict=False)
+    except ValueError:
+        return f"has a source {source!r} that is not a range of addresses"
+    return f"lets {source} in" if network.prefixlen < WIDEST_PREFIX[network.version] else ""
+
+
+def _parameter_problem(name: str, parameter: Any) -> str:
+    """A parameter must refuse the whole internet by itself: whoever fills it in later is not checked by us."""
+    pattern = parameter.get("AllowedPattern") if isinstance(parameter, dict) else None
+    if not isinstance(pattern, str):
+        return f"takes its source from {name}, which has no AllowedPattern"
+    if any(re.search(pattern, whole) for whole in _WHOLE):
+        return f"takes its source from {name}, whose AllowedPattern lets the whole internet through"
+    default = parameter.get("Default")
+    return _literal_problem(default) if isinstance(default, str) else ""

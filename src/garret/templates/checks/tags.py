@@ -1,0 +1,28 @@
+"""Everything that can carry a tag carries the deployment's: by it, all that is billed is found again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from garret.templates.checks.finding import Finding, Subject
+
+ID = "tags"
+TAG = "garret:deployment"
+TAGGABLE = (
+    "ALIYUN::ECS::VPC",
+    "ALIYUN::ECS::VSwitch",
+    "ALIYUN::ECS::SecurityGroup",
+    "ALIYUN::ECS::InstanceGroup",
+    "ALIYUN::ECS::Instance",
+    "ALIYUN::VPC::EIP",
+)
+
+
+def check(subject: Subject) -> Iterator[Finding]:
+    """Each taggable resource has the tag, with a value."""
+    for name, properties in subject.resources(*TAGGABLE):
+        tags = properties.get("Tags")
+        pairs = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
+        if not any(tag.get("Key") == TAG and tag.get("Value") for tag in pairs):
+            hint = f"Tags: [{{Key: {TAG}, Value: <name of the deployment>}}]"
+            yield Finding(ID, f"Resources.{name}", f"has no tag {TAG}", hint)
