@@ -1,0 +1,141 @@
+"""What the local cloud remembers: JSON bodies in SQLite, so that it survives `kill -9`.
+
+Every body has a kind ("instance", "vpc", "stack", …) and an id that is unique within its kind.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+Body = dict[str, Any]
+
+_CALL = ("at", "product", "action", "access", "code", "request_id", "seconds")
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS things (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    kind TEXT NOT NULL, id TEXT NOT NULL, region TEXT NOT NULL, body TEXT NOT NULL,
+    UNIQUE (kind, id)
+);
+CREATE TABLE IF NOT EXISTS calls (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    at TEXT NOT NULL, product TEXT NOT NULL, action TEXT NOT NULL, access TEXT NOT NULL,
+    code TEXT NOT NULL, request_id TEXT NOT NULL, seconds REAL NOT NULL
+);
+CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, at REAL NOT NULL);
+"""
+
+
+class Store:
+    """One SQLite connection behind one lock; `path` None keeps everything in memory (tests)."""
+
+    def __init__(self, path: Path | None) -> None:
+        self._lock = threading.RLock()
+        self._depth = 0
+        self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
+        # WAL with NORMAL: a killed process loses nothing, only a power cut may lose the last moments.
+        self._connection.execute("PRAGMA journal_mode=WAL")
+        self._connection.execute("PRAGMA synchronous=NORMAL")
+        self._connection.executescript(_SCHEMA)
+
+    def close(self) -> None:
+        """Close the file; the store is not usable afterwards."""
+        with self._lock:
+            self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All writes of the block or none; blocks nest, the outermost one commits."""
+        with self._lock:
+            if self._depth == 0:
+                self._connection.execute("BEGIN IMMEDIATE")
+            self._depth += 1
+            try:
+                yield
+            except BaseException:
+                self._depth -= 1
+                if self._depth == 0:
+                    self._connection.execute("ROLLBACK")
+                raise
+            self._depth -= 1
+            if self._depth == 0:
+                self._connection.execute("COMMIT")
+
+    def put(self, kind: str, id: str, body: Body, region: str = "") -> None:
+        """Write `body`, replacing what `kind` and `id` had before (its place in the order stays)."""
+        text = json.dumps(body, ensure_ascii=False)
+        with self._lock:
+            self._connection.execute(
+                "INSERT INTO things (kind, id, region, body) VALUES (?, ?, ?, ?)"
+                " ON CONFLICT (kind, id) DO UPDATE SET region = excluded.region, body = excluded.body",
+                (kind, id, region, text),
+            )
+
+    def get(self, kind: str, id: str) -> Body | None:
+        """The body, or None."""
+        with self._lock:
+            row = self._connection.execute("SELECT body FROM things WHERE kind = ? AND id = ?", (kind, id)).fetchone()
+        return None if row is None else _body(row[0])
+
+    def find(self, kind: str, region: str | None = None, **equals: object) -> list[Body]:
+        """Bodies of `kind`, oldest first, whose named top-level fields equal the given values."""
+        sql, values = "SELECT body FROM things WHERE kind = ?", [kind]
+        if region is not None:
+            sql, values = sql + " AND region = ?", [kind, region]
+        with self._lock:
+            rows = self._connection.execute(sql + " ORDER BY number", values).fetchall()
+        bodies = [_body(row[0]) for row in rows]
+        return [body for body in bodies if all(body.get(name) == value for name, value in equals.items())]
+
+    def update(self, kind: str, id: str, **changes: object) -> Body | None:
+        """Change top-level fields of one body in one transaction; None when it is not there (any more)."""
+        with self.transaction():
+            body = self.get(kind, id)
+            if body is None:
+                return None
+            body.update(changes)
+            self._connection.execute(
+                "UPDATE things SET body = ? WHERE kind = ? AND id = ?", (json.dumps(body, ensure_ascii=False), kind, id)
+            )
+            return body
+
+    def delete(self, kind: str, id: str) -> bool:
+        """Forget one body; False when it was not there."""
+        with self._lock:
+            return self._connection.execute("DELETE FROM things WHERE kind = ? AND id = ?", (kind, id)).rowcount > 0
+
+    def use_nonce(self, nonce: str, at: float, keep_s: float) -> bool:
+        """Remember `nonce`; False when it was used within the last `keep_s` seconds (`at`: seconds since 1970)."""
+        with self.transaction():
+            self._connection.execute("DELETE FROM nonces WHERE at < ?", (at - keep_s,))
+            added = self._connection.execute("INSERT OR IGNORE INTO nonces VALUES (?, ?)", (nonce, at))
+            return added.rowcount > 0
+
+    def log_call(self, line: Body) -> None:
+        """Write one line of the log of calls; its fields are _CALL, `code` empty when the call went well."""
+        with self._lock:
+            self._connection.execute(
+                f"INSERT INTO calls ({', '.join(_CALL)}) VALUES ({', '.join('?' * len(_CALL))})",  # noqa: S608 - our names
+                [line[name] for name in _CALL],
+            )
+
+    def calls(self, since: int = 0) -> list[Body]:
+        """The log of calls after number `since`, oldest first."""
+        names = ("number", *_CALL)
+        with self._lock:
+            rows = self._connection.execute(
+                f"SELECT {', '.join(names)} FROM calls WHERE number > ? ORDER BY number",  # noqa: S608 - our names
+                (since,),
+            ).fetchall()
+        return [dict(zip(names, row, strict=True)) for row in rows]
+
+
+def _body(text: str) -> Body:
+    body: Body = json.loads(text)
+    return body
