@@ -149,7 +149,9 @@ class Machine:
         """Run the commands of the user-data to their end."""
         done = None
         for command in commands:
-            done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60)
+            done = subprocess.run(
+                command, env=self.environment, capture_output=True, text=True, timeout=60, check=False
+            )
         assert done is not None
         return done
 

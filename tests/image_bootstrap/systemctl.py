@@ -27,7 +27,7 @@ def alive():
 
 
 if verb == "is-active":
-    print("active" if alive() else "inactive")
+    sys.stdout.write("active\n" if alive() else "inactive\n")
 elif verb == "stop" and alive():
     os.kill(int(pid_file.read_text()), signal.SIGKILL)
 elif verb == "start" and not alive():

@@ -229,6 +229,6 @@ def test_a_quoted_text_reads_back_as_itself(text: str) -> None:
 def test_a_template_cannot_write_a_value_raw() -> None:
     """A forgotten filter is an error here, not a hole there."""
     environment = render._environment()
-    with pytest.raises(TypeError, match="without `| yaml`"):
+    with pytest.raises(TypeError, match=r"without .* yaml"):
         environment.from_string("a: {{ value }}").render(value="b: c")
     assert environment.from_string("a: {{ value | yaml }}").render(value="b: c") == 'a: "b: c"'

@@ -65,7 +65,7 @@ def block_yaml(text: str, indent: int) -> str:
 def _escaped(character: str) -> str:
     if character in '"\\':
         return "\\" + character
-    if " " <= character <= "~":
+    if character.isprintable():
         return character
     code = ord(character)
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"
