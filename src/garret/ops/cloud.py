@@ -163,6 +163,9 @@ class Instances(Protocol):
     def tagged(self, deployment: str) -> list[Instance]:
         """The instances of a deployment."""
 
+    def get(self, instance_id: str) -> Instance | None:
+        """An instance by its id; None when it is gone."""
+
     def start(self, instance_id: str) -> None:
         """Ask for a stopped instance to start."""
 
@@ -191,11 +194,6 @@ class Catalog(Protocol):
 
     def newest_image(self, family: str) -> str:
         """The id of the newest image of a family; empty when there is none."""
-
-    def price_per_hour(
-        self, instance_type: str, zone: str, disk_category: str, disk_size_gib: int
-    ) -> tuple[float, str]:
-        """What a machine with its disk costs an hour, with its currency."""
 
 
 class Assistant(Protocol):

@@ -1,0 +1,142 @@
+"""One set of credentials, region and endpoints, and the SDK clients made from it when they are first needed."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, TypeVar
+from urllib.parse import urlsplit
+
+from garret.errors import CloudError, SettingsError
+from garret.ops.aliyun.failures import with_retries
+from garret.ops.cloud import Clock, SystemClock
+from garret.settings import is_loopback
+
+Reply = TypeVar("Reply")
+
+CONNECT_TIMEOUT_MS = 5_000
+READ_TIMEOUT_MS = 30_000
+VERSIONS = {"vpc": "2016-04-28", "sts": "2015-04-01"}
+_PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@dataclass(frozen=True)
+class Keys:
+    """An access key pair; kept out of every text."""
+
+    access_key_id: str
+    access_key_secret: str = field(repr=False)
+    security_token: str = field(default="", repr=False)
+
+
+@dataclass
+class Session:
+    """How the products are reached; without `keys`, the official credential chain is asked."""
+
+    region: str
+    endpoints: Mapping[str, str] = field(default_factory=dict)
+    keys: Keys | None = None
+    clock: Clock = field(default_factory=SystemClock)
+
+    def __post_init__(self) -> None:
+        """Take proxies out of the way of a loopback endpoint: neither SDK heeds NO_PROXY."""
+        if any(is_loopback(urlsplit(endpoint).hostname or "") for endpoint in self.endpoints.values()):
+            for name in _PROXIES:
+                os.environ.pop(name, None)
+
+    def call(self, action: str, send: Callable[[], Reply], *, again: bool = True) -> Reply:
+        """Send one call; `again` says that sending it twice does no harm."""
+        return with_retries(action, send, again=again, clock=self.clock)
+
+    @cached_property
+    def ros(self) -> Any:
+        """The typed ROS client."""
+        from alibabacloud_ros20190910.client import Client
+
+        return Client(self._config("ros"))
+
+    @cached_property
+    def ecs(self) -> Any:
+        """The typed ECS client."""
+        from alibabacloud_ecs20140526.client import Client
+
+        return Client(self._config("ecs"))
+
+    def common(self, product: str, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
+        """Ask a product for which no typed client of ours exists; reads only."""
+        from aliyunsdkcore.request import CommonRequest
+
+        request = CommonRequest()
+        endpoint = urlsplit(self.endpoints.get(product, f"https://{default_domain(product, self.region)}"))
+        request.set_domain(endpoint.netloc)
+        request.set_protocol_type(endpoint.scheme)  # the SDK's own default is http
+        request.set_version(VERSIONS[product])
+        request.set_action_name(action)
+        request.set_method("POST")
+        for name, value in ({"RegionId": self.region} | dict(parameters)).items():
+            request.add_query_param(name, value)
+        body = self.call(action, lambda: self._core.do_action_with_exception(request))
+        try:
+            reply = json.loads(body)
+        except ValueError:
+            raise CloudError(action, "NotJson", "the answer is not JSON", retryable=True) from None
+        if not isinstance(reply, dict):
+            raise CloudError(action, "NotJson", "the answer is not a JSON object", retryable=True)
+        return reply
+
+    @cached_property
+    def _credential(self) -> Any:
+        from alibabacloud_credentials.client import Client
+
+        return Client()
+
+    def _resolved(self) -> Keys:
+        if self.keys is not None:
+            return self.keys
+        try:
+            found = self._credential.get_credential()
+        except Exception as error:
+            raise SettingsError(
+                f"no credentials for Alibaba Cloud were found ({type(error).__name__})",
+                "set ALIBABA_CLOUD_ACCESS_KEY_ID and ALIBABA_CLOUD_ACCESS_KEY_SECRET, or say --cloud local",
+            ) from error
+        return Keys(found.access_key_id, found.access_key_secret, found.security_token or "")
+
+    @cached_property
+    def _core(self) -> Any:
+        from aliyunsdkcore.auth.credentials import StsTokenCredential
+        from aliyunsdkcore.client import AcsClient
+
+        keys = self._resolved()
+        options: dict[str, Any] = {"region_id": self.region, "timeout": READ_TIMEOUT_MS // 1000, "max_retry_time": 0}
+        if keys.security_token:
+            token = StsTokenCredential(keys.access_key_id, keys.access_key_secret, keys.security_token)
+            return AcsClient(credential=token, **options)
+        return AcsClient(keys.access_key_id, keys.access_key_secret, **options)
+
+    def _config(self, product: str) -> Any:
+        from alibabacloud_tea_openapi.models import Config
+
+        options: dict[str, Any] = {
+            "region_id": self.region,
+            "protocol": "https",
+            "connect_timeout": CONNECT_TIMEOUT_MS,
+            "read_timeout": READ_TIMEOUT_MS,
+        }
+        if endpoint := self.endpoints.get(product):
+            options |= {"endpoint": urlsplit(endpoint).netloc, "protocol": urlsplit(endpoint).scheme}
+        if self.keys is None:
+            self._resolved()  # says what is missing, in our words, before anything is sent
+            return Config(credential=self._credential, **options)
+        options |= {"access_key_id": self.keys.access_key_id, "access_key_secret": self.keys.access_key_secret}
+        if self.keys.security_token:
+            options["security_token"] = self.keys.security_token
+        return Config(**options)
+
+
+def default_domain(product: str, region: str) -> str:
+    """Where a product answers for a region."""
+    return "sts.aliyuncs.com" if product == "sts" else f"{product}.{region}.aliyuncs.com"
