@@ -30,9 +30,11 @@ _HINTS = {
     "instance_type": f"for example --instance-type {DEFAULT_INSTANCE_TYPE}",
     "vpc_cidr": "for example 192.168.0.0/16",
     "vswitch_cidr": "for example 192.168.1.0/24, inside vpc_cidr",
+    "disk_category": "gn7i takes ESSD disks only: cloud_essd or cloud_auto",
     "disk_size_gib": "the GPU image needs at least 100 GiB",
     "bandwidth_mbps": "between 1 and 200; traffic is paid by volume, so a high limit costs nothing by itself",
     "service_port": "for example 443",
+    "public": "say --public, or leave it out; in a file true or false",
     "login": "for example --login admin",
     "allow_cidr": "for example --allow-cidr 203.0.113.7/32; the whole internet: --allow-cidr 0.0.0.0/0 --public",
     "model": "deploy with the demo model, then `garret ops download-model` brings yours to the node",
@@ -191,7 +193,7 @@ def check_password(password: str) -> str:
         raise SpecError("password", f"has {len(password)} characters", hint)
     foreign = re.sub(f"[{re.escape(''.join(_PASSWORD_CLASSES))}]", "", password)
     if foreign:
-        raise SpecError("password", f"contains {len(foreign)} characters that the cloud does not take", hint)
+        raise SpecError("password", "contains a character that the cloud does not take", hint)
     classes = sum(any(character in letters for character in password) for letters in _PASSWORD_CLASSES)
     if classes < 3:
         raise SpecError("password", f"uses {classes} of the four kinds of characters, and three are needed", hint)

@@ -1,0 +1,154 @@
+"""A spec is strict: each wrong field is refused with its name, the reason, and what to type next."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from garret.errors import SpecError
+from garret.spec import PASSWORD_SPECIALS, DeploymentSpec, check_password, parse_spec
+
+LEAST = {"region": "cn-hangzhou"}
+
+
+def test_a_region_is_all_that_has_to_be_said() -> None:
+    """Everything else has a default that works."""
+    spec = parse_spec(LEAST)
+    assert (spec.name, spec.stack_name, spec.instance_type) == ("garret", "garret-garret", "ecs.gn7i-c16g1.4xlarge")
+    assert (spec.service_port, spec.disk_size_gib, spec.bandwidth_mbps, spec.public) == (443, 100, 100, False)
+    assert spec.ingress_cidrs == ()
+
+
+WRONG: list[tuple[dict[str, Any], str, str]] = [
+    ({"region": None}, "region", "string"),
+    ({"region": "hangzhou"}, "region", "'hangzhou' is not a valid region"),
+    ({"region": "cn-hangzhou; rm -rf /"}, "region", "not a valid region"),
+    ({"name": "My-Pictures"}, "name", "'My-Pictures' is not a valid name"),
+    ({"name": ""}, "name", "not a valid name"),
+    ({"name": "a" * 41}, "name", "not a valid name"),
+    ({"name": "garret\n"}, "name", "not a valid name"),
+    ({"zone": "cn-beijing-k"}, "zone", "not a zone of region cn-hangzhou"),
+    ({"instance_type": "ecs.g7.large"}, "instance_type", "not a gn7i type"),
+    ({"instance_type": "ecs.gn7i-c16g1"}, "instance_type", "not a gn7i type"),
+    ({"disk_size_gib": 99}, "disk_size_gib", "greater than or equal to 100"),
+    ({"disk_size_gib": 32769}, "disk_size_gib", "less than or equal to 32768"),
+    ({"disk_size_gib": "100"}, "disk_size_gib", "valid integer"),
+    ({"disk_size_gib": 100.5}, "disk_size_gib", "valid integer"),
+    ({"disk_category": "cloud_efficiency"}, "disk_category", "cloud_essd"),
+    ({"bandwidth_mbps": 0}, "bandwidth_mbps", "greater than or equal to 1"),
+    ({"bandwidth_mbps": 201}, "bandwidth_mbps", "less than or equal to 200"),
+    ({"service_port": 0}, "service_port", "greater than or equal to 1"),
+    ({"service_port": 65536}, "service_port", "less than or equal to 65535"),
+    ({"service_port": 22}, "service_port", "remote login"),
+    ({"vpc_cidr": "8.8.0.0/16"}, "vpc_cidr", "not in a private range"),
+    ({"vpc_cidr": "10.0.0.0/7"}, "vpc_cidr", "has bits set|between /8 and /28"),
+    ({"vpc_cidr": "words"}, "vpc_cidr", "not an IPv4 range"),
+    ({"vpc_cidr": "::/0"}, "vpc_cidr", "not an IPv4 range"),
+    ({"vswitch_cidr": "192.168.1.1/24"}, "vswitch_cidr", r"192\.168\.1\.0/24 is meant"),
+    ({"vswitch_cidr": "10.0.0.0/24"}, "vswitch_cidr", r"not inside vpc_cidr 192\.168\.0\.0/16"),
+    ({"allow_cidr": ["0.0.0.0/0"]}, "allow_cidr", "the whole internet"),
+    ({"allow_cidr": ["0.0.0.0/1", "128.0.0.0/1"]}, "allow_cidr", r"0\.0\.0\.0/0 is the whole internet"),
+    ({"allow_cidr": ["64.0.0.0/3"]}, "allow_cidr", "a good part of the internet"),
+    ({"allow_cidr": ["203.0.113.7/33"]}, "allow_cidr.0", "not an IPv4 range"),
+    ({"allow_cidr": ["203.0.113.7/32", "x"]}, "allow_cidr.1", "not an IPv4 range"),
+    ({"allow_cidr": "203.0.113.7/32"}, "allow_cidr", "valid tuple"),
+    ({"public": "yes"}, "public", "valid boolean"),
+    ({"login": "a:b"}, "login", "not a valid login"),
+    ({"model": "sdxl"}, "model", "starts with the demo model"),
+    ({"image_id": "m-1 x"}, "image_id", "not a valid image_id"),
+    ({"wait_timeout_s": 43201}, "wait_timeout_s", "less than or equal to 43200"),
+    ({"regoin": "cn-hangzhou"}, "regoin", "is not a field of a deployment"),
+]
+
+
+@pytest.mark.parametrize(("changes", "field", "reason"), WRONG, ids=[str(changes) for changes, _, _ in WRONG])
+def test_a_wrong_field_is_named_with_reason_and_next_step(changes: dict[str, Any], field: str, reason: str) -> None:
+    """No traceback, no guess."""
+    with pytest.raises(SpecError, match=reason) as caught:
+        parse_spec({**LEAST, **changes})
+    assert caught.value.field == field
+    assert caught.value.message.startswith(f"{field}: ")
+    assert caught.value.hint
+    assert caught.value.exit_code == 2
+
+
+def test_a_missing_region_says_what_to_type() -> None:
+    """The most common first mistake."""
+    with pytest.raises(SpecError) as caught:
+        parse_spec({})
+    assert (caught.value.message, caught.value.hint) == ("region: is missing", "for example --region cn-hangzhou")
+
+
+def test_a_single_address_is_its_own_range() -> None:
+    """`--allow-cidr 203.0.113.7` is what people type."""
+    assert parse_spec({**LEAST, "allow_cidr": ["203.0.113.7"]}).allow_cidr == ("203.0.113.7/32",)
+
+
+def test_the_whole_internet_needs_two_words() -> None:
+    """With `public` it is allowed, and is the default range."""
+    assert parse_spec({**LEAST, "public": True}).ingress_cidrs == ("0.0.0.0/0",)
+    assert parse_spec({**LEAST, "public": True, "allow_cidr": ["0.0.0.0/0"]}).ingress_cidrs == ("0.0.0.0/0",)
+    assert parse_spec({**LEAST, "public": True, "allow_cidr": ["10.0.0.0/8"]}).ingress_cidrs == ("10.0.0.0/8",)
+
+
+def test_zones_are_named_both_ways() -> None:
+    """Newer regions have no dash before the zone's letter."""
+    assert parse_spec({"region": "ap-southeast-1", "zone": "ap-southeast-1a"}).zone == "ap-southeast-1a"
+    assert parse_spec({"region": "cn-hangzhou", "zone": "cn-hangzhou-k"}).zone == "cn-hangzhou-k"
+
+
+def test_a_spec_cannot_be_changed() -> None:
+    """What was shown is what is made."""
+    spec = parse_spec(LEAST)
+    with pytest.raises(ValidationError):
+        spec.name = "other"  # type: ignore[misc]
+
+
+def test_a_spec_survives_json() -> None:
+    """The journal keeps it as JSON."""
+    spec = parse_spec({**LEAST, "allow_cidr": ["203.0.113.7/32"], "zone": "cn-hangzhou-k"})
+    assert parse_spec(spec.model_dump(mode="json")) == spec
+    assert DeploymentSpec.model_validate_json(spec.model_dump_json()) == spec
+
+
+@given(st.dictionaries(st.sampled_from([*DeploymentSpec.model_fields, "other"]), st.none() | st.integers() | st.text() | st.booleans() | st.lists(st.text() | st.integers(), max_size=2)))  # fmt: skip
+def test_whatever_comes_in_a_spec_or_a_spec_error_comes_out(values: dict[str, Any]) -> None:
+    """Never another exception."""
+    try:
+        parse_spec({**LEAST, **values})
+    except SpecError as refused:
+        assert refused.hint
+
+
+@pytest.mark.parametrize(
+    "password", ["Abcdefg1", "abc-1234", "ABC-1234", "Aa1" + "x" * 27, "a1" + PASSWORD_SPECIALS[:28]]
+)
+def test_a_password_by_the_rule_passes(password: str) -> None:
+    """8 to 30 characters of three classes."""
+    assert check_password(password) == password
+
+
+@pytest.mark.parametrize(
+    ("password", "reason"),
+    [
+        ("Abcde1-", "has 7 characters"),
+        ("Aa1-" * 8, "has 32 characters"),
+        ("abcdefgh", "uses 1 of the four kinds"),
+        ("abcdefg1", "uses 2 of the four kinds"),
+        ('Abcdef1"', "contains 1 characters that the cloud does not take"),
+        ("Abcdef1\\", "contains 1 characters"),
+        ("Abcdef 1", "contains 1 characters"),
+        ("Abcdef1é", "contains 1 characters"),
+        ("Abcdef1\n", "contains 1 characters"),
+    ],
+)
+def test_a_password_against_the_rule_is_refused_and_not_shown(password: str, reason: str) -> None:
+    """The error says which part of the rule is broken."""
+    with pytest.raises(SpecError, match=reason) as caught:
+        check_password(password)
+    assert password not in caught.value.message + caught.value.hint
+    assert caught.value.field == "password"
