@@ -79,9 +79,11 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
     class Server(uvicorn.Server):
         """Tells waiting callers at once that the service stops; uvicorn alone would wait for their pictures."""
 
-        def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-            service.say_stopping()
-            super().handle_exit(sig, frame)
+        def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  (a signal handler's shape)
+            # Not uvicorn's own, which raises the signal again in the end: being told to stop is no failure.
+            self.force_exit = self.should_exit and sig == signal.SIGINT
+            self.should_exit = True
+            service.stop_soon()
 
     config = uvicorn.Config(
         create_app(service),

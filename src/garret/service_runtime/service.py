@@ -81,6 +81,7 @@ class Service:
         self._threads = ThreadPoolExecutor(max_workers=2, thread_name_prefix="service")
         self._tasks: set[asyncio.Task[Any]] = set()
         self._down = ""
+        self._loop: asyncio.AbstractEventLoop | None = None
         self.stopping = False
         self.pool = WorkerPool(settings, self, self._first_checkpoint)
 
@@ -88,6 +89,7 @@ class Service:
 
     async def start(self) -> None:
         """Attach to the workers and take up again what was accepted before."""
+        self._loop = asyncio.get_running_loop()
         self.pool.start()
         sweep(self._pictures)
         for job in await self._in_thread(self._store.unfinished):
@@ -105,6 +107,11 @@ class Service:
         self._threads.shutdown(wait=True)
         self._store.close()
         self._hashes.close()
+
+    def stop_soon(self) -> None:
+        """Begin to stop, from a signal handler."""
+        if self._loop is not None and not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self.say_stopping)
 
     def say_stopping(self) -> None:
         """Tell every waiting caller that there will be no picture from this process."""

@@ -1,0 +1,249 @@
+"""Jobs through trouble: full queues, dying workers, hangs, crashes of the service, callers who leave."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from garret.service_runtime.passwords import hash_password
+from garret.service_runtime.png import SIGNATURE
+from garret.service_runtime.settings import ServiceSettings
+from tests.service_runtime.living import Answer, Service, fake_settings, free_port, launch, serving, wait
+
+
+def jobs(service: Service) -> list[dict[str, Any]]:
+    """Return the records of all jobs, oldest first."""
+    return list(reversed(service.call("GET", "/jobs").json))
+
+
+def leave_behind(service: Service, **body: Any) -> Any:
+    """Send a request without waiting for its answer; return the connection."""
+    import json
+
+    connection = service.connect()
+    data = json.dumps({"width": 64, "height": 64, "steps": 10, **body})
+    connection.request("POST", "/sdapi/v1/txt2img", data, {"Content-Type": "application/json"})
+    return connection
+
+
+def test_a_full_queue_answers_at_once(tmp_path: Path) -> None:
+    """429 with the time to come back; what was accepted is made."""
+    with serving(fake_settings(tmp_path, fake_seconds=0.5, queue_limit=3)) as service:
+        with ThreadPoolExecutor(8) as callers:
+            answers = list(callers.map(lambda n: service.txt2img(prompt=str(n), steps=2), range(8)))
+        refused = [answer for answer in answers if answer.status == 429]
+        assert sum(answer.status == 200 for answer in answers) + len(refused) == 8
+        assert len(refused) >= 3
+        assert all(int(answer.headers["retry-after"]) > 0 for answer in refused)
+        assert service.txt2img().status == 200
+
+
+def test_a_killed_worker_is_replaced_and_its_job_made(tmp_path: Path) -> None:
+    """The caller notices nothing but the wait."""
+    with serving(fake_settings(tmp_path, fake_seconds=1.5)) as service:
+        with ThreadPoolExecutor(1) as callers:
+            answer = callers.submit(service.txt2img, prompt="x", steps=10)
+            wait(lambda: jobs(service) and jobs(service)[0]["state"] == "Running", 10, "the job to run")
+            (worker,) = service.workers()
+            os.kill(worker, signal.SIGKILL)
+            assert answer.result().status == 200
+        assert jobs(service)[0]["state"] == "Success"
+        assert service.workers() not in ([], [worker])
+
+
+def test_a_job_that_ends_every_worker_is_told(tmp_path: Path) -> None:
+    """Tried twice, then 503; the next job is made."""
+    with serving(fake_settings(tmp_path, fake_faults="die@1")) as service:
+        answer = service.txt2img()
+        assert answer.status == 503
+        assert "code 70" in answer.json["errors"]
+        assert "tried 2 times" in answer.json["errors"]
+    with serving(fake_settings(tmp_path, fake_faults="fatal@2")) as service:
+        assert [service.txt2img().status for _ in range(4)] == [200] * 4
+
+
+def test_a_full_device_fails_the_picture_and_not_the_service(tmp_path: Path) -> None:
+    """A batch that does not fit is made one by one; one that does not fit alone is answered with 503."""
+    with serving(fake_settings(tmp_path, fake_faults="oom@3,oom@8")) as service:
+        assert service.txt2img(batch_size=4).status == 200
+        answer = service.txt2img()
+        assert (answer.status, answer.json["error"]) == (503, "OutOfMemory")
+        assert service.txt2img().status == 200
+
+
+def test_a_hanging_worker_is_ended_in_time(tmp_path: Path) -> None:
+    """504 after the job's time, and a new worker for the next one."""
+    with serving(fake_settings(tmp_path, fake_faults="hang@1", job_timeout_s=1)) as service:
+        began = time.monotonic()
+        answer = service.txt2img()
+        assert answer.status == 504
+        assert time.monotonic() - began < 10
+        service.wait_until("ok")
+        assert len(service.workers()) == 1
+
+
+def test_an_accepted_job_survives_the_death_of_the_service(tmp_path: Path) -> None:
+    """kill -9 while one runs and one waits: both pictures are there after the restart, and no worker is left over."""
+    settings = fake_settings(tmp_path, fake_seconds=3.0)
+    with serving(settings) as service:
+        connections = [leave_behind(service, prompt="first"), leave_behind(service, prompt="second", width=128)]
+        wait(lambda: [job["state"] for job in jobs(service)] == ["Running", "Queued"], 10, "one to run, one to wait")
+        (worker,) = service.workers()
+        service.kill()
+        for connection in connections:
+            connection.close()
+    wait(lambda: not Path(f"/proc/{worker}").exists(), 5, "the worker to end with its service")
+    with serving(replace(settings, fake_seconds=0.0)) as service:
+        wait(lambda: {job["state"] for job in jobs(service)} == {"Success"}, 15, "both jobs to be done")
+        for job in jobs(service):
+            picture = service.call("GET", f"/jobs/{job['id']}/pictures/0").body
+            assert picture.startswith(SIGNATURE)
+        assert not list((settings.state_dir / "pictures").glob("*.part"))
+
+
+def test_a_caller_who_leaves_takes_the_job_along(tmp_path: Path) -> None:
+    """What has not begun never is; what runs stops at the next step; somebody else's is made."""
+    with serving(fake_settings(tmp_path, fake_seconds=4.0)) as service:
+        running = leave_behind(service, prompt="running")
+        wait(lambda: [job["state"] for job in jobs(service)] == ["Running"], 10, "the first to run")
+        queued = leave_behind(service, prompt="queued", width=128)
+        wait(lambda: len(jobs(service)) == 2, 10, "the second to be accepted")
+        queued.close()
+        wait(lambda: jobs(service)[1]["state"] == "Cancelled", 5, "the second to be cancelled")
+        began = time.monotonic()
+        running.close()
+        wait(lambda: service.call("GET", "/sdapi/v1/progress").json["state"]["job_count"] == 0, 3, "nothing to do")
+        assert service.txt2img(steps=100, width=256).status == 200
+        # Its own 4 s, and far less than the rest of the one that was given up.
+        assert time.monotonic() - began < 6.5
+
+
+def test_a_job_can_be_cancelled_and_interrupted(tmp_path: Path) -> None:
+    """By its id, and by A1111's route; the caller gets 409."""
+    with serving(fake_settings(tmp_path, fake_seconds=20.0)) as service, ThreadPoolExecutor(1) as callers:
+        for cancel in (lambda job: ("DELETE", f"/jobs/{job}"), lambda _: ("POST", "/sdapi/v1/interrupt")):
+            answer = callers.submit(service.txt2img, steps=100)
+            wait(lambda: service.call("GET", "/sdapi/v1/progress").json["progress"] > 0.01, 10, "some progress")
+            progress = service.call("GET", "/sdapi/v1/progress").json
+            assert 0 < progress["progress"] < 1
+            assert progress["state"]["sampling_steps"] == 100
+            method, path = cancel(progress["state"]["job"])
+            assert service.call(method, path).status == 200
+            assert answer.result(timeout=5).status == 409
+
+
+def test_a_new_model_is_seen_without_a_restart(tmp_path: Path) -> None:
+    """Also when there was none at all, and a broken one is shown as what it is."""
+    settings = fake_settings(tmp_path)
+    first = settings.models_dir / "Stable-diffusion" / "tiny.safetensors"
+    content = first.read_bytes()
+    first.unlink()
+    with serving(settings) as service:
+        answer = service.txt2img()
+        assert answer.status == 404
+        assert "download-model" in answer.json["detail"]
+        assert service.call("GET", "/sdapi/v1/options").json["sd_model_checkpoint"] is None
+        (first.parent / "new.safetensors").write_bytes(content)
+        assert service.txt2img(override_settings={"sd_model_checkpoint": "new"}).status == 200
+        assert [model["model_name"] for model in service.call("GET", "/sdapi/v1/sd-models").json] == ["new"]
+
+
+def test_a_full_disk_is_answered_before_anything_is_begun(tmp_path: Path) -> None:
+    """507; the free space is a seam of the service."""
+    import asyncio
+
+    from garret.service_runtime.errors import InsufficientStorage
+    from garret.service_runtime.request import ImageRequest
+    from garret.service_runtime.service import Service as Inside
+
+    async def story() -> None:
+        inside = Inside(fake_settings(tmp_path), free_bytes=lambda _: 1 << 20)
+        await inside.start()
+        try:
+            with pytest.raises(InsufficientStorage, match="1 MiB left"):
+                await inside.submit(ImageRequest("tiny", "x", 64, 64, 1, 1.0, 1), "me")
+            assert await inside.recent_jobs() == []
+        finally:
+            await inside.stop()
+
+    asyncio.run(story())
+
+
+def test_it_ends_when_told_and_tells_who_waits(tmp_path: Path) -> None:
+    """SIGTERM: 503 for the waiting caller, exit code 0, no worker left."""
+    with serving(fake_settings(tmp_path, fake_seconds=30.0)) as service, ThreadPoolExecutor(1) as callers:
+        answer = callers.submit(service.txt2img)
+        wait(lambda: jobs(service) and jobs(service)[0]["state"] == "Running", 10, "the job to run")
+        workers = service.workers()
+        began = time.monotonic()
+        assert service.terminate() == 0
+        assert time.monotonic() - began < 8
+        result: Answer = answer.result(timeout=5)
+        assert result.status == 503
+        assert result.headers["retry-after"]
+        wait(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 5, "the workers to end")
+
+
+def run_to_its_end(settings: ServiceSettings) -> subprocess.CompletedProcess[str]:
+    """Run a service that should refuse to serve."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GARRET_")}
+    return subprocess.run(
+        [sys.executable, "-m", "garret.service_runtime"],
+        env={**environment, **settings.to_env()},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+
+def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+    """Exit code 3, the address, and what to do."""
+    with serving(fake_settings(tmp_path, port=free_port())) as service:
+        done = run_to_its_end(fake_settings(tmp_path / "b", port=service.port))
+        assert done.returncode == 3
+        assert done.stderr.count("\n") == 1
+        assert f"127.0.0.1 port {service.port} is in use" in done.stderr
+
+
+def test_it_does_not_leave_loopback_unprotected(tmp_path: Path) -> None:
+    """Neither without login nor without TLS; the line says what is missing."""
+    hashed = hash_password("Correct-horse-7")
+    for changes, missing in (({}, "login and TLS"), ({"password_hash": hashed}, "no TLS")):
+        done = run_to_its_end(fake_settings(tmp_path, host="0.0.0.0", port=free_port(), **changes))  # noqa: S104
+        assert done.returncode == 2
+        assert missing in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_it_speaks_tls_when_given_a_certificate(tmp_path: Path) -> None:
+    """With the key pair that bootstrap makes."""
+    import http.client
+    import ssl
+
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+         "1", "-subj", "/CN=garret", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    settings = fake_settings(tmp_path, tls_certificate=str(certificate), tls_key=str(key))
+    service = launch(settings)
+    try:
+        context = ssl.create_default_context(cafile=str(certificate))
+        connection = http.client.HTTPSConnection(service.host, service.port, context=context, timeout=10)
+        connection.request("GET", "/healthz")
+        assert connection.getresponse().status == 200
+        connection.close()
+    finally:
+        service.kill()

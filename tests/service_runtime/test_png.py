@@ -1,0 +1,40 @@
+"""Our PNG files hold the same pixels as they were given, read by another's decoder."""
+
+from __future__ import annotations
+
+import io
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+from PIL import Image
+
+from garret.service_runtime.png import encode_png, read_texts
+
+
+@given(some.integers(1, 40), some.integers(1, 40), some.integers(0, 1000), some.booleans())
+def test_pixels_come_back_from_pillow(width: int, height: int, seed: int, noisy: bool) -> None:
+    """Noise and flat colour, any size."""
+    random_ = random.Random(seed)
+    rgb = random_.randbytes(width * height * 3) if noisy else bytes([7, 200, 30]) * (width * height)
+    picture = Image.open(io.BytesIO(encode_png(rgb, width, height)))
+    assert picture.size == (width, height)
+    assert picture.mode == "RGB"
+    assert picture.tobytes() == rgb
+
+
+def test_words_are_read_back_by_pillow_and_by_us() -> None:
+    """Latin-1 goes as A1111 writes it, anything else as international text."""
+    texts = {"parameters": "a red circle\nSteps: 4", "other": "红色的圆 🔴"}
+    png = encode_png(bytes(12), 2, 2, texts)
+    assert read_texts(png) == texts
+    picture = Image.open(io.BytesIO(png))
+    picture.load()
+    assert {key: str(value) for key, value in picture.info.items()} == texts
+
+
+def test_the_wrong_number_of_pixels_is_refused() -> None:
+    """A picture is never padded or cut."""
+    with pytest.raises(ValueError, match="11 bytes"):
+        encode_png(bytes(11), 2, 2)

@@ -1,0 +1,94 @@
+"""Batches hold pictures of one shape, the oldest first, and nobody is forgotten."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as some
+
+from garret.service_runtime.errors import Busy
+from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.scheduler import Scheduler, Task
+
+SMALL = ImageRequest("demo", "a", 64, 64, 4, 3.0, 1)
+
+
+def queue(scheduler: Scheduler, job_id: str, request: ImageRequest = SMALL) -> None:
+    """Accept a job."""
+    scheduler.reserve(job_id)
+    scheduler.add(Task(job_id, index, request, "/demo") for index in range(request.count))
+
+
+def test_pictures_of_one_shape_are_made_together() -> None:
+    """Words and seeds may differ, sizes and steps may not."""
+    scheduler = Scheduler(10, 4)
+    queue(scheduler, "a")
+    queue(scheduler, "b", replace(SMALL, width=128))
+    queue(scheduler, "c", replace(SMALL, prompt="b", seed=9))
+    first, second = scheduler.take(), scheduler.take()
+    assert first is not None
+    assert second is not None
+    assert [task.job_id for task in first.tasks] == ["a", "c"]
+    assert [(picture.prompt, picture.seed) for picture in first.batch.pictures] == [("a", 1), ("b", 9)]
+    assert [task.job_id for task in second.tasks] == ["b"]
+    assert scheduler.take() is None
+
+
+def test_a_full_queue_says_when_to_come_back() -> None:
+    """Jobs count until they are over, not until they are begun."""
+    scheduler = Scheduler(1, 4)
+    queue(scheduler, "a")
+    scheduler.take()
+    with pytest.raises(Busy) as caught:
+        scheduler.reserve("b")
+    assert caught.value.retry_after
+    scheduler.close("a")
+    scheduler.reserve("b")
+
+
+def test_large_pictures_are_not_heaped_up() -> None:
+    """Four of 1024 pixels fit together, of 2048 pixels one."""
+    scheduler = Scheduler(10, 4)
+    queue(scheduler, "a", replace(SMALL, width=2048, height=2048, batch_size=2))
+    queue(scheduler, "b", replace(SMALL, width=1024, height=1024, batch_size=4))
+    sizes = [len(batch.tasks) for batch in iter(scheduler.take, None)]
+    assert sizes == [1, 1, 4]
+
+
+def test_what_comes_back_comes_first_and_alone_when_it_must() -> None:
+    """A picture that did not fit in memory with others is tried by itself."""
+    scheduler = Scheduler(10, 4)
+    for name in "abc":
+        queue(scheduler, name)
+    batch = scheduler.take()
+    assert batch is not None
+    queue(scheduler, "d")
+    scheduler.close("b")
+    scheduler.put_back(replace(task, alone=True) for task in batch.tasks)
+    order = [[task.job_id for task in found.tasks] for found in iter(scheduler.take, None)]
+    assert order == [["a"], ["c"], ["d"]]
+
+
+def test_a_closed_job_is_not_made() -> None:
+    """Cancelled before it was begun."""
+    scheduler = Scheduler(10, 4)
+    queue(scheduler, "a", replace(SMALL, n_iter=3))
+    scheduler.close("a")
+    assert scheduler.take() is None
+    assert not scheduler.is_open("a")
+
+
+@given(some.lists(some.tuples(some.sampled_from([64, 128]), some.integers(1, 4)), max_size=12), some.integers(1, 4))
+def test_every_picture_is_given_out_exactly_once(jobs: list[tuple[int, int]], size: int) -> None:
+    """Whatever is asked for in whatever order."""
+    scheduler = Scheduler(100, size)
+    for number, (side, count) in enumerate(jobs):
+        queue(scheduler, str(number), replace(SMALL, width=side, batch_size=count))
+    batches = list(iter(scheduler.take, None))
+    given_out = [(task.job_id, task.index) for batch in batches for task in batch.tasks]
+    assert sorted(given_out) == sorted((str(n), i) for n, (_, count) in enumerate(jobs) for i in range(count))
+    assert all(len(batch.tasks) <= size and len({task.shape for task in batch.tasks}) == 1 for batch in batches)
+    firsts = [int(batch.tasks[0].job_id) for batch in batches]
+    assert firsts == sorted(firsts)
