@@ -1,0 +1,118 @@
+"""The bundle is reproducible, complete, free of what a node does not need, and its lock agrees with the project."""
+
+from __future__ import annotations
+
+import io
+import lzma
+import os
+import shutil
+import tarfile
+import tomllib
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from garret.image_bootstrap.bundle import CHUNK_BYTES, build_bundle, chunks
+from tests.image_bootstrap.machine import PACKAGE
+
+PROJECT = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+
+def members(data: bytes) -> dict[str, tarfile.TarInfo]:
+    """Name to entry."""
+    with tarfile.open(fileobj=io.BytesIO(lzma.decompress(data))) as tar:
+        return {entry.name: entry for entry in tar}
+
+
+def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
+    """Whenever, wherever and by whomever they were checked out."""
+    copy = tmp_path / "elsewhere" / "garret"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "demo_model"))
+    for path in copy.rglob("*"):
+        os.utime(path, (1, 1))
+        path.chmod(0o700)
+    assert build_bundle(copy) == build_bundle()
+
+
+def test_one_changed_byte_gives_another_hash(tmp_path: Path) -> None:
+    """The hash names exactly this runtime."""
+    copy = tmp_path / "garret"
+    shutil.copytree(PACKAGE, copy, ignore=shutil.ignore_patterns("__pycache__", "demo_model"))
+    with (copy / "service_runtime/__init__.py").open("a") as file:
+        file.write("#")
+    assert build_bundle(copy).sha256 != build_bundle().sha256
+
+
+def test_it_holds_both_rooms_the_units_and_the_lock_and_nothing_else() -> None:
+    """No caches, no model, no command line."""
+    names = set(members(build_bundle().data))
+    assert {
+        "requirements.lock",
+        "garret/__init__.py",
+        "garret/service_runtime/settings.py",
+        "garret/image_bootstrap/runner.py",
+        "garret/image_bootstrap/steps/service.py",
+        "garret/image_bootstrap/units/garret.service",
+    } <= names
+    inside = ("garret/service_runtime/", "garret/image_bootstrap/")
+    assert {name for name in names if not name.startswith(inside)} == {"requirements.lock", "garret/__init__.py"}
+    assert not any("__pycache__" in name or name.endswith((".pyc", ".safetensors")) for name in names)
+
+
+def test_everything_the_runtime_shows_is_shipped() -> None:
+    """Pages and styles are files beside the code; whatever lies in the room goes along."""
+    room = PACKAGE / "service_runtime"
+    files = {f"garret/{path.relative_to(PACKAGE).as_posix()}" for path in room.rglob("*") if path.is_file()}
+    assert {name for name in files if "__pycache__" not in name} <= set(members(build_bundle().data))
+
+
+def test_entries_say_nothing_about_who_packed_them() -> None:
+    """No user, no time, one mode."""
+    for entry in members(build_bundle().data).values():
+        assert (entry.uid, entry.gid, entry.uname, entry.gname, entry.mtime, entry.mode) == (0, 0, "", "", 0, 0o644)
+
+
+def test_chunks_fit_into_sendfile_and_make_the_whole_again() -> None:
+    """32 KB after Base64; names sort in order."""
+    bundle = build_bundle()
+    pieces = list(chunks(bundle))
+    assert b"".join(content for _, content in sorted(pieces)) == bundle.data
+    assert all(0 < len(content) <= CHUNK_BYTES for _, content in pieces)
+    assert -(-CHUNK_BYTES // 3) * 4 <= 32_768
+    assert [name for name, _ in pieces] == [f"{bundle.sha256}.{number:03d}" for number in range(len(pieces))]
+
+
+def test_it_is_a_matter_of_seconds_to_send() -> None:
+    """A dozen chunks at most; more, and the bundle wants another rung of the ladder."""
+    assert build_bundle().size <= 12 * CHUNK_BYTES
+
+
+def locked() -> dict[str, Requirement]:
+    """Name to requirement of the lock file."""
+    lines = (PACKAGE / "image_bootstrap/requirements.lock").read_text().splitlines()
+    requirements = [Requirement(line) for line in lines if line.strip() and not line.startswith("#")]
+    return {requirement.name: requirement for requirement in requirements}
+
+
+def wanted() -> dict[str, Requirement]:
+    """Name to requirement of the project's service extra."""
+    lines = tomllib.loads(PROJECT.read_text())["project"]["optional-dependencies"]["service"]
+    return {requirement.name: requirement for requirement in map(Requirement, lines)}
+
+
+def test_the_lock_names_what_the_service_extra_names() -> None:
+    """Nothing more, nothing less."""
+    assert set(locked()) == set(wanted())
+
+
+@pytest.mark.parametrize("name", sorted(wanted()))
+def test_each_pin_is_within_the_service_extras_range(name: str) -> None:
+    """torch stays a range: the node's own index decides between its builds."""
+    specifier = locked()[name].specifier
+    if name == "torch":
+        assert specifier == wanted()[name].specifier
+        return
+    (pin,) = specifier
+    assert pin.operator == "=="
+    assert wanted()[name].specifier.contains(pin.version)
