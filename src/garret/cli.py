@@ -1,0 +1,162 @@
+"""The command line: parse, call one function, show. The only reader of argv; a command's code loads when it is run."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+
+import click
+
+CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+
+
+@dataclass(frozen=True)
+class Lazy:
+    """Where a command's code is (module:attribute), and what `--help` says of it without loading that."""
+
+    target: str
+    help: str
+
+
+class LazyGroup(click.Group):
+    """A group that loads a command when it is run, and shows its list of commands without loading any."""
+
+    def __init__(self, *, table: Mapping[str, Lazy], **options: object) -> None:
+        super().__init__(**options)  # type: ignore[arg-type]
+        self.table = table
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
+        """Names in the order in which a person meets them."""
+        return list(self.table)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load one command."""
+        if cmd_name not in self.table:
+            return None
+        module, _, attribute = self.table[cmd_name].target.partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, lazy.help) for name, lazy in self.table.items()])
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Name the nearest command when there is none of this name."""
+        if args and args[0] not in self.table and not args[0].startswith("-"):
+            from difflib import get_close_matches
+
+            near = get_close_matches(args[0], self.table, 1)
+            meant = f"; did you mean {near[0]!r}?" if near else ""
+            raise click.UsageError(f"there is no command {args[0]!r}{meant}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+ROOT = {
+    "deploy": Lazy("garret.commands.deploy:deploy", "Make a deployment, or finish one; ends with a picture."),
+    "status": Lazy("garret.commands.look:status", "What there is, where it answers, and what it costs."),
+    "list": Lazy("garret.commands.look:list_", "All deployments."),
+    "generate": Lazy("garret.commands.generate:generate", "Make pictures from words."),
+    "delete": Lazy("garret.commands.delete:delete", "Delete a deployment and make sure that nothing is billed."),
+    "ops": Lazy("garret.cli:ops", "Stop and start, bring models, look at what ran."),
+    "template": Lazy("garret.cli:template", "The ROS template behind a deployment."),
+    "local": Lazy("garret.cli:local", "The Alibaba Cloud on this machine."),
+    "debug": Lazy("garret.cli:debug", "Hooks for tests and rehearsals."),
+}
+OPS = {
+    "stop": Lazy("garret.commands.power:stop", "Stop the node and stop paying for it; disk and address stay."),
+    "start": Lazy("garret.commands.power:start", "Start a stopped node; ends when a picture can be made."),
+    "download-model": Lazy("garret.commands.models:download_model", "Bring a model onto the node."),
+    "executions": Lazy("garret.cli:executions", "What ran on the node, and what runs."),
+}
+EXECUTIONS = {
+    "list": Lazy("garret.commands.models:executions_list", "All executions, the newest first."),
+    "show": Lazy("garret.commands.models:executions_show", "One execution."),
+}
+TEMPLATE = {"render": Lazy("garret.commands.template:render", "Print the template.")}
+LOCAL = {
+    "up": Lazy("garret.commands.local:up", "Start it; prints where it answers and its keys."),
+    "down": Lazy("garret.commands.local:down", "Stop it and its nodes; what it holds stays on disk."),
+    "status": Lazy("garret.commands.local:status", "Is it up, and where?"),
+}
+DEBUG = {"crash-points": Lazy("garret.commands.debug:crash_points", "Points at which GARRET_CRASH_AT kills garret.")}
+
+ops = LazyGroup(name="ops", table=OPS, help="Stop and start, bring models, look at what ran.")
+executions = LazyGroup(name="executions", table=EXECUTIONS, help="What ran on the node, and what runs.")
+template = LazyGroup(name="template", table=TEMPLATE, help="The ROS template behind a deployment.")
+local = LazyGroup(name="local", table=LOCAL, help="The Alibaba Cloud on this machine; costs nothing.")
+debug = LazyGroup(name="debug", table=DEBUG, help="Hooks for tests and rehearsals.")
+
+_HELP = """Stable Diffusion XL on Alibaba Cloud GPUs with one command, and no bill for an idle one.
+
+\b
+Examples:
+  garret deploy --cloud local --yes
+  garret generate "a green star on a white background" -o star.png
+  garret ops stop
+  garret delete garret
+"""
+
+
+def _show_version(ctx: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        from garret import __version__
+
+        click.echo(f"garret {__version__}")
+        ctx.exit()
+
+
+garret = LazyGroup(
+    name="garret",
+    table=ROOT,
+    help=_HELP,
+    context_settings=CONTEXT,
+    params=[
+        click.Option(
+            ["--version"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            callback=_show_version,
+            help="Show the version and exit.",
+        )
+    ],
+)
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command line; the exit code."""
+    as_json, debugging = "--json" in arguments, "--debug" in arguments
+    try:
+        result = garret.main(arguments, prog_name="garret", standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.ctx.get_help() if error.ctx else "", err=True)
+        return 2
+    except BaseException as error:  # here every error becomes text
+        if isinstance(error, SystemExit):
+            raise
+        from garret.console import Console
+
+        return Console(as_json=as_json, debug=debugging).error(error)
+
+
+def main() -> None:
+    """Enter from the shell."""
+    try:
+        code = run(sys.argv[1:])
+        sys.stdout.flush()
+    except BrokenPipeError:  # `garret list | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    sys.exit(code)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""Named points at which GARRET_CRASH_AT kills this process as `kill -9` would, so that what is left can be tried."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from garret.errors import UsageError
+
+VARIABLE = "GARRET_CRASH_AT"
+POINTS = {
+    "deploy.journaled": "the plan and its client token are on disk; the cloud has heard nothing",
+    "deploy.created": "the cloud has taken CreateStack; its answer is not on disk",
+    "deploy.waiting": "the stack's id is on disk; the stack is being created, the runtime not delivered",
+    "deploy.delivered": "the runtime is on the node; the stack is being created",
+    "deploy.signalled": "the stack is complete; no picture was made yet",
+    "stop.sent": "the cloud has taken StopInstance",
+    "start.sent": "the cloud has taken StartInstance",
+    "delete.sent": "the cloud has taken DeleteStack",
+}
+
+
+def _kill_self() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@dataclass(frozen=True)
+class Crash:
+    """Whether and where to die."""
+
+    at: str = ""
+    die: Callable[[], None] = field(default=_kill_self)
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Crash:
+        """Read GARRET_CRASH_AT.
+
+        Raises:
+            UsageError: there is no such point.
+        """
+        at = environment.get(VARIABLE, "")
+        if at and at not in POINTS:
+            raise UsageError(
+                f"{VARIABLE}: there is no point {at!r}; points are: {', '.join(POINTS)}", f"unset {VARIABLE}"
+            )
+        return cls(at)
+
+    def point(self, name: str) -> None:
+        """Die here, if here is where to."""
+        if name not in POINTS:
+            raise KeyError(name)
+        if name == self.at:
+            self.die()
