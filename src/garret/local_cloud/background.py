@@ -15,6 +15,7 @@ class Background:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._threads: dict[str, threading.Thread] = {}
+        self._again: dict[str, Callable[[], None]] = {}
         self._stopping = threading.Event()
 
     @property
@@ -31,6 +32,15 @@ class Background:
             self._threads[name] = thread
             thread.start()
             return True
+
+    def ensure(self, name: str, function: Callable[[], None]) -> None:
+        """Run `function` on a thread, once more after the work of this name that is under way (never beside it)."""
+        with self._lock:
+            if name in self._threads:
+                self._again[name] = function
+                return
+        if not self.start(name, function) and not self.stopping:
+            self.ensure(name, function)  # another thread was quicker between the two looks
 
     def wait(self, seconds: float) -> bool:
         """Sleep; True when the server goes down meanwhile."""
@@ -60,10 +70,13 @@ class Background:
         self.join(timeout)
 
     def _run(self, name: str, function: Callable[[], None]) -> None:
-        try:
-            function()
-        except Exception:  # noqa: BLE001 - the last line of defence: a thread's error must reach the log
-            traceback.print_exc(file=sys.stderr)
-        finally:
+        while True:
+            try:
+                function()
+            except Exception:  # noqa: BLE001 - the last line of defence: a thread's error must reach the log
+                traceback.print_exc(file=sys.stderr)
             with self._lock:
-                self._threads.pop(name, None)
+                if name not in self._again or self.stopping:
+                    del self._threads[name]
+                    return
+                function = self._again.pop(name)

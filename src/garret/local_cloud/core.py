@@ -18,6 +18,7 @@ from garret.local_cloud.background import Background
 from garret.local_cloud.clock import Clock
 from garret.local_cloud.faults import Fault, Faults
 from garret.local_cloud.nodes.driver import Driver
+from garret.local_cloud.regions import REGIONS
 from garret.local_cloud.store import Store
 
 ACCOUNT_ID = "1000000000000000"  # sixteen digits like the vendor's, and plainly nobody's
@@ -156,6 +157,9 @@ class Cloud:
         Errors: ApiError for what the cloud refuses; LostReply when the fault board drops the connection.
         """
         action = find_action(PRODUCTS[call.product], call.action)
+        if call.region not in REGIONS and call.region:
+            known = ", ".join(REGIONS)
+            raise ApiError("InvalidRegionId.NotFound", f"The region {call.region!r} does not exist: {known}.", 404)
         check_parameters(action, call.params)
         fault = self.faults.take(call.product, call.action, call.params)
         if fault is not None:

@@ -79,6 +79,11 @@ def tags(params: Mapping[str, str]) -> Tags:
     return found
 
 
+def missing_tags() -> ApiError:
+    """The vendor's answer to a tagging call without tags."""
+    return ApiError("MissingParameter.Tags", "At least one Tag.N.Key is needed.")
+
+
 def has_tags(body: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> bool:
     """Whether a body carries all the wanted tags; a wanted tag without a value asks for the key only."""
     mine = {tag["Key"]: tag["Value"] for tag in body.get("Tags", [])}

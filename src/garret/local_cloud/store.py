@@ -85,13 +85,17 @@ class Store:
 
     def find(self, kind: str, region: str | None = None, **equals: object) -> list[Body]:
         """Bodies of `kind`, oldest first, whose named top-level fields equal the given values."""
-        sql, values = "SELECT body FROM things WHERE kind = ?", [kind]
+        bodies = [body for _, body in self.pairs(kind, region)]
+        return [body for body in bodies if all(body.get(name) == value for name, value in equals.items())]
+
+    def pairs(self, kind: str, region: str | None = None) -> list[tuple[str, Body]]:
+        """Ids and bodies of `kind`, oldest first."""
+        sql, values = "SELECT id, body FROM things WHERE kind = ?", [kind]
         if region is not None:
             sql, values = sql + " AND region = ?", [kind, region]
         with self._lock:
             rows = self._connection.execute(sql + " ORDER BY number", values).fetchall()
-        bodies = [_body(row[0]) for row in rows]
-        return [body for body in bodies if all(body.get(name) == value for name, value in equals.items())]
+        return [(id, _body(text)) for id, text in rows]
 
     def update(self, kind: str, id: str, **changes: object) -> Body | None:
         """Change top-level fields of one body in one transaction; None when it is not there (any more)."""

@@ -1,0 +1,178 @@
+"""What is for sale where, and for how much: regions, zones, types, stock, prices."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from garret.local_cloud import prices
+from garret.local_cloud.core import ApiError, Call, Cloud
+from garret.local_cloud.ecs.instance_types import (
+    DISK_CATEGORIES,
+    FAMILY,
+    GPU_MEMORY_GIB,
+    GPU_SPEC,
+    INSTANCE_TYPES,
+    InstanceType,
+)
+from garret.local_cloud.faults import CLOSED, NO_STOCK
+from garret.local_cloud.params import Reply, names, number
+from garret.local_cloud.regions import REGIONS, default_stock
+
+
+def describe_regions(call: Call, _cloud: Cloud) -> Reply:
+    """All regions."""
+    english = call.params.get("AcceptLanguage", "zh-CN") != "zh-CN"
+    return {
+        "Regions": {
+            "Region": [
+                {
+                    "RegionId": region.id,
+                    "RegionEndpoint": f"ecs.{region.id}.aliyuncs.com",
+                    "LocalName": region.name if english else region.chinese_name,
+                    "Status": "available",
+                }
+                for region in REGIONS.values()
+            ]
+        }
+    }
+
+
+def describe_zones(call: Call, _cloud: Cloud) -> Reply:
+    """The zones of a region, each with the types it sells."""
+    return {"Zones": {"Zone": [_zone(zone) for zone in REGIONS[call.region].zones]}}
+
+
+def describe_instance_types(call: Call, _cloud: Cloud) -> Reply:
+    """The types, by id or family."""
+    wanted = names(call.params, "InstanceTypes")
+    families = names(call.params, "InstanceTypeFamilies") or names(call.params, "InstanceTypeFamily")
+    kinds = [kind for kind in INSTANCE_TYPES.values() if not wanted or kind.id in wanted]
+    if families and FAMILY not in families:
+        kinds = []
+    return {"InstanceTypes": {"InstanceType": [_type(kind) for kind in kinds]}, "NextToken": ""}
+
+
+def describe_available_resource(call: Call, cloud: Cloud) -> Reply:
+    """Which zones sell which types, and how full the shelves are; only DestinationResource InstanceType."""
+    if call.params["DestinationResource"] != "InstanceType":
+        raise ApiError(
+            "InvalidDestinationResource.ValueNotSupported",
+            "garret's local cloud knows DestinationResource=InstanceType.",
+        )
+    wanted = call.params.get("InstanceType", "")
+    if wanted and wanted not in INSTANCE_TYPES:
+        return {"AvailableZones": {"AvailableZone": []}}
+    zone_id = call.params.get("ZoneId", "")
+    if zone_id:
+        check_zone(zone_id, call.region)
+    zones = [zone for zone in REGIONS[call.region].selling if zone_id in ("", zone)]
+    kinds = [wanted] if wanted else list(INSTANCE_TYPES)
+    return {"AvailableZones": {"AvailableZone": [_available(cloud, call.region, zone, kinds) for zone in zones]}}
+
+
+def describe_price(call: Call, _cloud: Cloud) -> Reply:
+    """The made-up price per hour of instances with their system disk."""
+    if call.params.get("ResourceType", "instance") != "instance":
+        raise ApiError("InvalidResourceType.ValueNotSupported", "garret's local cloud has prices of instances only.")
+    kind = call.params.get("InstanceType", "")
+    check_type(kind)
+    amount = number(call.params, "Amount", 1, 1, 1000)
+    size = number(call.params, "SystemDisk.Size", 40, 20, 32768)
+    parts = {"instanceType": prices.instance_price(kind), "systemDisk": prices.disk_price(size)}
+    details = [_price(price * amount) | {"Resource": name} for name, price in parts.items()]
+    return {
+        "PriceInfo": {
+            "Price": {
+                **_price(sum(parts.values()) * amount),
+                "Currency": prices.CURRENCY,
+                "DetailInfos": {"DetailInfo": details},
+            },
+            "Rules": {"Rule": [{"RuleId": 0, "Description": prices.NOTE}]},
+        }
+    }
+
+
+def check_type(instance_type: str) -> InstanceType:
+    """The type of this id; ApiError InvalidInstanceType.ValueNotSupported when it is not sold at all."""
+    kind = INSTANCE_TYPES.get(instance_type)
+    if kind is None:
+        text = f"The specified InstanceType {instance_type!r} is not supported: the local cloud sells {FAMILY} only."
+        raise ApiError("InvalidInstanceType.ValueNotSupported", text, 403)
+    return kind
+
+
+def check_zone(zone: str, region: str) -> None:
+    """Refuse a zone that is not in the region."""
+    if zone not in REGIONS[region].zones:
+        known = ", ".join(REGIONS[region].zones)
+        raise ApiError("InvalidZoneId.NotFound", f"The specified zone {zone!r} is not in {region}: {known}.", 404)
+
+
+def check_stock(cloud: Cloud, zone: str, instance_type: str) -> None:
+    """Refuse what the zone does not sell (Zone.NotOnSale) or has no more of (OperationDenied.NoStock)."""
+    word = stock(cloud, zone, instance_type)
+    if word is None:
+        raise ApiError("Zone.NotOnSale", f"The zone {zone} does not sell {instance_type}.", 403)
+    if word in (NO_STOCK, CLOSED):
+        raise ApiError("OperationDenied.NoStock", f"{instance_type} is sold out in {zone}.", 403)
+
+
+def stock(cloud: Cloud, zone: str, instance_type: str) -> str | None:
+    """How full a shelf is: what the fault board says, else the made-up table."""
+    return cloud.faults.stock(zone, instance_type) or default_stock(zone, instance_type)
+
+
+def _price(amount: float) -> dict[str, Any]:
+    return {"OriginalPrice": round(amount, 4), "TradePrice": round(amount, 4), "DiscountPrice": 0.0}
+
+
+def _zone(zone: str) -> dict[str, Any]:
+    kinds = [kind for kind in INSTANCE_TYPES if default_stock(zone, kind) is not None]
+    return {
+        "ZoneId": zone,
+        "LocalName": zone,
+        "ZoneType": "AvailabilityZone",
+        "AvailableInstanceTypes": {"InstanceTypes": kinds},
+        "AvailableDiskCategories": {"DiskCategories": list(DISK_CATEGORIES)},
+        "AvailableResourceCreation": {"ResourceTypes": ["VSwitch", "Disk", *(["Instance"] if kinds else [])]},
+    }
+
+
+def _type(kind: InstanceType) -> dict[str, Any]:
+    return {
+        "InstanceTypeId": kind.id,
+        "InstanceTypeFamily": FAMILY,
+        "InstanceFamilyLevel": "EnterpriseLevel",
+        "InstanceCategory": "GPU computing",
+        "CpuArchitecture": "X86",
+        "CpuCoreCount": kind.vcpu,
+        "MemorySize": float(kind.memory_gib),
+        "GPUAmount": kind.gpus,
+        "GPUSpec": GPU_SPEC,
+        "GPUMemorySize": float(GPU_MEMORY_GIB),
+        "InstanceBandwidthRx": kind.network_gbps * 1_000_000,
+        "InstanceBandwidthTx": kind.network_gbps * 1_000_000,
+        "EniQuantity": kind.interfaces,
+        "LocalStorageCategory": "",
+        "LocalStorageAmount": 0,
+    }
+
+
+def _available(cloud: Cloud, region: str, zone: str, kinds: list[str]) -> dict[str, Any]:
+    shelves = [(kind, stock(cloud, zone, kind)) for kind in kinds]
+    supported = [_shelf(kind, word) for kind, word in shelves if word is not None]
+    full = any(item["Status"] == "Available" for item in supported)
+    return {
+        "RegionId": region,
+        "ZoneId": zone,
+        "Status": "Available" if full else "SoldOut",
+        "StatusCategory": "WithStock" if full else "WithoutStock",
+        "AvailableResources": {
+            "AvailableResource": [{"Type": "InstanceType", "SupportedResources": {"SupportedResource": supported}}]
+        },
+    }
+
+
+def _shelf(kind: str, word: str) -> dict[str, Any]:
+    sold_out = word in (NO_STOCK, CLOSED)
+    return {"Value": kind, "Status": "SoldOut" if sold_out else "Available", "StatusCategory": word}
