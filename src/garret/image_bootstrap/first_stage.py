@@ -28,7 +28,7 @@ UNPACKED_LIMIT = 64 * 1024 * 1024
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 
 
-class StepEnd(Exception):  # noqa: N818 - skipping is no error
+class StepEnd(Exception):
     """A step ended early; the text is the reason that a person reads."""
 
 

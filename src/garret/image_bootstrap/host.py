@@ -86,8 +86,8 @@ class Host:
         """Say whether a program is on the node's PATH."""
         return shutil.which(program, path=self.environment.get("PATH")) is not None
 
-    def run(self, arguments: Sequence[str], timeout_s: float = 60, check: bool = True) -> str:
-        """Run a program to its end and return its output; what it says goes to the log.
+    def run(self, arguments: Sequence[str], timeout_s: float = 60, check: bool = True, quiet: bool = False) -> str:
+        """Run a program to its end and return its output; what it says goes to the log, unless `quiet`.
 
         Raises:
             StepFailed: it could not be started, took too long, or ended with an error (when `check`).
@@ -102,7 +102,8 @@ class Host:
             raise StepFailed(f"{arguments[0]} is not on this machine") from None
         except subprocess.TimeoutExpired:
             raise StepFailed(f"`{shown}` did not end within {timeout_s:g} s") from None
-        self.journal.log(f"$ {shown} -> {done.returncode}" + (f"\n{done.stdout.rstrip()}" if done.stdout else ""))
+        if not quiet:
+            self.journal.log(f"$ {shown} -> {done.returncode}" + (f"\n{done.stdout.rstrip()}" if done.stdout else ""))
         if check and done.returncode != 0:
             last = done.stdout.strip().splitlines()[-1:] or ["it said nothing"]
             raise StepFailed(f"`{shown}` ended with {done.returncode}: {last[0][:300]}")

@@ -41,6 +41,8 @@ def ensure_user(node: Node) -> None:
     host.path("/var/lib/garret").chmod(0o711)
     for folder in _SERVICE:
         _own(host.path(folder))
+    # Requests come from the operator, as root; the service's user reads them.
+    shutil.chown(host.path("/var/lib/garret/requests"), "root", SERVICE_USER)
 
 
 def ensure_gpu(node: Node) -> None:

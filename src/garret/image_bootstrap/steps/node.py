@@ -28,4 +28,5 @@ class Node:
     has_tls: bool = False
     answer_timeout_s: float = 900.0
     address_timeout_s: float = 60.0
+    retry_pause_s: float = 10.0
     poll_s: float = 0.25

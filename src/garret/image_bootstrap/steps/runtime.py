@@ -7,7 +7,7 @@ import shlex
 import time
 
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
-from garret.image_bootstrap.steps.node import BUNDLE, Node
+from garret.image_bootstrap.steps.node import BUNDLE, SERVICE_USER, Node
 
 VENV = "/opt/garret/venv"
 _MINIMUM = (3, 11)
@@ -29,7 +29,14 @@ def ensure_python(node: Node) -> None:
     node.facts["python"] = _version(node)
     if stamp.is_file() and stamp.read_text("utf-8").strip() == digest:
         return
-    install = [f"{VENV}/bin/python", "-m", "pip", "install", "--disable-pip-version-check", "--no-input"]
+    install = [
+        str(host.path(f"{VENV}/bin/python")),
+        "-m",
+        "pip",
+        "install",
+        "--disable-pip-version-check",
+        "--no-input",
+    ]
     _retried(node, [*install, "--requirement", str(lock)], timeout_s=2400)
     host.write(f"{VENV}/.requirements-sha256", digest + "\n", 0o644)
 
@@ -40,9 +47,12 @@ def ensure_node_command(node: Node) -> None:
     exports = {"PYTHONPATH": str(host.path(BUNDLE)), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     if host.prefix:
         exports["GARRET_PREFIX"] = host.prefix
+    # Cloud Assistant calls as root; what it starts has no need of that.
+    as_user = [f'[ "$(id -u)" != 0 ] || exec runuser -u {SERVICE_USER} -- "$0" "$@"'] if host.is_whole_machine else []
     lines = [
         "#!/bin/sh",
         "# Written by garret's bootstrap: the runtime's command line on this node.",
+        *as_user,
         *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
         f'exec {shlex.quote(host.python)} -m garret.service_runtime.node "$@"',
     ]
@@ -50,15 +60,15 @@ def ensure_node_command(node: Node) -> None:
 
 
 def _make_venv(node: Node) -> None:
-    host = node.host
+    host, folder = node.host, str(node.host.path(VENV))
     try:
-        host.run(["python3", "-m", "venv", VENV], timeout_s=300)
+        host.run(["python3", "-m", "venv", folder], timeout_s=300)
     except StepFailed:
         # Debian and Ubuntu keep ensurepip in a package of its own; the lock waits for the image's own apt run.
         apt = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"]
         _retried(node, [*apt, "update"], timeout_s=600)
         _retried(node, [*apt, "install", "--no-install-recommends", "python3-venv"], timeout_s=900)
-        host.run(["python3", "-m", "venv", "--clear", VENV], timeout_s=300)
+        host.run(["python3", "-m", "venv", "--clear", folder], timeout_s=300)
 
 
 def _version(node: Node) -> str:
@@ -78,4 +88,4 @@ def _retried(node: Node, arguments: list[str], timeout_s: float, attempts: int =
             if attempt == attempts:
                 raise
             node.host.journal.log(f"attempt {attempt} of {attempts} failed: {failed}")
-            time.sleep(10 * attempt)
+            time.sleep(node.retry_pause_s * attempt)
