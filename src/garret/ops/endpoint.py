@@ -1,0 +1,206 @@
+"""Speak HTTP to a node's service: plain only on loopback, else TLS with the certificate that the node reported."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+import http.client
+import json
+import socket
+import ssl
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import urlsplit
+
+from garret.errors import GarretError, NotReady, OperationError, UsageError
+from garret.settings import is_loopback
+
+CONNECT_TIMEOUT_S = 10.0
+_PNG = b"\x89PNG\r\n\x1a\n"
+_LARGEST_REPLY = 1 << 30
+_LATER = (408, 429, 502, 503, 504)
+"""Statuses that say nothing about the request itself: the same one may do a moment later."""
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where a service answers and as whom to ask; `fingerprint` is the SHA-256 of its certificate, hexadecimal.
+
+    Without a fingerprint, the certificate must be one that this machine trusts anyway.
+    """
+
+    url: str
+    token: str = field(repr=False)
+    fingerprint: str = ""
+
+    def healthy(self, timeout_s: float = 3) -> bool:
+        """Say whether the service can take work now.
+
+        Raises:
+            OperationError: something answers, but not with the certificate that was pinned.
+        """
+        try:
+            status, body = self._ask("GET", "/healthz", None, timeout_s, with_token=False)
+        except NotReady:
+            return False
+        return status == 200 and _parsed(body).get("status") == "ok"
+
+    def get(self, path: str, timeout_s: float = 30) -> Any:
+        """Return the JSON that is at a path."""
+        return self._answer("GET", path, None, timeout_s)
+
+    def txt2img(self, body: dict[str, Any], timeout_s: float = 600) -> list[bytes]:
+        """Ask for pictures, in the words of A1111's API, and return them as PNG files.
+
+        Raises:
+            UsageError: the service does not take the request; its own words.
+            NotReady: nothing answers, or not in time.
+        """
+        reply = self._answer("POST", "/sdapi/v1/txt2img", body, timeout_s)
+        try:
+            pictures = [base64.b64decode(text.partition(",")[2] or text, validate=True) for text in reply["images"]]
+        except (KeyError, TypeError, ValueError, AttributeError):
+            pictures = []
+        if not pictures or not all(picture.startswith(_PNG) for picture in pictures):
+            raise OperationError(f"{self.url} answered without a picture", "garret status")
+        return pictures
+
+    def _answer(self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float) -> Any:
+        status, raw = self._ask(method, path, body, timeout_s)
+        if status == 200:
+            try:
+                return json.loads(raw)
+            except ValueError:
+                raise OperationError(f"{self.url}{path} answered with something that is not JSON") from None
+        raise self._refusal(status, raw)
+
+    def _refusal(self, status: int, raw: bytes) -> GarretError:
+        message, hint = _words(raw)
+        if status in (401, 403):
+            return OperationError(
+                f"{self.url} does not take this deployment's token (HTTP {status})",
+                "it was made on another machine, or anew: use its login in a browser, or deploy it from here",
+            )
+        if status in _LATER:
+            return NotReady(f"{self.url}: {message or f'HTTP {status}'}", hint or "try again in a moment")
+        if 400 <= status < 500:
+            return UsageError(message or f"{self.url} refuses the request (HTTP {status})", hint)
+        return OperationError(f"{self.url}: {message or f'HTTP {status}'}", hint or "garret status")
+
+    def _ask(
+        self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float, *, with_token: bool = True
+    ) -> tuple[int, bytes]:
+        headers = {"Accept": "application/json"}
+        if with_token:
+            headers["Authorization"] = f"Bearer {self.token}"
+        data = None if body is None else json.dumps(body).encode()
+        if data is not None:
+            headers["Content-Type"] = "application/json"
+        connection = self._connection(timeout_s)
+        try:
+            connection.connect()
+            if connection.sock is not None:
+                connection.sock.settimeout(timeout_s)
+            connection.request(method, path, data, headers)
+            reply = connection.getresponse()
+            return reply.status, reply.read(_LARGEST_REPLY)
+        except ssl.SSLError as error:
+            raise self._untrusted(error) from error
+        except (OSError, http.client.HTTPException) as error:
+            raise NotReady(f"{self.url} does not answer: {_reason(error, timeout_s)}", "garret status") from error
+        finally:
+            connection.close()
+
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        address = urlsplit(self.url)
+        host, timeout = address.hostname or "", min(CONNECT_TIMEOUT_S, timeout_s)
+        if address.scheme == "https":
+            return _PinnedConnection(host, address.port or 443, timeout, self.fingerprint)
+        if address.scheme != "http" or not is_loopback(host):
+            raise OperationError(
+                f"{self.url}: a token travels only by https, or by http on this machine itself", "garret status"
+            )
+        return http.client.HTTPConnection(host, address.port or 80, timeout=timeout)
+
+    def _untrusted(self, error: ssl.SSLError) -> GarretError:
+        if isinstance(error, _WrongCertificate):
+            return OperationError(
+                f"{self.url} shows another certificate (SHA-256 {error.found}) than the one this deployment reported "
+                f"({error.pinned}); nothing was sent to it",
+                "someone may be in between, or the node was made anew: garret status",
+            )
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return OperationError(
+                f"{self.url} shows a certificate that this machine does not trust, and none was pinned: "
+                f"{error.verify_message}",
+                "garret deploy   (reads the node's fingerprint from its stack)",
+            )
+        return NotReady(f"{self.url} does not speak TLS as expected: {error.reason or error}", "garret status")
+
+
+class _WrongCertificate(ssl.SSLError):
+    """The other side's certificate is not the pinned one."""
+
+    def __init__(self, pinned: str, found: str) -> None:
+        super().__init__("the certificate is not the pinned one")
+        self.pinned = pinned
+        self.found = found
+
+
+class _PinnedConnection(http.client.HTTPSConnection):
+    """TLS to exactly one certificate; it is compared before the first byte of a request is sent."""
+
+    def __init__(self, host: str, port: int, timeout: float, fingerprint: str) -> None:
+        context = ssl.create_default_context()
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+        self._pinned = fingerprint.replace(":", "").lower()
+        if self._pinned:
+            # The node signed its certificate itself, for an address it may lose: its digest is what we know it by.
+            context.check_hostname = False
+            context.verify_mode = ssl.CERT_NONE
+        super().__init__(host, port, timeout=timeout, context=context)
+
+    def connect(self) -> None:
+        """Connect, shake hands, and go no further with anyone else."""
+        super().connect()
+        if not self._pinned:
+            return
+        secured = self.sock
+        certificate = secured.getpeercert(binary_form=True) if isinstance(secured, ssl.SSLSocket) else None
+        found = hashlib.sha256(certificate or b"").hexdigest()
+        if not hmac.compare_digest(found, self._pinned):
+            self.close()
+            raise _WrongCertificate(self._pinned, found)
+
+
+def _parsed(raw: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _words(raw: bytes) -> tuple[str, str]:
+    """The service's message and hint: `errors` is the message, `detail` ends with the hint."""
+    reply = _parsed(raw)
+    message, detail = str(reply.get("errors") or ""), reply.get("detail")
+    if isinstance(detail, list) and detail and isinstance(detail[0], dict):
+        detail = f"{detail[0].get('loc', ['?'])[-1]}: {detail[0].get('msg', '')}"
+    text = detail if isinstance(detail, str) else ""
+    if not message:
+        return text, ""
+    return message, text.removeprefix(message).lstrip(". ") if text.startswith(message) else ""
+
+
+def _reason(error: Exception, timeout_s: float) -> str:
+    if isinstance(error, TimeoutError):
+        return f"nothing came within {timeout_s:g} s"
+    if isinstance(error, ConnectionRefusedError):
+        return "the connection is refused"
+    if isinstance(error, socket.gaierror):
+        return "its name is not known"
+    if isinstance(error, (ConnectionError, http.client.HTTPException)):
+        return "the connection broke"
+    return str(getattr(error, "strerror", None) or error)
