@@ -49,9 +49,11 @@ def embedded(address: Address) -> Iterator[ipaddress.IPv4Address]:
 
 
 def _is_public(address: Address) -> bool:
-    if address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback:
-        # The well-known NAT64 prefix counts as reserved, yet what it carries decides.
-        return isinstance(address, ipaddress.IPv6Address) and address in _NAT64
-    if isinstance(address, ipaddress.IPv6Address) and (address.is_site_local or address.ipv4_mapped is not None):
-        return address.ipv4_mapped is not None
-    return address.is_global
+    if isinstance(address, ipaddress.IPv6Address):
+        if address in _NAT64 or address.ipv4_mapped is not None:
+            # Mere envelopes, which Python calls reserved: what they carry decides, and it is looked at as well.
+            return True
+        if address.is_site_local:
+            return False
+    special = address.is_multicast or address.is_reserved or address.is_unspecified or address.is_loopback
+    return address.is_global and not special

@@ -5,7 +5,7 @@ from __future__ import annotations
 import http.client
 import socket
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult, urljoin, urlsplit
@@ -28,11 +28,12 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Policy:
-    """What a download may reach; the resolver is a seam."""
+    """What a download may reach; the resolver and what counts as public are seams."""
 
     allow_private: bool = False
     allow_plain_http: bool = False
     resolver: Resolver = field(default=resolve)
+    public: Callable[[str], bool] = field(default=is_public)
     timeout_s: float = TIMEOUT_S
 
 
@@ -99,7 +100,7 @@ def _connect(parts: SplitResult, policy: Policy) -> http.client.HTTPConnection:
     scheme, host, port = _origin(parts)
     addresses = policy.resolver(host, port)
     if not policy.allow_private:
-        private = [address for address in addresses if not is_public(address)]
+        private = [address for address in addresses if not policy.public(address)]
         if private:
             raise Refused(
                 f"{host} is {private[0]}, which is not a public address",

@@ -194,6 +194,8 @@ class Transfer:
             if total is None:
                 self._check_room(done, done + len(chunk))
             file.write(chunk)
+            # Out of this process at once: what it holds is lost with it, and would be fetched again.
+            file.flush()
             self._hash.update(chunk)
             done += len(chunk)
             self._hashed = done

@@ -1,0 +1,113 @@
+"""A web server on loopback that holds a file and misbehaves on demand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+Reply = Callable[["Request"], None]
+
+
+class Request(BaseHTTPRequestHandler):
+    """One request; the shelf's next reply answers it."""
+
+    protocol_version = "HTTP/1.1"
+    shelf: Shelf
+
+    def do_GET(self) -> None:
+        """Answer with the next reply, else as a good server does."""
+        self.close_connection = True
+        self.shelf.asked.append({name.lower(): value for name, value in self.headers.items()} | {"path": self.path})
+        # A client that has enough, or was killed, hangs up in the middle.
+        with suppress(ConnectionError):
+            (self.shelf.replies.pop(0) if self.shelf.replies else whole)(self)
+
+    def send(self, status: int, body: bytes, **headers: str) -> None:
+        """Send a reply with its length, unless the headers give another."""
+        self.send_response(status)
+        given = {name.replace("_", "-").lower(): value for name, value in headers.items()}
+        for name, value in {"content-length": str(len(body)), **given}.items():
+            if value:
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+@dataclass
+class Shelf:
+    """The file, its version, what was asked, and the replies to come."""
+
+    content: bytes
+    etag: str = '"one"'
+    port: int = 0
+    asked: list[dict[str, str]] = field(default_factory=list)
+    replies: list[Reply] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        """The file's address."""
+        return f"http://127.0.0.1:{self.port}/files/model.safetensors"
+
+
+def whole(request: Request) -> None:
+    """Answer as a good server: ranges when the version is still the same."""
+    shelf = request.shelf
+    span, version = request.headers.get("Range", ""), request.headers.get("If-Range", "")
+    if span and version == shelf.etag:
+        begin = int(span.removeprefix("bytes=").removesuffix("-"))
+        if begin >= len(shelf.content):
+            request.send(416, b"", Content_Range=f"bytes */{len(shelf.content)}")
+            return
+        rest = shelf.content[begin:]
+        place = f"bytes {begin}-{len(shelf.content) - 1}/{len(shelf.content)}"
+        request.send(206, rest, ETag=shelf.etag, Content_Range=place)
+        return
+    request.send(200, shelf.content, ETag=shelf.etag)
+
+
+def cut(after: int) -> Reply:
+    """Break the connection off after so many bytes of what was asked for."""
+
+    def reply(request: Request) -> None:
+        shelf = request.shelf
+        span = request.headers.get("Range", "")
+        begin = int(span.removeprefix("bytes=").removesuffix("-")) if span else 0
+        rest = shelf.content[begin:]
+        request.send_response(206 if span else 200)
+        request.send_header("ETag", shelf.etag)
+        request.send_header("Content-Length", str(len(rest)))
+        if span:
+            request.send_header("Content-Range", f"bytes {begin}-{len(shelf.content) - 1}/{len(shelf.content)}")
+        request.end_headers()
+        request.wfile.write(rest[:after])
+
+    return reply
+
+
+def answer(status: int, body: bytes = b"", **headers: str) -> Reply:
+    """Give a fixed answer."""
+    return lambda request: request.send(status, body, **headers)
+
+
+@contextmanager
+def serving_shelf(content: bytes) -> Iterator[Shelf]:
+    """Run the server until the end of the block."""
+    shelf = Shelf(content)
+    handler = type("Handler", (Request,), {"shelf": shelf})
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
+    server.daemon_threads = True
+    shelf.port = server.server_port
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield shelf
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

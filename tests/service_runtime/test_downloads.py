@@ -1,0 +1,421 @@
+"""Downloads against a server that breaks off, lies and changes: whole and right under the final name, or not there."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as some
+
+from garret.service_runtime.downloads import download
+from garret.service_runtime.fetching import Policy
+from garret.service_runtime.transfer import DownloadCancelled, DownloadError, Fetched, Surroundings, Wanted
+from tests.service_runtime.living import safetensors_bytes
+from tests.service_runtime.shelf import Reply, Request, Shelf, answer, cut, serving_shelf, whole
+
+# Some 400 KB that differ everywhere, so that a byte in the wrong place is noticed.
+CONTENT = safetensors_bytes({"a.weight": (400, 500)})[:-400_000] + random.Random(5).randbytes(400_000)
+DIGEST = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture
+def shelf() -> Iterator[Shelf]:
+    """A server with the file."""
+    with serving_shelf(CONTENT) as running:
+        yield running
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """An empty folder for the file."""
+    return tmp_path / "Stable-diffusion"
+
+
+LOCAL = Surroundings(policy=Policy(allow_private=True, allow_plain_http=True, timeout_s=3), sleep=lambda _: None)
+
+
+def surroundings(**changes: object) -> Surroundings:
+    """Return surroundings that may reach loopback and never sleep."""
+    return Surroundings(**{**vars(LOCAL), **changes})  # type: ignore[arg-type]
+
+
+def fetch(shelf: Shelf, folder: Path, name: str = "model", sha256: str = "", token: str = "") -> Fetched:
+    """Download the shelf's file."""
+    return download(Wanted(shelf.url, folder, name, sha256, token), LOCAL)
+
+
+def names(folder: Path) -> list[str]:
+    """Return the folder's file names without the notes of where files came from."""
+    return sorted(path.name for path in folder.glob("*") if not path.name.endswith(".source.json"))
+
+
+def test_a_file_comes_whole(shelf: Shelf, folder: Path) -> None:
+    """With its hash, and nothing beside it."""
+    fetched = fetch(shelf, folder, sha256=DIGEST.upper())
+    assert (fetched.path, fetched.sha256, fetched.size) == (folder / "model.safetensors", DIGEST, len(CONTENT))
+    assert fetched.path.read_bytes() == CONTENT
+    assert fetched.bytes_fetched == len(CONTENT)
+    assert names(folder) == ["model.safetensors"]
+    assert shelf.asked[0]["accept-encoding"] == "identity"
+
+
+def test_a_cut_connection_is_resumed_where_it_broke(shelf: Shelf, folder: Path) -> None:
+    """No byte is fetched twice."""
+    shelf.replies = [cut(100_000), cut(50_000), cut(1)]
+    fetched = fetch(shelf, folder, sha256=DIGEST)
+    assert fetched.path.read_bytes() == CONTENT
+    assert fetched.bytes_fetched == len(CONTENT)
+    assert [asked.get("range") for asked in shelf.asked] == [None, "bytes=100000-", "bytes=150000-", "bytes=150001-"]
+    assert {asked.get("if-range") for asked in shelf.asked[1:]} == {'"one"'}
+
+
+def test_a_killed_download_goes_on_from_its_part_file(shelf: Shelf, folder: Path) -> None:
+    """In another process, with the hash of what was there before."""
+    shelf.replies = [cut(300_000), *[answer(503)] * 9]
+    with pytest.raises(DownloadError, match="gave up after 5 tries") as caught:
+        fetch(shelf, folder)
+    assert "goes on from there" in caught.value.hint
+    shelf.replies, shelf.asked = [], []
+    fetched = fetch(shelf, folder, sha256=DIGEST)
+    assert fetched.bytes_fetched == len(CONTENT) - 300_000
+    assert fetched.path.read_bytes() == CONTENT
+
+
+def test_a_file_that_changed_meanwhile_is_fetched_anew(shelf: Shelf, folder: Path) -> None:
+    """Never the old beginning with the new end."""
+    new = CONTENT[:-10] + b"0123456789"
+
+    def change(request: Request) -> None:
+        shelf.content, shelf.etag = new, '"two"'
+        whole(request)
+
+    shelf.replies = [cut(100_000), change]
+    assert fetch(shelf, folder).path.read_bytes() == new
+
+
+def test_a_server_that_ignores_the_range_is_understood(shelf: Shelf, folder: Path) -> None:
+    """200 on a range request means: from the beginning."""
+    shelf.replies = [cut(100_000), answer(200, CONTENT, ETag='"one"')]
+    fetched = fetch(shelf, folder, sha256=DIGEST)
+    assert fetched.path.read_bytes() == CONTENT
+    assert fetched.bytes_fetched == len(CONTENT) + 100_000
+
+
+@pytest.mark.parametrize(
+    "lie",
+    [
+        answer(206, CONTENT[5:], ETag='"one"', Content_Range=f"bytes 5-{len(CONTENT) - 1}/{len(CONTENT)}"),
+        answer(206, b"x" * 10, ETag='"one"', Content_Range="bytes 100000-100009/100010"),
+        answer(206, b"x" * 10, ETag='"one"'),
+        answer(416, b"", Content_Range="bytes */5"),
+        answer(206, CONTENT[100_000:] + b"x", Content_Range=f"bytes 100000-{len(CONTENT) - 1}/{len(CONTENT)}"),
+    ],
+    ids=["other-place", "other-size", "no-place", "range-refused", "too-much"],
+)
+def test_a_wrong_part_is_not_taken(shelf: Shelf, folder: Path, lie: Reply) -> None:
+    """The file is fetched from the beginning instead."""
+    shelf.replies = [cut(100_000), lie]
+    assert fetch(shelf, folder, sha256=DIGEST).path.read_bytes() == CONTENT
+
+
+def test_a_part_that_is_all_there_is_only_checked(shelf: Shelf, folder: Path) -> None:
+    """The process was killed between the last byte and the rename."""
+    shelf.replies = [cut(300_000), *[answer(503)] * 9]
+    with pytest.raises(DownloadError):
+        fetch(shelf, folder)
+    (folder / ".model.safetensors.part").write_bytes(CONTENT)
+    shelf.replies, shelf.asked = [], []
+    fetched = fetch(shelf, folder, sha256=DIGEST)
+    assert fetched.bytes_fetched == 0
+    assert fetched.path.read_bytes() == CONTENT
+
+
+def test_a_server_without_versions_is_never_resumed(shelf: Shelf, folder: Path) -> None:
+    """Without an ETag nobody knows whether the rest belongs to the beginning."""
+    shelf.etag = ""
+    shelf.replies = [cut(100_000)]
+    assert fetch(shelf, folder).path.read_bytes() == CONTENT
+    assert all("range" not in asked for asked in shelf.asked)
+
+
+def test_a_weak_version_does_not_vouch_for_bytes(shelf: Shelf, folder: Path) -> None:
+    """RFC 9110: If-Range wants a strong validator."""
+    shelf.etag = 'W/"one"'
+    shelf.replies = [cut(100_000)]
+    assert fetch(shelf, folder).path.read_bytes() == CONTENT
+    assert all("range" not in asked for asked in shelf.asked)
+
+
+PAGE = b"<!doctype html><title>Please log in</title>"
+REFUSED: dict[str, tuple[Reply, str]] = {
+    "html-type": (answer(200, PAGE, Content_Type="text/html; charset=utf-8"), "HTML"),
+    "html-body": (answer(200, PAGE, Content_Type="application/octet-stream"), "HTML"),
+    "json": (answer(200, b'{"error": "early access"}'), "JSON"),
+    "pickle": (answer(200, b"\x80\x02}q\x00."), "pickle"),
+    "zip": (answer(200, b"PK\x03\x04" + b"\0" * 60), "zip"),
+    "empty": (answer(200, b""), "0 bytes"),
+    "short": (answer(200, CONTENT[:-1]), "not whole"),
+    "junk": (answer(200, b"\xff" * 100), "no safetensors"),
+    "login": (answer(401), "refuses access"),
+    "gated": (answer(403), "refuses access"),
+    "gone": (answer(404), "no such file"),
+    "teapot": (answer(418), "status 418"),
+    "later": (answer(429, b"", Retry_After="86400"), "86400 s"),
+    "compressed": (answer(200, CONTENT, Content_Encoding="gzip"), "compresses"),
+    "plain": (answer(302, b"", Location="ftp://127.0.0.1/x"), "https"),
+}
+
+
+@pytest.mark.parametrize(("reply", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_what_is_no_model_is_refused_and_leaves_nothing(shelf: Shelf, folder: Path, reply: Reply, reason: str) -> None:
+    """With the reason, after one request."""
+    shelf.replies = [reply] * 9
+    with pytest.raises(DownloadError, match=reason):
+        fetch(shelf, folder)
+    assert names(folder) == []
+    assert len(shelf.asked) == 1
+
+
+def test_the_wrong_hash_is_refused_and_leaves_nothing(shelf: Shelf, folder: Path) -> None:
+    """Both hashes are shown."""
+    with pytest.raises(DownloadError) as caught:
+        fetch(shelf, folder, sha256="0" * 64)
+    assert DIGEST in caught.value.message
+    assert names(folder) == []
+
+
+def test_a_disk_that_is_too_small_is_seen_before_the_first_byte(shelf: Shelf, folder: Path) -> None:
+    """The free space is a seam."""
+    small = surroundings(free_bytes=lambda _: (256 << 20) + len(CONTENT) - 1)
+    with pytest.raises(DownloadError, match="needs 256 MiB"):
+        download(Wanted(shelf.url, folder, "model"), small)
+    assert names(folder) == []
+    enough = surroundings(free_bytes=lambda _: (256 << 20) + len(CONTENT))
+    assert download(Wanted(shelf.url, folder, "model"), enough).path.read_bytes() == CONTENT
+
+
+class TinyDisk(io.FileIO):
+    """A file on a disk that is full after 100,000 bytes."""
+
+    def write(self, data: object) -> int:
+        """Refuse what no longer fits."""
+        if self.tell() + len(memoryview(data)) > 100_000:  # type: ignore[arg-type]
+            raise OSError(errno.ENOSPC, "No space left on device", self.name)
+        return super().write(data)  # type: ignore[arg-type]
+
+
+def test_a_disk_that_fills_up_keeps_nothing(shelf: Shelf, folder: Path) -> None:
+    """No half file that would keep the disk full."""
+
+    def open_part(path: Path) -> BinaryIO:
+        return TinyDisk(path, "r+b")  # type: ignore[return-value]
+
+    with pytest.raises(DownloadError, match="disk is full"):
+        download(Wanted(shelf.url, folder, "model"), surroundings(open_part=open_part))
+    assert names(folder) == []
+
+
+def test_an_endless_reply_stops_at_the_disks_reserve(shelf: Shelf, folder: Path) -> None:
+    """Without an announced length, room is looked at for each part."""
+    shelf.replies = [answer(200, CONTENT, ETag='"one"', Content_Length="")]
+    free = iter([1 << 40, 0])
+    with pytest.raises(DownloadError, match="0 MiB free"):
+        download(Wanted(shelf.url, folder, "model"), surroundings(free_bytes=lambda _: next(free)))
+    assert names(folder) == []
+
+
+def test_another_file_of_the_name_is_never_overwritten(shelf: Shelf, folder: Path) -> None:
+    """The same one is not fetched again; by hash, or by where it came from."""
+    fetch(shelf, folder)
+    asked = len(shelf.asked)
+    assert fetch(shelf, folder, sha256=DIGEST).bytes_fetched == 0
+    assert len(shelf.asked) == asked
+    assert fetch(shelf, folder).bytes_fetched == 0
+    shelf.etag = '"two"'
+    for sha256 in ("", "1" * 64):
+        with pytest.raises(DownloadError, match="another file"):
+            fetch(shelf, folder, sha256=sha256)
+    assert (folder / "model.safetensors").read_bytes() == CONTENT
+
+
+def test_a_cancel_is_heard_and_leaves_nothing(shelf: Shelf, folder: Path) -> None:
+    """The progress callback raises it."""
+
+    def stop(done: int, total: int | None) -> None:
+        raise DownloadCancelled
+
+    with pytest.raises(DownloadCancelled):
+        download(Wanted(shelf.url, folder, "model"), surroundings(progress=stop))
+    assert names(folder) == []
+
+
+def test_progress_counts_bytes_up_to_the_whole(shelf: Shelf, folder: Path) -> None:
+    """Also over a resumption."""
+    seen: list[tuple[int, int | None]] = []
+    shelf.replies = [cut(100_000)]
+    report = surroundings(progress=lambda done, total: seen.append((done, total)))
+    download(Wanted(shelf.url, folder, "model"), report)
+    assert seen == sorted(seen)
+    assert seen[-1] == (len(CONTENT), len(CONTENT))
+
+
+@pytest.mark.parametrize(
+    ("disposition", "expected"),
+    [
+        ('attachment; filename="fine model.safetensors"', "fine model.safetensors"),
+        ("attachment; filename*=UTF-8''mod%C3%A8le.safetensors", "modèle.safetensors"),
+        ("", "model.safetensors"),
+        ("inline", "model.safetensors"),
+    ],
+)
+def test_the_server_may_suggest_the_name(shelf: Shelf, folder: Path, disposition: str, expected: str) -> None:
+    """Else it is the address's last part."""
+    shelf.replies = [answer(200, CONTENT, Content_Disposition=disposition)] * 2
+    assert fetch(shelf, folder, name="").path == folder / expected
+
+
+@pytest.mark.parametrize(
+    "disposition",
+    [
+        'attachment; filename="../../evil.safetensors"',
+        'attachment; filename="/etc/cron.d/evil"',
+        'attachment; filename="..\\\\evil.safetensors"',
+        "attachment; filename*=UTF-8''..%2Fevil.safetensors",
+        'attachment; filename=".hidden"',
+        "attachment; filename*=UTF-8''a%00b",
+    ],
+)
+def test_a_suggested_name_cannot_leave_the_folder(shelf: Shelf, folder: Path, disposition: str) -> None:
+    """Refused, with the option to give one."""
+    shelf.replies = [answer(200, CONTENT, Content_Disposition=disposition)] * 2
+    with pytest.raises(DownloadError, match="file name") as caught:
+        fetch(shelf, folder, name="")
+    assert "--name" in caught.value.hint
+    assert [path for path in folder.parent.rglob("*") if path.is_file()] == []
+
+
+def test_a_private_address_is_refused_without_a_connection(shelf: Shelf, folder: Path) -> None:
+    """However its name is spelt; the resolver is a seam."""
+    public = Policy(
+        allow_plain_http=True, timeout_s=3, resolver=lambda host, _port: [host] if host[0].isdigit() else ["127.0.0.1"]
+    )
+    for host in ("127.0.0.1", "localhost", "100.100.100.200", "10.1.2.3", "rebound.example"):
+        url = f"http://{host}:{shelf.port}/files/model.safetensors"
+        with pytest.raises(DownloadError, match="not a public address"):
+            download(Wanted(url, folder, "model"), surroundings(policy=public))
+    assert shelf.asked == []
+
+
+def test_a_redirect_is_checked_like_the_address_itself(shelf: Shelf, folder: Path) -> None:
+    """A public server must not lead to the metadata service."""
+    asked: list[str] = []
+
+    def resolver(host: str, port: int) -> list[str]:
+        asked.append(host)
+        return ["127.0.0.1"] if host == "public.example" else [host]
+
+    # The shelf stands in for a public server, so its address counts as public here.
+    shelf.replies = [answer(302, b"", Location="http://100.100.100.200/latest/meta-data/")]
+    policy = Policy(
+        allow_plain_http=True,
+        timeout_s=3,
+        resolver=resolver,
+        public=lambda address: address == "127.0.0.1",
+    )
+    with pytest.raises(DownloadError, match=r"100\.100\.100\.200, which is not a public address"):
+        download(Wanted(f"http://public.example:{shelf.port}/m", folder, "model"), surroundings(policy=policy))
+    assert asked == ["public.example", "100.100.100.200"]
+
+
+def test_a_token_stays_with_its_host(shelf: Shelf, folder: Path) -> None:
+    """Not even the same machine under another port gets it."""
+    with serving_shelf(CONTENT) as other:
+        shelf.replies = [answer(302, b"", Location=other.url)]
+        assert fetch(shelf, folder, token="secret").path.read_bytes() == CONTENT
+        assert shelf.asked[0]["authorization"] == "Bearer secret"
+        assert "authorization" not in other.asked[0]
+    shelf.replies = [answer(302, b"", Location="/moved")]
+    fetch(shelf, folder, name="second", token="secret")
+    assert shelf.asked[-1]["authorization"] == "Bearer secret"
+
+
+def test_redirects_end(shelf: Shelf, folder: Path) -> None:
+    """A circle is not followed for ever."""
+    shelf.replies = [answer(302, b"", Location="/again")] * 20
+    with pytest.raises(DownloadError, match="redirects"):
+        fetch(shelf, folder)
+    assert len(shelf.asked) == 6
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "model.safetensors",
+        "file:///etc/passwd",
+        "https:///x",
+        "https://user:pw@host/x",
+        "https://h/a b",
+        "https://h:0/",
+        "https://[::1",
+        "https://h:99999/",
+    ],
+)
+def test_an_address_that_is_none_is_refused(folder: Path, url: str) -> None:
+    """Before anything is resolved."""
+
+    def resolver(host: str, port: int) -> list[str]:
+        raise AssertionError(f"{host} was looked up")
+
+    with pytest.raises(DownloadError):
+        download(Wanted(url, folder, "model"), Surroundings(policy=Policy(resolver=resolver), sleep=lambda _: None))
+
+
+def test_plain_http_wants_a_hash(folder: Path) -> None:
+    """Anybody on the way could change the file."""
+    with pytest.raises(DownloadError, match="plain http") as caught:
+        download(Wanted("http://public.example/x", folder, "model"), Surroundings())
+    assert "--sha256" in caught.value.hint
+
+
+def test_a_server_that_is_not_there_is_tried_a_few_times(folder: Path) -> None:
+    """Five times with growing pauses, then the reason."""
+    pauses: list[float] = []
+    around = surroundings(sleep=pauses.append)
+    with pytest.raises(DownloadError, match="refused"):
+        download(Wanted("http://127.0.0.1:9/x", folder, "model"), around)
+    assert pauses == [1.0, 2.0, 4.0, 8.0]
+
+
+FAULTS: dict[str, Reply] = {
+    "error": answer(500),
+    "busy": answer(503, b"", Retry_After="1"),
+    "ignores the range": answer(200, CONTENT, ETag='"one"'),
+    "refuses the range": answer(416),
+    "sends another part": answer(206, b"junk", ETag='"one"', Content_Range="bytes 0-3/4"),
+}
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(some.lists(some.sampled_from(list(FAULTS)) | some.integers(0, len(CONTENT)), max_size=8))
+def test_no_sequence_of_faults_puts_wrong_bytes_in_place(
+    shelf: Shelf, tmp_path_factory: pytest.TempPathFactory, faults: list[str | int]
+) -> None:
+    """Whole and right, or not there at all; a number is a connection cut after so many bytes."""
+    folder = tmp_path_factory.mktemp("faults")
+    shelf.replies = [cut(fault) if isinstance(fault, int) else FAULTS[fault] for fault in faults]
+    for _ in range(len(faults) + 1):
+        try:
+            fetch(shelf, folder)
+        except DownloadError:
+            assert not (folder / "model.safetensors").exists()
+        else:
+            break
+    assert (folder / "model.safetensors").read_bytes() == CONTENT
