@@ -186,11 +186,8 @@ class Catalog(Protocol):
     def regions(self) -> list[str]:
         """The ids of all regions."""
 
-    def instance_types(self, family: str) -> list[str]:
-        """The types of a family."""
-
-    def zones_with(self, instance_type: str) -> list[str]:
-        """Zones of the region that sell the type now, best stocked first."""
+    def stock(self, family: str) -> dict[str, list[str]]:
+        """The family's types that the region sells, each with the zones that have it now, best stocked first."""
 
     def newest_image(self, family: str) -> str:
         """The id of the newest image of a family; empty when there is none."""

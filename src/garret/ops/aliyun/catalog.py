@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from garret.errors import CloudError
 from garret.ops.aliyun.session import Session
 
+NO_STOCK = 2
 _STOCK_ORDER = {"WithStock": 0, "ClosedWithStock": 1}
 
 
@@ -19,34 +19,28 @@ class EcsCatalog:
     def regions(self) -> list[str]:
         """The ids of all regions."""
         request = _models().DescribeRegionsRequest()
-        reply = self._session.call("DescribeRegions", lambda: self._session.ecs.describe_regions(request))
+        # Asked of a region that exists: this is how one learns that another does not.
+        reply = self._session.call("DescribeRegions", lambda: self._session.ecs_anywhere.describe_regions(request))
         return sorted(region.region_id for region in reply.body.regions.region or [])
 
-    def instance_types(self, family: str) -> list[str]:
-        """The types of a family that the region sells."""
-        request = _models().DescribeInstanceTypesRequest(instance_type_families=[family])
-        reply = self._session.call("DescribeInstanceTypes", lambda: self._session.ecs.describe_instance_types(request))
-        return sorted(kind.instance_type_id for kind in reply.body.instance_types.instance_type or [])
-
-    def zones_with(self, instance_type: str) -> list[str]:
-        """Zones of the region that sell the type now, best stocked first."""
+    def stock(self, family: str) -> dict[str, list[str]]:
+        """The family's types that the region sells, each with the zones that have it now, best stocked first."""
         request = _models().DescribeAvailableResourceRequest(
-            region_id=self._session.region,
-            destination_resource="InstanceType",
-            instance_charge_type="PostPaid",
-            instance_type=instance_type,
+            region_id=self._session.region, destination_resource="InstanceType", instance_charge_type="PostPaid"
         )
-        try:
-            reply = self._session.call(
-                "DescribeAvailableResource", lambda: self._session.ecs.describe_available_resource(request)
-            )
-        except CloudError as error:
-            if error.code.startswith(("InvalidInstanceType", "InvalidResourceType", "InvalidParameter")):
-                return []
-            raise
-        zones = (reply.body.available_zones.available_zone if reply.body.available_zones else []) or []
-        ranked = [(_stock_rank(zone, instance_type), zone.zone_id) for zone in zones]
-        return [zone for rank, zone in sorted(ranked) if rank < len(_STOCK_ORDER)]
+        reply = self._session.call(
+            "DescribeAvailableResource", lambda: self._session.ecs.describe_available_resource(request)
+        )
+        ranked: dict[str, list[tuple[int, str]]] = {}
+        for zone in _nested(reply.body.available_zones, "available_zone"):
+            for group in _nested(zone.available_resources, "available_resource"):
+                for sold in _nested(group.supported_resources, "supported_resource"):
+                    if str(sold.value).startswith(f"{family}-"):
+                        rank = _STOCK_ORDER.get(sold.status_category or "WithStock", NO_STOCK)
+                        ranked.setdefault(sold.value, []).append((rank, zone.zone_id))
+        return {
+            kind: [zone for rank, zone in sorted(zones) if rank < NO_STOCK] for kind, zones in sorted(ranked.items())
+        }
 
     def newest_image(self, family: str) -> str:
         """The id of the newest image of a family; empty when there is none."""
@@ -57,13 +51,9 @@ class EcsCatalog:
         return str(reply.body.image.image_id) if reply.body.image and reply.body.image.image_id else ""
 
 
-def _stock_rank(zone: Any, instance_type: str) -> int:
-    """0 for well stocked, 1 for low, 2 for nothing."""
-    for group in (zone.available_resources.available_resource if zone.available_resources else []) or []:
-        for sold in (group.supported_resources.supported_resource if group.supported_resources else []) or []:
-            if sold.value == instance_type:
-                return _STOCK_ORDER.get(sold.status_category or "WithStock", len(_STOCK_ORDER))
-    return len(_STOCK_ORDER)
+def _nested(parent: Any, name: str) -> list[Any]:
+    """The vendor's lists lie in an object of their own, which may be missing."""
+    return list(getattr(parent, name) or []) if parent else []
 
 
 def _models() -> Any:

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from garret.errors import CloudError, SettingsError
 from garret.ops.aliyun.failures import with_retries
 from garret.ops.cloud import Clock, SystemClock
-from garret.settings import is_loopback
+from garret.settings import DEFAULT_REGION, is_loopback
 
 Reply = TypeVar("Reply")
 
@@ -64,6 +64,13 @@ class Session:
         from alibabacloud_ecs20140526.client import Client
 
         return Client(self._config("ecs"))
+
+    @cached_property
+    def ecs_anywhere(self) -> Any:
+        """The typed ECS client of a region that surely exists."""
+        from alibabacloud_ecs20140526.client import Client
+
+        return Client(self._config("ecs", DEFAULT_REGION))
 
     def common(self, product: str, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Ask a product for which no typed client of ours exists; reads only."""
@@ -117,11 +124,11 @@ class Session:
             return AcsClient(credential=token, **options)
         return AcsClient(keys.access_key_id, keys.access_key_secret, **options)
 
-    def _config(self, product: str) -> Any:
+    def _config(self, product: str, region: str = "") -> Any:
         from alibabacloud_tea_openapi.models import Config
 
         options: dict[str, Any] = {
-            "region_id": self.region,
+            "region_id": region or self.region,
             "protocol": "https",
             "connect_timeout": CONNECT_TIMEOUT_MS,
             "read_timeout": READ_TIMEOUT_MS,

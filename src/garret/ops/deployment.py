@@ -1,0 +1,161 @@
+"""One deployment as this machine remembers it: its plan, its stack, and what opens its door."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import string
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from garret.errors import OperationError, UsageError
+from garret.ops.journal import Journal, journals
+from garret.service_runtime.passwords import hash_password, new_token, verify_password
+from garret.spec import DeploymentSpec, check_password, parse_spec
+
+DEFAULT_NAME = "garret"
+LOGIN_FILE = "login.json"
+BUNDLE_FILE = "bundle.tar.xz"
+PICTURE_FILE = "first.png"
+GENERATED_LENGTH = 20
+
+
+@dataclass(frozen=True)
+class Login:
+    """What opens the service; `password` is kept only when it was made here, a given one only as its hash."""
+
+    login: str
+    token: str
+    password_hash: str
+    password: str = ""
+    endpoint: str = ""
+    tls_sha256: str = ""
+
+    def __repr__(self) -> str:
+        """Without the secrets."""
+        return f"Login({self.login!r}, …)"
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """A name and its folder of memories."""
+
+    name: str
+    journal: Journal
+
+    @property
+    def stack_name(self) -> str:
+        """The name of its ROS stack."""
+        return f"garret-{self.name}"
+
+    @property
+    def plan(self) -> dict[str, Any] | None:
+        """The plan that is open: what was confirmed and journaled, or None."""
+        return self.journal.last("planned")
+
+    @property
+    def spec(self) -> DeploymentSpec | None:
+        """What was planned."""
+        plan = self.plan
+        return parse_spec(plan["spec"]) if plan else None
+
+    @property
+    def stack_id(self) -> str:
+        """The id of its stack, as far as this machine has heard it."""
+        created = self.journal.last("created")
+        return str(created["stack_id"]) if created else ""
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The stack's outputs when it was complete."""
+        complete = self.journal.last("complete")
+        return dict(complete["outputs"]) if complete else {}
+
+    @property
+    def picture(self) -> str:
+        """The path of the newest picture that proved it ready."""
+        ready = self.journal.last("ready")
+        return str(ready["picture"]) if ready else ""
+
+    @property
+    def login(self) -> Login | None:
+        """What opens the service, if this machine knows it."""
+        raw = self.journal.read_private(LOGIN_FILE)
+        if raw is None:
+            return None
+        try:
+            return Login(**json.loads(raw))
+        except (ValueError, TypeError):
+            path = self.journal.folder / LOGIN_FILE
+            raise OperationError(
+                f"{path} cannot be read", f"delete the deployment: garret delete {self.name}"
+            ) from None
+
+    def keep_login(self, login: Login) -> None:
+        """Write it, 0600."""
+        self.journal.write_private(LOGIN_FILE, json.dumps(asdict(login), indent=1).encode("utf-8"))
+
+
+def named(folder: Path, name: str | None) -> Deployment:
+    """The deployment of this name below deployments/<cloud>; without a name, the only one, else `garret`.
+
+    Raises:
+        UsageError: there are several, and none is called garret.
+    """
+    if name is None:
+        known = [journal.folder.name for journal in journals(folder) if journal.entries()]
+        if len(known) > 1 and DEFAULT_NAME not in known:
+            raise UsageError(f"there are several deployments: {', '.join(known)}", f"say which: --name {known[0]}")
+        name = DEFAULT_NAME if DEFAULT_NAME in known or not known else known[0]
+    return Deployment(name, Journal(folder / check_name(name)))
+
+
+def check_name(name: str) -> str:
+    """The name, if it is one: it becomes a folder and a stack.
+
+    Raises:
+        SpecError: what a name looks like.
+    """
+    return parse_spec({"name": name, "region": "cn-hangzhou"}).name
+
+
+def new_login(login: str, password: str | None) -> Login:
+    """A login with this password, or one that is made, and a random token.
+
+    Raises:
+        SpecError: the password breaks the cloud's rule.
+    """
+    chosen = check_password(password if password is not None else generate_password())
+    kept = "" if password is not None else chosen
+    return Login(login, new_token(), hash_password(chosen), kept)
+
+
+def same_password(login: Login, password: str) -> bool:
+    """Say whether a password is the deployment's."""
+    return verify_password(password, login.password_hash)
+
+
+def generate_password() -> str:
+    """A random password of three kinds of characters, safe to paste anywhere (some 115 bits)."""
+    letters = string.ascii_letters + string.digits
+    while True:
+        password = "".join(secrets.choice(letters) for _ in range(GENERATED_LENGTH))
+        kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
+        if all(any(character in kind for character in password) for kind in kinds):
+            return password
+
+
+def node_facts(outputs: Mapping[str, Any]) -> dict[str, Any]:
+    """What the node told the stack when it was ready: JSON text, below the signal's id, below the output."""
+    value: Any = outputs.get("NodeFacts")
+    for _ in range(3):
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except ValueError:
+                return {}
+        if isinstance(value, dict) and "service" not in value and len(value) == 1:
+            value = next(iter(value.values()))
+    return value if isinstance(value, dict) else {}
