@@ -118,6 +118,7 @@ def connect(address: SshAddress) -> paramiko.SSHClient:
     """Return a connection to a host that has proven to hold one of the pinned keys."""
     import paramiko
 
+    ours = _our_key(address.key_file)
     client = paramiko.SSHClient()
     client.set_missing_host_key_policy(paramiko.RejectPolicy())
     for kind, key in _host_keys(address.host_keys):
@@ -128,7 +129,7 @@ def connect(address: SshAddress) -> paramiko.SSHClient:
                 address.host,
                 address.port,
                 username=address.user,
-                key_filename=str(address.key_file),
+                pkey=ours,
                 look_for_keys=False,
                 allow_agent=False,
                 timeout=CONNECT_TIMEOUT_S,
@@ -139,6 +140,21 @@ def connect(address: SshAddress) -> paramiko.SSHClient:
         client.close()
         raise
     return client
+
+
+def _our_key(path: Path) -> paramiko.PKey:
+    import paramiko
+    from paramiko.pkey import UnknownKeyType
+
+    try:
+        return paramiko.PKey.from_path(path)
+    except TypeError:  # what cryptography says of a key that wants a passphrase
+        reason = "it is protected by a passphrase, which garret does not ask for"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except (paramiko.SSHException, UnknownKeyType, ValueError) as error:
+        reason = str(error) or "it is no private key"
+    raise NodeFailed(f"the key {path} cannot be used: {reason}", "name the private key that belongs to the node")
 
 
 def fingerprint(key: bytes) -> str:
