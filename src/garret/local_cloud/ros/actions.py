@@ -1,0 +1,97 @@
+"""ROS 2019-09-10: the actions that the local cloud has, and what each of them leaves out."""
+
+from typing import Any
+
+from garret.local_cloud.core import Action, ApiError, Call, Cloud, Parameter
+from garret.local_cloud.params import flag
+from garret.local_cloud.ros import errors, looking, planning, records, requests, stacks, waitcondition
+
+REGION = Parameter("RegionId", required=True)
+STACK_ID = Parameter("StackId", required=True)
+PAGES = (Parameter("PageNumber", kind="integer"), Parameter("PageSize", kind="integer"))
+
+
+def create_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
+    """Checks the template, records the stack and starts making it."""
+    wanted = requests.wanted(call)
+    token = requests.client_token(call)
+    return {"StackId": stacks.create(cloud, call, wanted, token, requests.fingerprint(call))}
+
+
+def delete_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
+    """Starts deleting a stack, the resource made last first."""
+    requests.refuse_what_is_not_emulated(call)
+    retain = requests.pick(call.params, "RetainResources")
+    everything = flag(call.params, "RetainAllResources")
+    stacks.delete(cloud, call.params["StackId"], requests.region_of(call), retain, everything)
+    return {}
+
+
+def signal_resource(call: Call, cloud: Cloud) -> dict[str, Any]:
+    """Sends a signal to a handle (or to the condition that waits on it) without the handle's address."""
+    stack = records.stack(cloud, call.params["StackId"], requests.region_of(call))
+    name, unique = call.params["LogicalResourceId"], call.params["UniqueId"]
+    resource = records.resource(cloud, stack["id"], name)
+    if resource is None:
+        raise errors.resource_not_found(name, stack["id"])
+    if len(unique) > 64:
+        raise errors.invalid_parameter("UniqueId", "it must have 1 to 64 characters")
+    if resource["type"] == "ALIYUN::ROS::WaitCondition" and resource["properties"]:
+        name = str(resource["properties"]["Handle"]).partition("/")[2]
+    elif resource["type"] != "ALIYUN::ROS::WaitConditionHandle":
+        raise ApiError("StackValidationFailed", f"{name} is a {resource['type']}; only handles take signals.")
+    waitcondition.add(cloud, stack["id"], name, {"status": call.params["Status"], "id": unique})
+    return {}
+
+
+ACTIONS: dict[str, Action] = {
+    "ValidateTemplate": Action(
+        planning.validate_template, note="template text only; resource types and functions must be emulated"
+    ),
+    "PreviewStack": Action(planning.preview_stack, (REGION, Parameter("StackName", required=True)), "new stacks only"),
+    "GetTemplateEstimateCost": Action(
+        planning.get_template_estimate_cost, (REGION,), "one hour by made-up prices; new stacks only"
+    ),
+    "CreateStack": Action(
+        create_stack,
+        (
+            REGION,
+            Parameter("StackName", required=True),
+            Parameter("DisableRollback", kind="boolean"),
+            Parameter("DeletionProtection", choices=("Enabled", "Disabled")),
+            Parameter("TimeoutInMinutes", kind="integer"),
+            Parameter("Parallelism", kind="integer"),
+        ),
+        "no stack policy, RAM role, notification, nested stack or template by URL; Parallelism is not heeded",
+    ),
+    "GetStack": Action(
+        looking.get_stack,
+        (
+            REGION,
+            STACK_ID,
+            Parameter("OutputOption", choices=("Enabled", "Disabled")),
+            Parameter("ShowResourceProgress", choices=("Disabled", "PercentageOnly", "EnabledIfCreateStack")),
+        ),
+        "no logs, no drift; a deleted stack answers for one hour",
+    ),
+    "ListStacks": Action(looking.list_stacks, (REGION, *PAGES), "no nested stacks, no resource groups"),
+    "ListStackEvents": Action(looking.list_stack_events, (REGION, STACK_ID, *PAGES)),
+    "ListStackResources": Action(looking.list_stack_resources, (REGION, STACK_ID)),
+    "GetStackResource": Action(
+        looking.get_stack_resource, (REGION, STACK_ID, Parameter("LogicalResourceId", required=True))
+    ),
+    "GetTemplate": Action(looking.get_template, (), "templates of stacks only, as they were passed"),
+    "DeleteStack": Action(
+        delete_stack, (REGION, STACK_ID, Parameter("RetainAllResources", kind="boolean")), "no options, no RAM role"
+    ),
+    "SignalResource": Action(
+        signal_resource,
+        (
+            REGION,
+            STACK_ID,
+            Parameter("LogicalResourceId", required=True),
+            Parameter("Status", required=True, choices=waitcondition.STATUSES),
+            Parameter("UniqueId", required=True),
+        ),
+    ),
+}

@@ -1,0 +1,142 @@
+"""The actions that make nothing: ValidateTemplate, PreviewStack and GetTemplateEstimateCost."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from garret.local_cloud.core import ApiError, Call, Cloud
+from garret.local_cloud.params import flag, number
+from garret.local_cloud.ros import errors, records
+from garret.local_cloud.ros.plan import Plan, check_template, make_plan
+from garret.local_cloud.ros.replies import parameter_rows
+from garret.local_cloud.ros.requests import (
+    parameters,
+    refuse_what_is_not_emulated,
+    region_of,
+    stack_name,
+    template_text,
+)
+from garret.local_cloud.ros.resources import type_of
+from garret.local_cloud.ros.resources.base import Work
+from garret.local_cloud.ros.scope import UNKNOWN
+from garret.local_cloud.ros.template import parse_template
+
+
+def validate_template(call: Call, _cloud: Cloud) -> dict[str, Any]:
+    """Checks a template's form, names, types and functions; tells its parameters, resources and outputs."""
+    refuse_what_is_not_emulated(call)
+    template = parse_template(template_text(call))
+    check_template(template)
+    kinds = sorted({one.type for one in template.resources.values()})
+    return {
+        "Description": template.description,
+        "Parameters": [_parameter(name, entry) for name, entry in template.parameters.items()],
+        "Resources": [{"LogicalResourceIdPattern": n, "ResourceType": r.type} for n, r in template.resources.items()],
+        "Outputs": [
+            {"OutputKey": name, "Description": one.description, "Label": one.label or name}
+            for name, one in template.outputs.items()
+        ],
+        "ResourceTypes": {"Resources": kinds, "DataSources": []},
+    }
+
+
+def _parameter(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
+    no_echo = str(entry.get("NoEcho", False)).lower()
+    base = {"ParameterKey": name, "Description": "", "Label": name, **entry, "NoEcho": no_echo}
+    return base | ({"Default": "******"} if no_echo == "true" and "Default" in entry else {})
+
+
+def preview_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
+    """What CreateStack would make, with the properties as far as they are known before it is made."""
+    refuse_what_is_not_emulated(call)
+    if call.params.get("StackId"):
+        raise errors.not_emulated("PreviewStack of a stack that exists (StackId)")
+    name, region = stack_name(call), region_of(call)
+    if any(one["name"] == name for one in records.living(cloud, region)):
+        raise errors.stack_exists(name)
+    plan = make_plan(cloud, template_text(call), parameters(call), {"StackName": name, "Region": region})
+    stack = {
+        "StackName": name,
+        "RegionId": region,
+        "Description": plan.template.description,
+        "TemplateDescription": plan.template.description,
+        "DisableRollback": flag(call.params, "DisableRollback"),
+        "TimeoutInMinutes": number(call.params, "TimeoutInMinutes", 60, 10, 1440),
+        "Parameters": parameter_rows(dict(plan.parameters)),
+        "Resources": [_preview(plan, one) for one in plan.resources],
+    }
+    return {"Stack": stack}
+
+
+def _preview(plan: Plan, name: str) -> dict[str, Any]:
+    resource = plan.resources[name]
+    properties = known(plan.properties(name, replace(plan.scope, partial=True)))
+    return {
+        "LogicalResourceId": name,
+        "ResourceType": resource.type,
+        "AcsResourceType": resource.type,
+        "Action": "Add",
+        "Description": resource.description,
+        "Properties": _masked(plan, properties),
+        "RequiredBy": sorted(other for other, needs in plan.graph.items() if name in needs),
+    }
+
+
+def known(value: Any) -> Any:
+    """The value with null where only the cloud will know."""
+    if isinstance(value, dict):
+        return {key: known(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [known(item) for item in value]
+    return None if value is UNKNOWN else value
+
+
+def _masked(plan: Plan, value: Any) -> Any:
+    """The value without what parameters with NoEcho put into it."""
+    secrets = [one.text for one in plan.parameters.values() if one.no_echo and one.text]
+    if isinstance(value, dict):
+        return {key: _masked(plan, item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_masked(plan, item) for item in value]
+    if isinstance(value, str):
+        for secret in secrets:
+            value = value.replace(secret, "******")
+    return value
+
+
+def get_template_estimate_cost(call: Call, cloud: Cloud) -> dict[str, Any]:
+    """The price of one hour of every resource that costs something, by the local cloud's made-up prices."""
+    refuse_what_is_not_emulated(call)
+    if call.params.get("StackId"):
+        raise errors.not_emulated("GetTemplateEstimateCost of a stack that exists (StackId)")
+    region = region_of(call)
+    plan = make_plan(cloud, template_text(call), parameters(call), {"StackName": "estimate", "Region": region})
+    found = {name: _estimate(cloud, plan, name, region) for name in plan.resources}
+    return {"Resources": {name: one for name, one in found.items() if one is not None}}
+
+
+def _estimate(cloud: Cloud, plan: Plan, name: str, region: str) -> dict[str, Any] | None:
+    kind = type_of(plan.resources[name].type, f"Resources.{name}.Type")
+    properties = known(plan.properties(name, replace(plan.scope, partial=True)))
+    work = Work(
+        cloud=cloud, region=region, stack_id="", stack_name="estimate", name=name, properties=properties,
+        physical_id="", token="", started=cloud.clock.now(), tags=(), made=lambda _: None, pause=lambda _: None,
+    )  # fmt: skip
+    try:
+        price = kind.estimate(work)
+    except ApiError as problem:
+        return {"Success": False, "Type": kind.name, "ErrorCode": problem.code, "ErrorMessage": problem.message}
+    if price is None:
+        return None
+    return {"Success": True, "Type": kind.name, "Result": {"Order": _order(price)}}
+
+
+def _order(price: Mapping[str, Any]) -> dict[str, Any]:
+    original, trade = float(price["OriginalPrice"]), float(price["TradePrice"])
+    return {
+        "Currency": price["Currency"],
+        "OriginalAmount": original,
+        "DiscountAmount": round(original - trade, 6),
+        "TradeAmount": trade,
+        "TaxAmount": 0,
+    }

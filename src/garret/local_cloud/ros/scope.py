@@ -1,0 +1,48 @@
+"""What names mean while a template is evaluated: parameters, pseudo parameters, mappings, conditions, resources."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+PSEUDO = ("StackId", "StackName", "Region", "AccountId", "TenantId", "ResourceGroupId", "NoValue")
+PSEUDO_PREFIX = "ALIYUN::"
+
+
+class _Mark:
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __repr__(self) -> str:
+        return self._name
+
+
+NO_VALUE: Final = _Mark("NO_VALUE")  # Ref ALIYUN::NoValue: the key or item around it is left out
+UNKNOWN: Final = _Mark("UNKNOWN")  # a value that only the cloud will know, in a preview
+
+
+class NotYetKnownError(Exception):
+    """A resource's id or attribute was asked for before the resource exists."""
+
+
+def _not_yet(*_: str) -> Any:
+    raise NotYetKnownError
+
+
+def _no_zones(_: str) -> list[str]:
+    raise NotYetKnownError
+
+
+@dataclass(frozen=True)
+class Scope:
+    """All that functions may ask; `reference` and `attribute` answer for resources, by logical name."""
+
+    values: Mapping[str, Any] = field(default_factory=dict)
+    pseudo: Mapping[str, Any] = field(default_factory=dict)
+    mappings: Mapping[str, Any] = field(default_factory=dict)
+    conditions: Mapping[str, bool] = field(default_factory=dict)
+    resources: frozenset[str] = frozenset()
+    reference: Callable[[str], Any] = _not_yet
+    attribute: Callable[[str, str], Any] = _not_yet
+    zones: Callable[[str], list[str]] = _no_zones
+    in_condition: bool = False
+    partial: bool = False
