@@ -71,7 +71,8 @@ class Deploy:
                 f"garret deploy --name {self.deployment.name}-2 , or garret delete {self.deployment.name}",
             )
         if stack is not None and stack.status == "ROLLBACK_COMPLETE":
-            stack = self._clear_away(stack)
+            self._clear_away(stack)
+            stack = None
         elif stack is None and self.deployment.stack_id:
             self.deployment.journal.append("abandoned", why="its stack is gone")
         if self.deployment.plan is None:

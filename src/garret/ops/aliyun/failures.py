@@ -16,14 +16,19 @@ NO_ANSWER = "NoAnswer"
 ATTEMPTS = 5
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
-_RETRYABLE = re.compile(
-    r"^(Throttling.*|.*\.Throttling|ServiceUnavailable|InternalError.*|UnknownError|LimitedOperation.*)$"
+_REFUSED_FOR_NOW = re.compile(
+    r"^(Throttling.*|.*\.Throttling|SignatureNonceUsed|LastTokenProcessing|IdempotentProcessing)$"
 )
-_SECRETS = re.compile(
-    r"(?i)((?:AccessKeyId|Signature|SignatureNonce|SecurityToken|AccessKeySecret|x-acs-security-token)[\"']?\s*[=:]\s*[\"']?)"
-    r"[^&\s\"',}]+"
+"""Said before any work was done: the same call may always be sent again."""
+_RETRYABLE = re.compile(r"^(ServiceUnavailable|InternalError.*|UnknownError|LimitedOperation.*|SystemBusy)$")
+_SECRETS = (
+    re.compile(
+        r"(?i)((?:AccessKeyId|Signature|SignatureNonce|SecurityToken|AccessKeySecret|x-acs-security-token)"
+        r"[\"']?\s*(?:=|:|%3D)\s*[\"']?)[^&\s\"',}%]+"
+    ),
+    re.compile(r"(?i)(Credential=)[^,\s]+"),
+    re.compile(r"\b(LTAI|STS\.)[A-Za-z0-9]{8,}"),
 )
-_CREDENTIAL = re.compile(r"(?i)(Credential=)[^,\s]+")
 _PREFIX = re.compile(r"^code: \d+, ")
 _SUFFIX = re.compile(r"\s*request id: \S+(\s+Response: .*)?$", re.DOTALL)
 _HINTS = {
@@ -39,7 +44,9 @@ _HINTS = {
 
 def scrub(text: str) -> str:
     """The text without keys, tokens and signatures; SDKs put whole URLs into their messages."""
-    return _CREDENTIAL.sub(r"\1…", _SECRETS.sub(r"\1…", text))
+    for pattern in _SECRETS:
+        text = pattern.sub(r"\1…", text)
+    return text
 
 
 def cloud_error(action: str, error: BaseException) -> CloudError:
@@ -49,7 +56,8 @@ def cloud_error(action: str, error: BaseException) -> CloudError:
         return CloudError(
             action, NO_ANSWER, _why_no_answer(error), retryable=True, hint="check the network, then type the same again"
         )
-    retryable = bool(_RETRYABLE.match(code)) or (status is not None and status >= 500)
+    passing = _REFUSED_FOR_NOW.match(code) or _RETRYABLE.match(code)
+    retryable = bool(passing) or (status is not None and status >= 500)
     text = _SUFFIX.sub("", _PREFIX.sub("", scrub(message))).strip()
     return CloudError(action, code, text, request_id=request_id, retryable=retryable, hint=_HINTS.get(code, ""))
 

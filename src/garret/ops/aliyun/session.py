@@ -118,7 +118,8 @@ class Session:
         from aliyunsdkcore.client import AcsClient
 
         keys = self._resolved()
-        options: dict[str, Any] = {"region_id": self.region, "timeout": READ_TIMEOUT_MS // 1000, "max_retry_time": 0}
+        # Our own tries cover more codes than the SDK's.
+        options: dict[str, Any] = {"region_id": self.region, "timeout": READ_TIMEOUT_MS // 1000, "auto_retry": False}
         if keys.security_token:
             token = StsTokenCredential(keys.access_key_id, keys.access_key_secret, keys.security_token)
             return AcsClient(credential=token, **options)

@@ -1,0 +1,119 @@
+"""`garret deploy`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from garret.commands.door import Caller, cloud_options, name_option
+from garret.console import fields, price_text
+from garret.errors import UsageError
+
+if TYPE_CHECKING:
+    from garret.ops.plan import Place, Plan
+    from garret.spec import DeploymentSpec
+
+FLAGS = ("zone", "instance_type", "image_id", "disk_size_gib", "bandwidth_mbps", "service_port", "allow_cidr", "public",
+         "login", "wait_timeout_s", "vpc_cidr", "vswitch_cidr")  # fmt: skip
+
+EPILOG = """\b
+Examples:
+  garret deploy --cloud local --yes
+      on this machine; costs nothing
+  garret deploy --cloud aliyun --region cn-hangzhou --allow-cidr 203.0.113.7/32
+      on Alibaba Cloud; shows the price and asks first
+
+Typed again, it finishes what was interrupted; when nothing is left to do, it says so and makes a picture.
+The password comes from --password-stdin or GARRET_PASSWORD; else one is made and shown once.
+"""
+
+
+@click.command(epilog=EPILOG)
+@name_option
+@click.option("--zone", help="Zone; else the best stocked one is taken.")
+@click.option("--instance-type", help="A gn7i type, for example ecs.gn7i-c16g1.4xlarge.")
+@click.option("--image-id", help="Image; else the newest Ubuntu with NVIDIA driver and CUDA.")
+@click.option("--disk-size-gib", type=int, help="System disk, 100 GiB or more.")
+@click.option("--bandwidth-mbps", type=int, help="Limit of the public address; traffic is paid by volume.")
+@click.option("--port", "--service-port", "service_port", type=int, help="Port; 443, or 7860 on the local cloud.")
+@click.option("--allow-cidr", multiple=True, help="Who may reach the service, for example 203.0.113.7/32.")
+@click.option("--public/--no-public", default=None, help="The whole internet may reach the service.")
+@click.option("--vpc-cidr", help="Private range of the new VPC.")
+@click.option("--vswitch-cidr", help="A part of that range.")
+@click.option("--login", help="Name to log in with; admin when left out.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--wait-timeout-s", type=int, help="How long the node may take to come up.")
+@click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Where the first picture goes.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@cloud_options
+def deploy(caller: Caller, name: str | None, password_stdin: bool, picture: Path | None, yes: bool, **said: Any) -> int:
+    """Make a deployment, or finish one; ends when it has made a picture."""
+    from garret.ops.deploy import Deploy, Wish
+
+    crash = caller.crash()
+    settings = caller.settings()
+    deployment = caller.deployment(settings, name)
+    region = caller.region_of(settings, deployment)
+    wish = Wish(region, _said(said), _password(caller, password_stdin), picture.absolute() if picture else None)
+    cloud = caller.cloud(settings, region)
+    work = Deploy(cloud, deployment, wish, caller.console, _Confirm(caller, settings.cloud, yes), crash)
+    facts = work.run()
+    caller.console.answer(facts, _lines(facts))
+    return 0
+
+
+class _Confirm:
+    """Show the plan, and ask."""
+
+    def __init__(self, caller: Caller, kind: str, yes: bool) -> None:
+        self._caller, self._kind, self._yes = caller, kind, yes
+
+    def __call__(self, spec: DeploymentSpec, place: Place, plan: Plan, generated: bool) -> bool:
+        from garret.ops.plan import plan_lines
+
+        console = self._caller.console
+        price = price_text(plan.price.to_dict() if plan.price else None)
+        password = "a password is made and shown at the end" if generated else "with the password given"
+        for line in plan_lines(self._kind, spec, place, price, password):
+            console.say(line)
+        console.say()
+        return self._yes or console.confirm(f"Create this, for {price}?")
+
+
+def _said(options: dict[str, Any]) -> dict[str, Any]:
+    """Only what was said."""
+    return {name: options[name] for name in FLAGS if options.get(name) not in (None, ())}
+
+
+def _password(caller: Caller, from_stdin: bool) -> str | None:
+    if from_stdin:
+        text = sys.stdin.readline().rstrip("\r\n")
+        if not text:
+            raise UsageError(
+                "password: nothing came on standard input", "printf '%s' … | garret deploy --password-stdin"
+            )
+        return text
+    return caller.environment.get("GARRET_PASSWORD") or None
+
+
+def _lines(facts: dict[str, Any]) -> list[str]:
+    suffix = "" if facts["name"] == "garret" else f" --name {facts['name']}"
+    return [
+        "",
+        *fields(
+            {
+                "Endpoint": facts["endpoint"],
+                "Login": facts["login"],
+                "Password": facts.get("password"),
+                "Picture": facts["picture"],
+                "Cost now": price_text(facts["price_per_hour"]),
+            }
+        ),
+        "",
+        f'More:        garret generate "a green star on a white background" -o star.png{suffix}',
+        f"Stop paying: garret ops stop{suffix}   (disk and address stay, and are billed)",
+        f"             garret delete {facts['name']}   (nothing stays)",
+    ]
