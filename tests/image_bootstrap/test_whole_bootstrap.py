@@ -207,3 +207,29 @@ def test_the_first_stage_runs_under_python_3_9(machine: Machine, stack: Stack, b
     machine.receive(bundle)
     assert machine.run(commands).returncode == 1
     assert "is Python 3.9.18, and the runtime needs 3.11" in stack.heard[0]["reason"]
+
+
+@pytest.mark.parametrize(
+    "step", ["ensure_bundle", "ensure_service_settings", "ensure_model", "ensure_service", "ensure_answering"]
+)
+def test_a_bootstrap_killed_in_any_step_is_finished_by_the_next_run(
+    machine: Machine, stack: Stack, bundle: Bundle, step: str
+) -> None:
+    """As when the node loses its power: the unit runs the same program again, and the stack hears of SUCCESS only."""
+    commands = machine.apply(config_for(bundle, free_port()), stack.command)
+    machine.receive(bundle)
+    journal = machine.disk / "var/lib/garret/bootstrap.jsonl"
+    process = subprocess.Popen(commands[0], env=machine.environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    for line in process.stdout:
+        if line.startswith(f"{step} running"):
+            break
+    process.kill()
+    process.communicate()
+    reached = [json.loads(line)["step"] for line in journal.read_text().splitlines()]
+    assert step in reached
+    done = machine.run(commands)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert {heard["status"] for heard in stack.heard} == {"SUCCESS"}
+    assert (machine.disk / "home/models/Stable-diffusion/demo.safetensors").read_bytes() == b"weights"
+    assert list((machine.disk / "var/lib/garret/incoming").iterdir()) == []
