@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -161,6 +163,38 @@ def test_the_endpoint_names_its_port_unless_it_is_the_usual_one(scheme: str, por
         1
     ]
     assert [parts[0], parts[2]] == wanted
+
+
+PURE = """
+import sys
+def watch(event, arguments):
+    writes = event == "open" and arguments[1] and set(arguments[1]) & set("wax+")
+    if event.split(".")[0] in ("socket", "subprocess") or writes:
+        raise SystemExit(f"not pure: {event} {arguments}")
+from garret.image_bootstrap.bundle import build_bundle
+from garret.image_bootstrap.node_config import NodeConfig
+from garret.image_bootstrap.user_data import build_user_data
+from garret.spec import parse_spec
+from garret.templates.render import render_template
+sys.addaudithook(watch)
+bundle = build_bundle()
+config = NodeConfig("a", "cn-hangzhou", "local", bundle.sha256, bundle.size, 7860, "admin", "scrypt$", "sha256$")
+sys.stdout.write(render_template(parse_spec({"region": "cn-hangzhou"}), build_user_data(config)))
+"""
+
+
+def test_the_whole_text_is_made_without_sockets_programs_or_environment() -> None:
+    """Two bare interpreters with different hash seeds write the same text, and write nothing else."""
+    texts = []
+    for seed in ("1", "2"):
+        environment = {"PYTHONHASHSEED": seed, "PYTHONDONTWRITEBYTECODE": "1", "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run(
+            [sys.executable, "-c", PURE], env=environment, capture_output=True, text=True, encoding="utf-8", check=False
+        )
+        assert done.returncode == 0, done.stderr
+        texts.append(done.stdout)
+    assert texts[0] == texts[1]
+    assert texts[0].startswith("ROSTemplateFormatVersion: '2015-09-01'")
 
 
 def test_every_template_of_the_catalog_is_a_file_with_its_parameters() -> None:

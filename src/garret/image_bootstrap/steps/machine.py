@@ -56,7 +56,13 @@ def ensure_gpu(node: Node) -> None:
             )
         raise StepSkipped("no NVIDIA driver here; pictures are made on the CPU")
     query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    lines = [line.strip() for line in node.host.run(query).splitlines() if line.strip()]
+    try:
+        lines = [line.strip() for line in node.host.run(query).splitlines() if line.strip()]
+    except StepFailed as failed:
+        if node.config.cloud == "aliyun":
+            raise
+        # Somebody's own machine, where a leftover of a driver is no reason not to draw.
+        raise StepSkipped(f"{failed}; pictures are made on the CPU") from None
     if not lines:
         raise StepFailed("nvidia-smi names no GPU; `nvidia-smi` on the node says more")
     name, _, driver = lines[0].partition(",")
