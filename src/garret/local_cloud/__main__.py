@@ -21,12 +21,11 @@ from garret.local_cloud.clock import Clock
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.faults import Faults
 from garret.local_cloud.home import Home, new_cloud_file, read_cloud_file, write_cloud_file
+from garret.local_cloud.listening import configuration
 from garret.local_cloud.nodes.process import ProcessDriver
 from garret.local_cloud.nodes.processes import start_time
 from garret.local_cloud.server import application
 from garret.local_cloud.store import Store
-
-HEADER_LIMIT = 256 * 1024  # the SDKs send user-data and files in the query
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -75,19 +74,8 @@ def _serve(place: Home, listener: socket.socket) -> None:
     cloud = Cloud(store, driver, clock, Faults(store), background, endpoint, record.access_key_id)
     app = application(cloud, {record.access_key_id: record.access_key_secret})
     cloud.recover()
-    config = uvicorn.Config(
-        app,
-        http="h11",
-        ws="none",
-        loop="asyncio",
-        lifespan="off",
-        log_level="warning",
-        access_log=False,
-        h11_max_incomplete_event_size=HEADER_LIMIT,
-        timeout_graceful_shutdown=3,
-    )
     write_cloud_file(place, record)
-    uvicorn.Server(config).run(sockets=[listener])
+    uvicorn.Server(configuration(app)).run(sockets=[listener])
     background.stop()
     store.close()
 

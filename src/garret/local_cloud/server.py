@@ -10,7 +10,9 @@ import hmac
 import importlib
 import json
 import os
+import sys
 import time
+import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,7 +21,6 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from garret.local_cloud import prices, wire
 from garret.local_cloud.core import (
@@ -33,6 +34,7 @@ from garret.local_cloud.core import (
     product_of_version,
 )
 from garret.local_cloud.faults import Fault
+from garret.local_cloud.listening import HangUp
 
 NONCE_KEPT_S = 2 * wire.CLOCK_SKEW.total_seconds()
 BODY_LIMIT = 4 * 1024 * 1024
@@ -131,7 +133,12 @@ class Doors:
             return _refusal(error, request_id, request.headers.get("host", ""))
         except LostReply:
             code = "(lost)"
-            return _Dropped()
+            return HangUp()
+        except Exception:  # noqa: BLE001 - a fault of ours is an answer in the vendor's form, and a line in the log
+            traceback.print_exc(file=sys.stderr)
+            code = "InternalError"
+            text = "The local cloud met a fault of its own; its log says more."
+            return _refusal(ApiError(code, text, 500), request_id, request.headers.get("host", ""))
         finally:
             product = product_of_version(asked.version)
             self._cloud.store.log_call(
@@ -173,11 +180,3 @@ def _refusal(error: ApiError, request_id: str, host: str) -> Response:
     }
     headers = {"x-acs-retry-after": str(error.retry_after_ms)} if error.retry_after_ms else {}
     return JSONResponse(body, error.status, headers=headers)
-
-
-class _Dropped(Response):
-    """An answer that never comes: it promises bytes and sends none, so the connection is closed on the client."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        del scope, receive
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"1024")]})

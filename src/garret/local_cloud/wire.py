@@ -20,6 +20,11 @@ from garret.local_cloud.core import ApiError
 ALGORITHM = "ACS3-HMAC-SHA256"
 CLOCK_SKEW = timedelta(minutes=15)
 _MUST_BE_SIGNED = {"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce"}
+# Of the envelope, not of what is asked: two sendings of one call differ in them.
+_SIGNATURE_PARAMS = {
+    "AccessKeyId", "Action", "Format", "SignatureMethod", "SignatureNonce", "SignatureType", "SignatureVersion",
+    "Timestamp", "Version",
+}  # fmt: skip
 _FORM = "application/x-www-form-urlencoded"
 
 Secrets = Mapping[str, str]
@@ -113,7 +118,8 @@ def _verify_query(request: Request, secrets: Secrets, now: datetime, use_nonce: 
     _compare(base64.b64encode(digest).decode(), signature, text)
     _check_time(params["Timestamp"], now)
     _check_nonce(params["SignatureNonce"], use_nonce)
-    return Asked(params["Version"], params["Action"], params, access_key_id=params["AccessKeyId"])
+    asked = {name: value for name, value in params.items() if name not in _SIGNATURE_PARAMS}
+    return Asked(params["Version"], params["Action"], asked, access_key_id=params["AccessKeyId"])
 
 
 def _authorization(header: str) -> dict[str, str]:

@@ -1,0 +1,56 @@
+"""How the server listens: uvicorn with our limits, and a way to hang up on a caller."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+import uvicorn
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+HEADER_LIMIT = 256 * 1024  # the SDKs send user-data and files in the query
+
+_hang_ups: dict[object, Callable[[], None]] = {}
+
+
+class Protocol(H11Protocol):
+    """HTTP/1.1 that remembers how to close each of its connections without an answer."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Note the connection."""
+        super().connection_made(transport)
+        _hang_ups[self.client, self.server] = transport.abort
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Forget the connection."""
+        _hang_ups.pop((self.client, self.server), None)
+        super().connection_lost(exc)
+
+
+class HangUp(Response):
+    """No answer at all: the connection is closed, as when a reply is lost on its way."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Close the connection, and wait until that is known, so that nobody answers in our place."""
+        del send
+        _hang_ups[tuple(scope["client"]), tuple(scope["server"])]()
+        while (await receive())["type"] != "http.disconnect":
+            continue
+
+
+def configuration(application: Any) -> uvicorn.Config:
+    """Return how uvicorn serves an ASGI application here."""
+    return uvicorn.Config(
+        application,
+        http=Protocol,
+        ws="none",
+        loop="asyncio",
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        h11_max_incomplete_event_size=HEADER_LIMIT,
+        timeout_graceful_shutdown=3,
+    )

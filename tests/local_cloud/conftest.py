@@ -1,0 +1,31 @@
+"""A local cloud for every test of this room: nodes on paper unless a test asks for processes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests.local_cloud.house import House, PaperDriver
+
+PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
+
+
+@pytest.fixture(autouse=True)
+def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take proxies out of the environment: the vendor's SDKs use them even for loopback."""
+    for name in PROXIES:
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def driver() -> PaperDriver:
+    """Return a driver whose nodes are on paper."""
+    return PaperDriver()
+
+
+@pytest.fixture
+def house(driver: PaperDriver) -> Iterator[House]:
+    """Serve a fresh local cloud."""
+    with House(driver) as house:
+        yield house
