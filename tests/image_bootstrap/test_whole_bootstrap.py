@@ -130,10 +130,11 @@ def test_a_bundle_in_the_image_needs_no_chunks(machine: Machine, stack: Stack, b
     assert machine.run(commands).returncode == 0
 
 
-def test_a_busy_port_is_named_with_its_address(machine: Machine, stack: Stack, bundle: Bundle) -> None:
+@pytest.mark.parametrize("taken", ["127.0.0.1", "0.0.0.0"])  # noqa: S104
+def test_a_busy_port_is_named_with_its_address(machine: Machine, stack: Stack, bundle: Bundle, taken: str) -> None:
     """The reason says which address and port, and what to do; the service is never started."""
     with socket.socket() as other:
-        other.bind(("127.0.0.1", 0))
+        other.bind((taken, 0))
         other.listen()
         port = other.getsockname()[1]
         commands = machine.apply(config_for(bundle, port), stack.command)

@@ -175,10 +175,10 @@ def _check_port_is_free(node: Node) -> None:
             if error.errno == errno.EADDRINUSE:
                 raise StepFailed(
                     f"{address}:{port} is already in use on this machine; "
-                    "stop the program that listens there, or choose another --service-port"
+                    "stop the program that listens there, or choose another --port"
                 ) from None
             if error.errno == errno.EACCES:
-                raise StepFailed(f"{address}:{port} needs root; choose a --service-port above 1023") from None
+                raise StepFailed(f"{address}:{port} needs root; choose a --port above 1023") from None
             raise StepFailed(f"{address}:{port} cannot be listened on: {error.strerror}") from None
 
 
