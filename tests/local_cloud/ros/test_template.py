@@ -1,0 +1,128 @@
+"""Template text: what is read, and where a mistake is."""
+
+import json
+
+import pytest
+
+from garret.local_cloud.core import ApiError
+from garret.local_cloud.ros.graph import check_circles, dependencies, ready, reverse
+from garret.local_cloud.ros.plan import check_template
+from garret.local_cloud.ros.template import parse_template
+
+HEAD = "ROSTemplateFormatVersion: '2015-09-01'\n"
+VPC = "Resources:\n  Vpc:\n    Type: ALIYUN::ECS::VPC\n"
+
+
+def test_yaml_and_json_are_the_same() -> None:
+    """YAML with short tags and JSON with long names make the same template."""
+    text = HEAD + VPC + "  Net:\n    Type: ALIYUN::ECS::VSwitch\n    Properties:\n      VpcId: !Ref Vpc\n"
+    text += "      ZoneId: !GetAtt Vpc.VpcId\n      CidrBlock: !Join ['', ['10.0.0.0', /24]]\n"
+    properties = {
+        "VpcId": {"Ref": "Vpc"},
+        "ZoneId": {"Fn::GetAtt": ["Vpc", "VpcId"]},
+        "CidrBlock": {"Fn::Join": ["", ["10.0.0.0", "/24"]]},
+    }
+    both = {"Vpc": {"Type": "ALIYUN::ECS::VPC"}, "Net": {"Type": "ALIYUN::ECS::VSwitch", "Properties": properties}}
+    other = json.dumps({"ROSTemplateFormatVersion": "2015-09-01", "Resources": both})
+    assert parse_template(text).resources == parse_template(other).resources
+
+
+def test_version_without_quotes() -> None:
+    """2015-09-01 without quotes stays a text."""
+    assert parse_template("ROSTemplateFormatVersion: 2015-09-01\n" + VPC).resources["Vpc"].type == "ALIYUN::ECS::VPC"
+
+
+DEEP = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(
+    f"{b}: &{b} [{', '.join(['*' + a] * 10)}]" for a, b in zip("abcdefgh", "bcdefghi", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "part"),
+    [
+        ("", "InvalidTemplate", "0 bytes"),
+        ("x" * 524_289, "InvalidTemplate", "524289 bytes"),
+        ("a: [", "InvalidTemplate", "line"),
+        ("- a", "InvalidTemplate", "must be a map"),
+        ("[" * 5000, "InvalidTemplate", "nested too deeply"),
+        (DEEP, "InvalidTemplate", "aliases"),
+        ("? [a]\n: b", "InvalidTemplate", "plain name"),
+        (VPC, "InvalidTemplateVersion", "None"),
+        ("ROSTemplateFormatVersion: '2010-09-09'\n" + VPC, "InvalidTemplateVersion", "2010-09-09"),
+        (HEAD + "Resource: {}\n" + VPC, "InvalidTemplateSection", "Resource"),
+        (HEAD + "Transform: Aliyun::Terraform-v1.5\n" + VPC, "StackValidationFailed", "Transform"),
+        (HEAD, "InvalidSchema", "Resources"),
+        (HEAD + "Resources: []\n", "InvalidSchema", "Resources"),
+        (HEAD + "Resources:\n  Vpc: 5\n", "InvalidSchema", "Resources.Vpc"),
+        (HEAD + "Resources:\n  Vpc: {}\n", "InvalidSchema", "no Type"),
+        (HEAD + VPC + "    DepensOn: X\n", "InvalidSchema", "DepensOn"),
+        (HEAD + VPC + "    Count: 2\n", "StackValidationFailed", "Count"),
+        (HEAD + VPC + "    Properties: []\n  Vpc: 1\n", "InvalidTemplate", "Vpc is there twice"),
+        (HEAD + VPC + "    Properties: [1]\n", "InvalidTemplatePropertyType", "Vpc Properties"),
+        (HEAD + VPC + "    DeletionPolicy: Never\n", "InvalidSchema", "DeletionPolicy"),
+        (HEAD + VPC + "Outputs:\n  O: {Description: x}\n", "InvalidSchema", "Outputs.O"),
+    ],
+)
+def test_refused_text(text: str, code: str, part: str) -> None:
+    """What is no template is refused with the vendor's code and the place."""
+    with pytest.raises(ApiError) as caught:
+        parse_template(text)
+    assert caught.value.code == code
+    assert part in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("more", "code", "part"),
+    [
+        ("  X:\n    Type: ALIYUN::FC::Function\n", "StackValidationFailed", "docs/local-cloud-coverage.md"),
+        ("    DependsOn: Moon\n", "InvalidTemplateReference", "Moon"),
+        ("    Condition: Moon\n", "InvalidTemplateReference", "Moon"),
+        ("    Properties: {CidrBlock: {Ref: Moon}}\n", "InvalidTemplateReference", "Moon"),
+        ("    Properties: {CidrBlock: {'Fn::Sub': 'a ${Moon.X}'}}\n", "InvalidTemplateReference", "Moon"),
+        ("    Properties: {CidrBlock: {'Fn::Levitate': 1}}\n", "StackValidationFailed", "Fn::Levitate"),
+        ("Outputs: {O: {Value: {'Fn::GetAtt': [Vpc, Moon]}}}\n", "InvalidTemplateAttribute", "VpcId"),
+        ("    DependsOn: Vpc\n", "CircularDependency", "Vpc -> Vpc"),
+    ],
+)
+def test_refused_meaning(more: str, code: str, part: str) -> None:
+    """Names, types, functions and attributes that do not exist are refused without any parameter."""
+    with pytest.raises(ApiError) as caught:
+        check_template(parse_template(HEAD + VPC + more))
+    assert caught.value.code == code
+    assert part in caught.value.message
+
+
+def _chain() -> str:
+    text = HEAD + "Resources:\n"
+    for name, needs in (("A", ""), ("B", "A"), ("C", "A"), ("D", "B")):
+        text += (
+            f"  {name}:\n    Type: ALIYUN::ECS::VPC\n    Properties: {{Description: {{'Fn::Sub': 'x ${{{needs}}}'}}}}\n"
+        )
+    return text.replace("x ${}", "x") + "    DependsOn: [C]\n"
+
+
+def test_order() -> None:
+    """What waits for nothing starts first, side by side where nothing forbids it; deleting goes the other way."""
+    graph = dependencies(parse_template(_chain()))
+    assert graph == {"A": frozenset(), "B": frozenset("A"), "C": frozenset("A"), "D": frozenset("BC")}
+    assert ready(graph, set(), set()) == ["A"]
+    assert ready(graph, {"A"}, {"A"}) == ["B", "C"]
+    assert ready(graph, {"A", "B"}, {"A", "B", "C"}) == []
+    assert ready(reverse(graph), set(), set()) == ["D"]
+
+
+def test_circle_names_its_members() -> None:
+    """A circle is told in order, without those who only lead to it."""
+    with pytest.raises(ApiError) as caught:
+        check_circles({"X": frozenset("A"), "A": frozenset("B"), "B": frozenset("C"), "C": frozenset("A")})
+    assert caught.value.code == "CircularDependency"
+    assert "A -> B -> C -> A" in caught.value.message
+
+
+def test_condition_decides_what_depends() -> None:
+    """A resource that is named only in the branch not taken is not waited for."""
+    text = HEAD + VPC + "  Two:\n    Type: ALIYUN::ECS::VPC\n    Properties:\n"
+    text += "      Description: {'Fn::If': [New, {Ref: Vpc}, none]}\nConditions: {New: {'Fn::Equals': [1, 1]}}\n"
+    template = parse_template(text)
+    assert dependencies(template, {"New": False})["Two"] == frozenset()
+    assert dependencies(template, {"New": True})["Two"] == frozenset({"Vpc"})
