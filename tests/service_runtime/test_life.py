@@ -193,6 +193,34 @@ def test_it_ends_when_told_and_tells_who_waits(tmp_path: Path) -> None:
         wait(lambda: not any(Path(f"/proc/{worker}").exists() for worker in workers), 5, "the workers to end")
 
 
+def test_stalled_clients_are_dropped_and_nobody_waits_for_them(tmp_path: Path) -> None:
+    """Half a header, half a body, and half of a second request."""
+    import socket
+
+    with serving(fake_settings(tmp_path, client_timeout_s=1.0)) as service:
+        half_header = b"POST /sdapi/v1/txt2img HTTP/1.1\r\nHost: localhost\r\n"
+        whole_request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        beginnings = [b"", half_header, half_header + b"Content-Length: 50\r\n\r\n{", whole_request + half_header] * 25
+        stalled = []
+        for beginning in beginnings:
+            client = socket.create_connection((service.host, service.port), timeout=10)
+            client.sendall(beginning)
+            stalled.append(client)
+        began = time.monotonic()
+        assert service.txt2img().status == 200
+        assert time.monotonic() - began < 1
+        for beginning, client in zip(beginnings, stalled, strict=True):
+            received = b""
+            try:
+                while part := client.recv(4096):
+                    received += part
+            except ConnectionResetError:
+                pass
+            client.close()
+            assert (b" 408 " in received) == beginning.endswith(b"{")
+        assert time.monotonic() - began < 5
+
+
 def run_to_its_end(settings: ServiceSettings) -> subprocess.CompletedProcess[str]:
     """Run a service that should refuse to serve."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GARRET_")}

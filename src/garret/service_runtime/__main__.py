@@ -9,6 +9,7 @@ import contextlib
 import errno
 import ipaddress
 import logging
+import math
 import os
 import signal
 import socket
@@ -75,6 +76,7 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
     import uvicorn
 
     from garret.service_runtime.app import create_app
+    from garret.service_runtime.patience import protocol
 
     class Server(uvicorn.Server):
         """Tells waiting callers at once that the service stops; uvicorn alone would wait for their pictures."""
@@ -92,10 +94,11 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
         server_header=False,
         lifespan="on",
         timeout_graceful_shutdown=5,
-        timeout_keep_alive=30,
+        timeout_keep_alive=math.ceil(settings.client_timeout_s),
         ssl_certfile=settings.tls_certificate or None,
         ssl_keyfile=settings.tls_key or None,
         h11_max_incomplete_event_size=16_384,
+        http=protocol(settings.client_timeout_s),
     )
     scheme = "https" if settings.has_tls else "http"
     host, port = listener.getsockname()[:2]

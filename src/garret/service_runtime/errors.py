@@ -3,6 +3,7 @@
 ServiceError              500   message, hint, status, retry_after
 ├── BadRequest            422   a field is wrong: field, reason
 │   └── UnknownChoice     400   a name that is none of those there are: field, reason
+├── ModelError            422   a model file that cannot be used: reason
 ├── Unauthorized          401
 ├── Forbidden             403
 ├── NotFound              404
@@ -14,8 +15,7 @@ ServiceError              500   message, hint, status, retry_after
 ├── Unavailable           503   no worker, or the service stops; Retry-After
 │   └── OutOfMemory       503   the device's memory did not suffice
 ├── TimedOut              504   the job ran past its time
-├── InsufficientStorage   507   no room on the disk
-└── ModelError            500   a model file could not be loaded
+└── InsufficientStorage   507   no room on the disk
 """
 
 from __future__ import annotations
@@ -136,7 +136,9 @@ class InsufficientStorage(ServiceError):
 
 
 class ModelError(ServiceError):
-    """A model file could not be loaded."""
+    """A model file cannot be used; the caller may choose another one."""
+
+    status = 422
 
 
 def from_record(name: str, message: str) -> ServiceError:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from garret.service_runtime.errors import NotFound
+from garret.service_runtime.errors import ModelError, NotFound
 from garret.service_runtime.families import SDXL, Defaults, defaults_of, family_of, find_configuration, native_size
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
 
@@ -119,6 +119,16 @@ class Models:
                 return model
         known = ", ".join(model.name for model in models) or "none"
         raise NotFound(f"no checkpoint is called {wanted[:120]!r}", f"There are: {known[:1000]}")
+
+    def usable_checkpoint(self, text: str = "") -> Model:
+        """Return a checkpoint like `find_checkpoint`, refusing one that is known to make no pictures here."""
+        model = self.find_checkpoint(text)
+        if model.problem:
+            raise ModelError(f"{model.path.name} {model.problem}", "Choose another checkpoint")
+        if model.family != SDXL:
+            reason = f"{model.path.name} is of the family {model.family!r}, and this service makes pictures with SDXL"
+            raise ModelError(reason, "Choose another checkpoint")
+        return model
 
     def choose(self, model: Model) -> None:
         """Make a checkpoint the one that requests without a name get."""

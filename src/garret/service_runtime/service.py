@@ -124,7 +124,7 @@ class Service:
     async def submit(self, request: ImageRequest, owner: str) -> Live:
         """Accept a request as a job, or say why not."""
         self._check_open()
-        model = self.models.find_checkpoint(request.checkpoint)
+        model = self.models.usable_checkpoint(request.checkpoint)
         job_id = secrets.token_hex(16)
         self._scheduler.reserve(job_id)
         try:
@@ -168,7 +168,8 @@ class Service:
     # ---- what workers tell (Listener)
 
     def next_assignment(self) -> Assignment | None:
-        """Give a worker its next batch."""
+        """Give a worker that is ready its next batch."""
+        self._down = ""
         return self._scheduler.take()
 
     def started(self, assignment: Assignment) -> None:
@@ -233,7 +234,7 @@ class Service:
 
     def _first_checkpoint(self) -> str:
         try:
-            return str(self.models.find_checkpoint().path)
+            return str(self.models.usable_checkpoint().path)
         except ServiceError:
             return ""
 
@@ -252,7 +253,7 @@ class Service:
         try:
             if job.starts >= MAXIMUM_STARTS:
                 raise Unavailable(f"the service ended {job.starts} times while it ran")
-            model = self.models.find_checkpoint(job.request.checkpoint)
+            model = self.models.usable_checkpoint(job.request.checkpoint)
         except ServiceError as error:
             await self._in_thread(self._store.fail, job.id, type(error).__name__, error.message)
             return

@@ -46,6 +46,7 @@ class ServiceSettings:
     queue_limit: int = 64
     max_batch: int = 4
     job_timeout_s: float = 600.0
+    client_timeout_s: float = 20.0
     keep_finished_s: float = 86_400.0
     default_checkpoint: str = ""
     deployment: str = ""
@@ -64,6 +65,7 @@ class ServiceSettings:
         _require(1 <= self.queue_limit <= 10_000, "queue_limit", "must be 1 to 10000")
         _require(1 <= self.max_batch <= 16, "max_batch", "must be 1 to 16")
         _require(1 <= self.job_timeout_s <= 86_400, "job_timeout_s", "must be 1 to 86400 seconds")
+        _require(0.1 <= self.client_timeout_s <= 600, "client_timeout_s", "must be 0.1 to 600 seconds")
         _require(bool(self.tls_certificate) == bool(self.tls_key), "tls_key", "certificate and key come together")
 
     @property

@@ -117,7 +117,12 @@ class Worker:
     async def keep(self) -> None:
         """Run processes one after another, until cancelled."""
         while True:
-            process = self._process or self._start()
+            try:
+                process = self._process or self._start()
+            except OSError as error:
+                self._listener.no_worker(f"no process can be started: {error.strerror}")
+                await asyncio.sleep(_LONGEST_PAUSE_S)
+                continue
             self._process = process
             try:
                 reader, self._writer = await asyncio.open_connection(sock=process.channel)

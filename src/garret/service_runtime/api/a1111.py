@@ -119,13 +119,14 @@ def reply_of(result: ImageResult, body: dict[str, Any], *, send_images: bool) ->
 def router(service: Service) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/sdapi/v1", tags=["A1111"])
+    patience_s = service.settings.client_timeout_s
 
     @routes.post("/txt2img", openapi_extra=_TXT2IMG_SCHEMA)
     async def txt2img(request: Request) -> Response:
         """Make pictures from words."""
-        body = await read_json(request)
+        body = await read_json(request, patience_s)
         send_images = fields.boolean(body, "send_images", True)
-        asked = parse_txt2img(body, service.models.find_checkpoint)
+        asked = parse_txt2img(body, service.models.usable_checkpoint)
         result = await wait_for(service, asked, request)
         return Response(reply_of(result, body, send_images=send_images), media_type="application/json")
 
@@ -161,9 +162,9 @@ def router(service: Service) -> APIRouter:
     @routes.post("/options")
     async def set_options(request: Request) -> Response:
         """Choose the checkpoint for requests that name none; other settings are accepted and change nothing."""
-        title = fields.text(await read_json(request), "sd_model_checkpoint")
+        title = fields.text(await read_json(request, patience_s), "sd_model_checkpoint")
         if title:
-            service.models.choose(service.models.find_checkpoint(title))
+            service.models.choose(service.models.usable_checkpoint(title))
         return JSONResponse(None)
 
     @routes.get("/progress")

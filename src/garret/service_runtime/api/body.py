@@ -12,12 +12,11 @@ from starlette.requests import ClientDisconnect, Request
 from garret.service_runtime.errors import BadRequest, TooLarge, TooSlow
 
 MAXIMUM_JSON_BYTES = 1_000_000
-BETWEEN_BYTES_S = 30.0
 
 
-async def read_json(request: Request) -> dict[str, Any]:
-    """Return the body's JSON object, or say what is wrong with it."""
-    body = await read_body(request)
+async def read_json(request: Request, timeout_s: float) -> dict[str, Any]:
+    """Return the body's JSON object, or say what is wrong with it; `timeout_s` is the longest silence within it."""
+    body = await read_body(request, timeout_s)
     try:
         values = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError:
@@ -33,7 +32,7 @@ async def read_json(request: Request) -> dict[str, Any]:
     return values
 
 
-async def read_body(request: Request, limit: int = MAXIMUM_JSON_BYTES) -> bytes:
+async def read_body(request: Request, timeout_s: float, limit: int = MAXIMUM_JSON_BYTES) -> bytes:
     """Return the body, refusing one that is longer than `limit` bytes as soon as that is known."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and (len(announced) > 12 or int(announced) > limit):
@@ -42,7 +41,7 @@ async def read_body(request: Request, limit: int = MAXIMUM_JSON_BYTES) -> bytes:
     size, stream = 0, request.stream()
     try:
         while True:
-            part = await asyncio.wait_for(anext(stream, b""), BETWEEN_BYTES_S)
+            part = await asyncio.wait_for(anext(stream, b""), timeout_s)
             if not part:
                 return b"".join(parts)
             size += len(part)
@@ -50,7 +49,7 @@ async def read_body(request: Request, limit: int = MAXIMUM_JSON_BYTES) -> bytes:
                 raise TooLarge(f"the body is longer than {limit} bytes", f"At most {limit}")
             parts.append(part)
     except TimeoutError:
-        raise TooSlow(f"no part of the body came for {BETWEEN_BYTES_S:g} s") from None
+        raise TooSlow(f"no part of the body came for {timeout_s:g} s") from None
     except ClientDisconnect:
         raise TooSlow("the connection closed before the body was whole") from None
 

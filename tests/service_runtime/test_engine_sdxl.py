@@ -1,0 +1,209 @@
+"""The real engine on the demo model: loading, seeds, samplers, switching, stopping."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from garret import demo_model
+from garret.service_runtime.batch import Batch, Picture
+from garret.service_runtime.engine.base import Image, Step
+from garret.service_runtime.errors import ModelError
+from garret.service_runtime.samplers import SAMPLERS
+from tests.service_runtime.living import SDXL_TENSORS, fake_settings, safetensors_bytes, serving
+
+numpy = pytest.importorskip("numpy")
+pytest.importorskip("torch")
+
+BATCH = Batch(str(demo_model.WEIGHTS), 64, 64, 3, 3.0, "Euler", "automatic", (Picture("a red circle", "", 1),))
+WORDS = (
+    Picture("a red circle on a blue background", "", 11),
+    Picture("a green star", "blue", 12),
+    Picture("", "", 13),
+)
+
+
+@pytest.fixture(scope="module")
+def engine() -> Iterator[Any]:
+    """An engine on the CPU with the demo model's configuration."""
+    from garret.service_runtime.engine.sdxl import SdxlEngine
+
+    engine = SdxlEngine("cpu", demo_model.CONFIG)
+    assert engine.setup(demo_model.WEIGHTS) == "cpu"
+    yield engine
+    engine.close()
+
+
+def pictures(engine: Any, batch: Batch) -> list[Any]:
+    """Return a batch's pictures as arrays, in order."""
+    images = [event for event in engine.run(batch) if isinstance(event, Image)]
+    assert [image.index for image in images] == list(range(len(batch.pictures)))
+    return [
+        numpy.frombuffer(image.rgb, numpy.uint8).reshape(image.height, image.width, 3).astype(int) for image in images
+    ]
+
+
+def difference(one: Any, other: Any) -> int:
+    """Return the largest difference of two pictures in levels of 255."""
+    return int(abs(one - other).max())
+
+
+def test_it_is_what_the_plain_pipeline_makes(engine: Any) -> None:
+    """The same picture as diffusers' own pipeline, asked the usual way."""
+    import torch
+    from diffusers import StableDiffusionXLPipeline
+
+    plain = StableDiffusionXLPipeline.from_single_file(
+        str(demo_model.WEIGHTS), config=str(demo_model.CONFIG), local_files_only=True, add_watermarker=False
+    )
+    plain.set_progress_bar_config(disable=True)
+    for picture in WORDS:
+        expected = plain(
+            picture.prompt,
+            negative_prompt=picture.negative_prompt or None,
+            width=128,
+            height=64,
+            num_inference_steps=3,
+            guidance_scale=3.0,
+            generator=torch.Generator().manual_seed(picture.seed),
+            output_type="np",
+        ).images[0]
+        (made,) = pictures(engine, replace(BATCH, width=128, pictures=(picture,)))
+        assert made.shape == (64, 128, 3)
+        assert difference(made, (expected * 255).round().astype(int)) <= 1
+
+
+def test_a_picture_is_the_same_alone_and_in_a_batch(engine: Any) -> None:
+    """Also beside others with a negative prompt, and with a sampler that draws noise at every step."""
+    for sampler in ("Euler", "Euler a"):
+        batch = replace(BATCH, sampler=sampler, pictures=WORDS)
+        together = pictures(engine, batch)
+        for index, picture in enumerate(WORDS):
+            (alone,) = pictures(engine, replace(batch, pictures=(picture,)))
+            assert difference(together[index], alone) <= 2
+    assert difference(together[0], together[1]) > 20
+
+
+@pytest.mark.parametrize("sampler", [entry.name for entry in SAMPLERS])
+def test_every_sampler_of_the_table_draws(engine: Any, sampler: str) -> None:
+    """Steps are counted to their total; the picture is neither flat nor the same as another's."""
+    batch = replace(BATCH, sampler=sampler, steps=4)
+    events = list(engine.run(batch))
+    steps = [event for event in events if isinstance(event, Step)]
+    assert [step.done for step in steps] == list(range(1, steps[-1].total + 1))
+    assert isinstance(events[-1], Image)
+    assert len(set(events[-1].rgb)) > 10
+
+
+def test_karras_spacing_is_another_picture(engine: Any) -> None:
+    """The schedule reaches the scheduler."""
+    plain, karras = (
+        pictures(engine, replace(BATCH, sampler="DPM++ 2M", schedule=name)) for name in ("normal", "karras")
+    )
+    assert difference(plain[0], karras[0]) > 2
+
+
+def test_no_guidance_means_no_negative_prompt(engine: Any) -> None:
+    """At a guidance of 1 half the work is left out."""
+    first, second = (
+        pictures(engine, replace(BATCH, cfg_scale=1.0, pictures=(Picture("a circle", negative, 1),)))
+        for negative in ("", "blue")
+    )
+    assert difference(first[0], second[0]) == 0
+
+
+def test_closing_the_generator_stops_between_two_steps(engine: Any) -> None:
+    """And the engine makes the next picture as if nothing had been."""
+    (before,) = pictures(engine, BATCH)
+    run = engine.run(replace(BATCH, steps=100))
+    assert next(run) == Step(1, 100)
+    run.close()
+    assert difference(pictures(engine, BATCH)[0], before) == 0
+
+
+def test_the_last_two_models_are_kept(engine: Any, tmp_path: Path) -> None:
+    """A third one takes the place of the one not used longest; a changed file is loaded anew."""
+    copies = []
+    for name in "abc":
+        copies.append(tmp_path / f"{name}.safetensors")
+        shutil.copyfile(demo_model.WEIGHTS, copies[-1])
+    expected = pictures(engine, BATCH)[0]
+    for path in copies:
+        (made,) = pictures(engine, replace(BATCH, checkpoint=str(path)))
+        assert difference(made, expected) == 0
+    assert engine.loaded == [str(path) for path in copies[1:]]
+    pictures(engine, replace(BATCH, checkpoint=str(copies[1])))
+    assert engine.loaded == [str(copies[2]), str(copies[1])]
+
+
+def test_a_diffusers_folder_makes_the_same_picture(engine: Any, tmp_path: Path) -> None:
+    """The other form in which SDXL is handed on."""
+    import torch
+    from diffusers import StableDiffusionXLPipeline
+
+    StableDiffusionXLPipeline.from_single_file(
+        str(demo_model.WEIGHTS), config=str(demo_model.CONFIG), local_files_only=True, torch_dtype=torch.float16
+    ).save_pretrained(tmp_path / "folder")
+    (made,) = pictures(engine, replace(BATCH, checkpoint=str(tmp_path / "folder")))
+    assert difference(made, pictures(engine, BATCH)[0]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (None, "No such file"),
+        (b"<html>", "HTML"),
+        (safetensors_bytes(SDXL_TENSORS), "no configuration folder"),
+        (safetensors_bytes({"model.diffusion_model.x": (1,), "cond_stage_model.transformer.y": (1,)}), "'sd1'"),
+    ],
+)
+def test_a_file_that_is_no_sdxl_says_what_it_is(
+    engine: Any, tmp_path: Path, content: bytes | None, reason: str
+) -> None:
+    """And the engine goes on."""
+    path = tmp_path / "wrong.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=reason):
+        list(engine.run(replace(BATCH, checkpoint=str(path))))
+    assert len(pictures(engine, BATCH)) == 1
+
+
+def test_the_service_draws_with_the_real_engine(engine: Any, tmp_path: Path) -> None:
+    """Over HTTP, at the model's own size where none is given; a copy of the model is used while it runs."""
+    import io
+    import json
+
+    from PIL import Image as Pillow
+
+    settings = fake_settings(tmp_path, engine="sdxl", device="cpu", config_dir=demo_model.CONFIG.parent)
+    folder = settings.models_dir / "Stable-diffusion"
+    (folder / "tiny.safetensors").unlink()
+    shutil.copyfile(demo_model.WEIGHTS, folder / "demo.safetensors")
+    body = {"prompt": WORDS[0].prompt, "seed": 11, "steps": 3, "cfg_scale": 3}
+    with serving(settings) as service:
+        answer = service.call("POST", "/sdapi/v1/txt2img", body)
+        picture = Pillow.open(io.BytesIO(answer.pictures[0]))
+        assert picture.size == (128, 128)
+        (expected,) = pictures(engine, replace(BATCH, width=128, height=128, pictures=WORDS[:1]))
+        assert difference(numpy.asarray(picture).astype(int), expected) <= 2
+        shutil.copyfile(demo_model.WEIGHTS, folder / "copy.safetensors")
+        copied = service.call(
+            "POST", "/sdapi/v1/txt2img", {**body, "override_settings": {"sd_model_checkpoint": "copy"}}
+        )
+        assert json.loads(copied.json["info"])["sd_model_name"] == "copy"
+        again = Pillow.open(io.BytesIO(copied.pictures[0]))
+        assert difference(numpy.asarray(again).astype(int), expected) <= 2
+        (folder / "page.safetensors").write_text("<html>", encoding="utf-8")
+        wrong = service.call("POST", "/sdapi/v1/txt2img", {"override_settings": {"sd_model_checkpoint": "page"}})
+        assert (wrong.status, wrong.json["error"]) == (422, "ModelError")
+        assert "HTML" in wrong.json["errors"]
+        (folder / "strange.safetensors").write_bytes(safetensors_bytes(SDXL_TENSORS))
+        wrong = service.call("POST", "/sdapi/v1/txt2img", {"override_settings": {"sd_model_checkpoint": "strange"}})
+        assert (wrong.status, wrong.json["error"]) == (422, "ModelError")
+        assert "no configuration folder" in wrong.json["errors"]
