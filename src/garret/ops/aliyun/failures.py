@@ -13,7 +13,8 @@ from garret.ops.cloud import Clock
 Reply = TypeVar("Reply")
 
 NO_ANSWER = "NoAnswer"
-ATTEMPTS = 5
+ATTEMPTS, PATIENT_ATTEMPTS = 5, 11
+"""How often one call is sent at most: after an outage, and when the cloud only asks for patience."""
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
 _REFUSED_FOR_NOW = re.compile(
@@ -69,14 +70,16 @@ def with_retries(action: str, send: Callable[[], Reply], *, again: bool, clock: 
         CloudError: the last answer.
     """
     pause = FIRST_PAUSE_S
-    for attempt in range(1, ATTEMPTS + 1):
+    for attempt in range(1, PATIENT_ATTEMPTS + 1):
         try:
             return send()
         except Exception as raised:
             if not is_vendors(raised):
                 raise
             error = cloud_error(action, raised)
-            if not (again and error.retryable) or attempt == ATTEMPTS:
+            not_done = bool(_REFUSED_FOR_NOW.match(error.code))
+            limit = PATIENT_ATTEMPTS if not_done else ATTEMPTS
+            if not (error.retryable and (again or not_done)) or attempt >= limit:
                 raise error from raised
         # Jitter, so that many callers that were throttled together do not come back together.
         clock.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret

@@ -1,0 +1,47 @@
+"""`garret delete`."""
+
+from __future__ import annotations
+
+import click
+
+from garret.commands.door import Caller, cloud_options
+from garret.errors import NothingToDo
+
+EPILOG = """\b
+Examples:
+  garret delete garret
+      shows what goes, and asks for the name
+  garret delete garret --yes
+
+Ends with a look at the cloud: exit code 1, and a list, while anything of the deployment is still billed.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("name")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@cloud_options
+def delete(caller: Caller, name: str, yes: bool) -> int:
+    """Delete a deployment and make sure that nothing of it is billed."""
+    from garret.ops.delete import Delete
+
+    crash = caller.crash()
+    settings = caller.settings()
+    deployment = caller.deployment(settings, name)
+    console = caller.console
+    if not caller.has_cloud(settings) and not deployment.journal.entries():
+        facts = {"name": name, "state": "absent", "changed": False}
+    else:
+        cloud = caller.cloud(settings, caller.region_of(settings, deployment))
+
+        def confirm(parts: list[str]) -> bool:
+            console.say(f"Delete {name} on {settings.cloud}, {cloud.region}:")
+            for part in parts:
+                console.say(f"  {part}")
+            return yes or console.ask_for(f"Models and pictures on its disk go, too. Type {name} to delete it") == name
+
+        facts = Delete(cloud, deployment, console, confirm, crash).run()
+    if not facts["changed"] and not console.as_json:
+        raise NothingToDo(f"there is no deployment {name}, and nothing with its tag is billed")
+    console.answer(facts, [f"{name} is deleted; nothing of it is billed"])
+    return 0

@@ -1,0 +1,56 @@
+"""`garret generate`."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from garret.commands.door import Caller, cloud_options, name_option
+
+EPILOG = """\b
+Examples:
+  garret generate "a red circle on a blue background" -o circle.png
+  garret generate "a green star on a white background" --count 4 --seed 7
+  garret generate "a portrait" --negative "blurry" --model mine
+
+With --count 4, star.png becomes star-1.png to star-4.png. What is left out takes the model's own default.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("prompt")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write (PNG).")
+@click.option("--negative", default="", help="What should not be in the picture.")
+@click.option("--model", help="Which checkpoint; else the one chosen on the node.")
+@click.option("--steps", type=int, help="Denoising steps.")
+@click.option("--seed", type=int, help="The same seed gives the same picture.")
+@click.option("--width", type=int, help="Pixels.")
+@click.option("--height", type=int, help="Pixels.")
+@click.option("--count", type=click.IntRange(1, 64), default=1, help="How many pictures.")
+@name_option
+@cloud_options
+def generate(caller: Caller, prompt: str, output: Path | None, count: int, name: str | None, **said: Any) -> int:
+    """Make pictures from words."""
+    from garret.ops.generate import file_names
+    from garret.ops.generate import generate as make
+
+    settings = caller.settings()
+    deployment = caller.deployment(settings, name)
+    started = time.monotonic()
+    written = make(deployment, _body(prompt, said), file_names(output, prompt, count))
+    seconds = time.monotonic() - started
+    facts = {"name": deployment.name, "prompt": prompt, "pictures": [str(path) for path in written]}
+    caller.console.answer(facts, [f"{path}   ({seconds:.1f} s)" for path in written])
+    return 0
+
+
+def _body(prompt: str, said: dict[str, Any]) -> dict[str, Any]:
+    """The request in A1111's words; what was not said is left out."""
+    body: dict[str, Any] = {"prompt": prompt, "negative_prompt": said["negative"]}
+    body |= {field: said[field] for field in ("steps", "seed", "width", "height") if said[field] is not None}
+    if said["model"]:
+        body["override_settings"] = {"sd_model_checkpoint": said["model"]}
+    return body

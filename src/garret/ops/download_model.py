@@ -1,0 +1,34 @@
+"""Download-model: a model from an address onto the node, by the node."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from garret.errors import UsageError
+
+TYPES = ("checkpoint", "lora", "vae", "other")
+VERB = "download-model"
+_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
+_NAME = re.compile(r"[^/\\\x00-\x1f]{1,200}")
+
+
+def parameters(kind: str, url: str, name: str | None, sha256: str | None) -> Mapping[str, Any]:
+    """The request's parameters; what is plainly wrong is refused before the node hears of it.
+
+    Raises:
+        UsageError: names the option.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise UsageError(f"--url: {url!r} is not an http(s) address", "--url https://…/model.safetensors")
+    if parts.username or parts.password:
+        raise UsageError("--url: holds a name or password; those would be kept on the node", "leave them out")
+    if sha256 is not None and not _SHA256.fullmatch(sha256):
+        raise UsageError(f"--sha256: {sha256!r} is not 64 hexadecimal digits", "sha256sum model.safetensors")
+    if name is not None and (not _NAME.fullmatch(name) or name in (".", "..")):
+        raise UsageError(f"--name: {name!r} is not one file name", "--name my-model")
+    said = {"type": kind, "url": url, "name": name, "sha256": sha256.lower() if sha256 else None}
+    return {key: value for key, value in said.items() if value is not None}

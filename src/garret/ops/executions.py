@@ -1,0 +1,115 @@
+"""Executions: long work on a node that outlives whoever asked for it; asked for as data, never as shell text."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from garret.errors import Interrupted, NodeFailed, UsageError
+from garret.ops.cloud import Cloud, CommandResult
+from garret.ops.deployment import Deployment
+from garret.ops.power import machine_of
+from garret.ops.tell import Teller
+
+REQUESTS = "/var/lib/garret/requests"
+ENDED = ("Success", "Failed", "Cancelled")
+EVERY_S = {"aliyun": 3.0, "local": 0.3}
+_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True)
+class Node:
+    """The node of a deployment, by its own command line."""
+
+    cloud: Cloud
+    deployment: Deployment
+    instance_id: str
+
+    @classmethod
+    def of(cls, cloud: Cloud, deployment: Deployment) -> Node:
+        """The node, if it runs.
+
+        Raises:
+            UsageError: it does not.
+        """
+        machine = machine_of(cloud, deployment)
+        if machine.status != "Running":
+            raise UsageError(
+                f"{deployment.name} is {machine.status.lower()}; its node cannot be asked",
+                f"garret ops start --name {deployment.name}",
+            )
+        return cls(cloud, deployment, machine.id)
+
+    def begin(self, verb: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        """Put a request onto the node and start it; the execution."""
+        identifier = uuid.uuid4().hex
+        request = {"verb": verb, "parameters": dict(parameters), "requested_by": "garret command line"}
+        content = json.dumps(request).encode("utf-8")
+        self.cloud.assistant.send_file(self.instance_id, f"{REQUESTS}/{identifier}.json", content)
+        return self._ask(f"garret-node operation start {identifier}")
+
+    def show(self, identifier: str) -> dict[str, Any]:
+        """One execution."""
+        if not _IDENTIFIER.fullmatch(identifier):  # it becomes a word of a command
+            raise UsageError(f"{identifier!r} is not the id of an execution", "garret ops executions list")
+        return self._ask(f"garret-node operation show {identifier}")
+
+    def all(self) -> list[dict[str, Any]]:
+        """All executions, the newest first."""
+        found = self._reply(self.cloud.assistant.run(self.instance_id, "garret-node operation list"))
+        if not isinstance(found, list):
+            raise NodeFailed("the node's answer is not a list of executions", "garret status")
+        return found
+
+    def follow(self, execution: dict[str, Any], tell: Teller) -> dict[str, Any]:
+        """Look on until an execution has ended; Ctrl-C stops the looking only.
+
+        Raises:
+            Interrupted: says how to look again.
+            NodeFailed: it did not end well.
+        """
+        identifier = str(execution["id"])
+        try:
+            while execution["status"] not in ENDED:
+                self.cloud.clock.sleep(EVERY_S[self.cloud.kind])
+                execution = self.show(identifier)
+                progress = execution.get("progress") or {}
+                tell.progress(str(execution["verb"]), int(progress.get("done") or 0), progress.get("total"))
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"stopped looking; execution {identifier} goes on on the node",
+                f"garret ops executions show {identifier} --name {self.deployment.name}",
+            ) from None
+        if execution["status"] != "Success":
+            raise _failed(execution)
+        return execution
+
+    def _ask(self, command: str) -> dict[str, Any]:
+        reply = self._reply(self.cloud.assistant.run(self.instance_id, command))
+        if not isinstance(reply, dict) or "status" not in reply:
+            raise NodeFailed("the node's answer is not an execution", "garret status")
+        return reply
+
+    def _reply(self, result: CommandResult) -> Any:
+        try:
+            reply = json.loads(result.output)
+        except ValueError:
+            said = result.output.strip() or result.error or result.status
+            raise NodeFailed(f"garret-node on {self.instance_id}: {said[-500:]}", "garret status") from None
+        if result.exit_code != 0:
+            error = reply.get("error") if isinstance(reply, dict) else None
+            error = error if isinstance(error, dict) else {"message": result.output.strip()[-500:]}
+            raise NodeFailed(str(error.get("message")), str(error.get("hint") or ""))
+        return reply
+
+
+def _failed(execution: Mapping[str, Any]) -> NodeFailed:
+    error = execution.get("error") or {}
+    return NodeFailed(
+        f"{execution['verb']} {execution['status'].lower()}: {error.get('message') or 'no reason was given'}",
+        str(error.get("hint") or "") or f"garret ops executions show {execution['id']}",
+    )

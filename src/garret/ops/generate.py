@@ -1,0 +1,67 @@
+"""Generate: words to pictures on disk."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from garret.errors import NotReady, UsageError
+from garret.ops.deployment import Deployment
+from garret.ops.endpoint import Endpoint
+from garret.ops.journal import write_atomic
+
+LONGEST_NAME = 40
+
+
+def endpoint_of(deployment: Deployment) -> Endpoint:
+    """Where a deployment answers, as this machine knows it.
+
+    Raises:
+        UsageError: it was never ready here.
+    """
+    login = deployment.login
+    if login is None or not login.endpoint:
+        raise UsageError(
+            f"{deployment.name} has no endpoint that this machine knows", f"garret deploy --name {deployment.name}"
+        )
+    return Endpoint(login.endpoint, login.token, login.tls_sha256)
+
+
+def generate(deployment: Deployment, body: Mapping[str, Any], paths: list[Path]) -> list[Path]:
+    """Ask for as many pictures as there are paths, and write each whole or not at all.
+
+    Raises:
+        UsageError: the service refuses the request, in its own words; nothing was written.
+        NotReady: nothing answers.
+    """
+    for path in paths:
+        if not path.parent.is_dir():
+            raise UsageError(f"{path}: there is no folder {path.parent}", f"mkdir -p {path.parent}")
+    try:
+        pictures = endpoint_of(deployment).txt2img({**body, "batch_size": 1, "n_iter": len(paths)})
+    except NotReady as error:
+        raise NotReady(error.message, f"garret status {deployment.name}   (says whether it is stopped)") from error
+    for path, picture in zip(paths, pictures, strict=False):
+        write_atomic(path, picture, 0o644)
+    return paths[: len(pictures)]
+
+
+def file_names(output: Path | None, prompt: str, count: int) -> list[Path]:
+    """The files to write: `output`, or one named after the prompt that is not there yet; numbered if several."""
+    if output is not None:
+        return [output] if count == 1 else [_numbered(output, number) for number in range(1, count + 1)]
+    words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:LONGEST_NAME].strip("-") or "picture"
+    names: list[Path] = []
+    number = 0
+    while len(names) < count:
+        path = _numbered(Path(f"{words}.png"), number) if number or count > 1 else Path(f"{words}.png")
+        number += 1
+        if not path.exists():
+            names.append(path)
+    return names
+
+
+def _numbered(path: Path, number: int) -> Path:
+    return path.with_name(f"{path.stem}-{number}{path.suffix or '.png'}")

@@ -1,0 +1,44 @@
+"""What stop and start share: the one machine of a deployment, and waiting for it."""
+
+from __future__ import annotations
+
+from garret.errors import NotReady, UsageError
+from garret.ops.cloud import Cloud, Instance
+from garret.ops.deployment import Deployment
+
+POWER_S = 600.0
+
+
+def machine_of(cloud: Cloud, deployment: Deployment) -> Instance:
+    """The deployment's machine.
+
+    Raises:
+        UsageError: there is none.
+    """
+    machines = cloud.instances.tagged(deployment.name)
+    if not machines:
+        raise UsageError(
+            f"{deployment.name} has no machine in {cloud.region}",
+            f"garret status {deployment.name}; to make one: garret deploy --name {deployment.name}",
+        )
+    return machines[0]
+
+
+def wait_for_status(cloud: Cloud, instance_id: str, wanted: str) -> Instance:
+    """Wait until the machine has this status.
+
+    Raises:
+        NotReady: it has not, after ten minutes; or it is gone.
+    """
+    deadline = cloud.clock.monotonic() + POWER_S
+    while True:
+        machine = cloud.instances.get(instance_id)
+        if machine is None:
+            raise NotReady(f"machine {instance_id} is gone", "garret status")
+        if machine.status == wanted:
+            return machine
+        if cloud.clock.monotonic() > deadline:
+            raise NotReady(
+                f"machine {instance_id} is {machine.status}, not {wanted}, after {POWER_S:.0f} s", "garret status"
+            )
+        cloud.clock.sleep(cloud.poll_s)
