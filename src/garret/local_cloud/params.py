@@ -90,6 +90,12 @@ def has_tags(body: Mapping[str, Any], wanted: Sequence[Mapping[str, str]]) -> bo
     return all(tag["Key"] in mine and tag["Value"] in ("", mine[tag["Key"]]) for tag in wanted)
 
 
+def dry_run(call: Call) -> None:
+    """End a call that only asks whether it would work; the vendor says so with an error."""
+    if flag(call.params, "DryRun"):
+        raise ApiError("DryRunOperation", "Request validation has been passed with DryRun flag set.")
+
+
 def page(call: Call, items: Sequence[Any], high: int = 100, default: int = 10) -> tuple[list[Any], Reply]:
     """One page of `items`, and TotalCount, PageNumber, PageSize for the reply."""
     index = number(call.params, "PageNumber", 1, 1, 1_000_000)

@@ -1,0 +1,316 @@
+"""Instances: making them and looking at them. What becomes of them afterwards is in `lifecycle` and `power`."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from garret.local_cloud import prices, tagging
+from garret.local_cloud.clock import minute_stamp
+from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
+from garret.local_cloud.ecs import catalog, lifecycle
+from garret.local_cloud.ecs.images import IMAGES, Image, find_image
+from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY, GPU_SPEC, INSTANCE_TYPES
+from garret.local_cloud.ids import new_id
+from garret.local_cloud.params import Reply, dry_run, flag, groups, has_tags, names, number, numbered, once, page, tags
+from garret.local_cloud.vpc.switches import find_vswitch, free_addresses
+
+USER_DATA_LIMIT = 32 * 1024  # bytes before Base64
+DISK_LIMIT_GIB = 32768
+_REFUSED = {
+    "LaunchTemplateId": "launch templates",
+    "LaunchTemplateName": "launch templates",
+    "DedicatedHostId": "dedicated hosts",
+    "NetworkInterface.1.NetworkInterfaceId": "network interfaces made elsewhere",
+}
+_SHOWN = (
+    "InstanceId",
+    "RegionId",
+    "ZoneId",
+    "InstanceType",
+    "ImageId",
+    "InstanceName",
+    "HostName",
+    "Description",
+    "KeyPairName",
+    "CreationTime",
+    "StartTime",
+    "StoppedMode",
+    "DeletionProtection",
+    "SpotStrategy",
+)
+
+
+def run_instances(call: Call, cloud: Cloud) -> Reply:
+    """Make instances and boot them in the background: Pending, Starting, Running."""
+    return once(call, cloud, lambda: _run(call, cloud))
+
+
+def describe_instances(call: Call, cloud: Cloud) -> Reply:
+    """Instances by id, name, type, status, network, address or tag."""
+    found = _filtered(call, cloud)
+    some, counts = page(call, found)
+    return {"Instances": {"Instance": [_view(body) for body in some]}, "NextToken": "", **counts}
+
+
+def describe_instance_status(call: Call, cloud: Cloud) -> Reply:
+    """Ids and statuses only."""
+    ids, zone = numbered(call.params, "InstanceId"), call.params.get("ZoneId", "")
+    found = [
+        body
+        for body in cloud.store.find("instance", call.region)
+        if (not ids or body["InstanceId"] in ids) and zone in ("", body["ZoneId"])
+    ]
+    some, counts = page(call, found, high=50)
+    shown = [{"InstanceId": body["InstanceId"], "Status": _status(body)} for body in some]
+    return {"InstanceStatuses": {"InstanceStatus": shown}, **counts}
+
+
+def describe_user_data(call: Call, cloud: Cloud) -> Reply:
+    """The user-data an instance was made with, in Base64."""
+    body = lifecycle.find_instance(cloud, call.params["InstanceId"])
+    return {"InstanceId": body["InstanceId"], "RegionId": body["RegionId"], "UserData": body["UserData"]}
+
+
+def _run(call: Call, cloud: Cloud) -> Reply:
+    params = call.params
+    amount = number(params, "Amount", 1, 1, 100)
+    _refuse_unknown(params)
+    if not params.get("InstanceType"):
+        raise missing("InstanceType")
+    kind = catalog.check_type(params["InstanceType"])
+    vswitch = _vswitch(call, cloud)
+    catalog.check_stock(cloud, vswitch["ZoneId"], kind.id)
+    image = _image(call)
+    groups_of_it = _security_groups(call, cloud, vswitch["VpcId"])
+    disk = _system_disk(params, image)
+    user_data = _user_data(params)
+    wanted_tags = tags(params)
+    free = free_addresses(cloud, vswitch)
+    address = params.get("PrivateIpAddress", "")
+    if address and (address not in free or amount > 1):
+        raise ApiError("InvalidPrivateIpAddress.Duplicated", f"The address {address} is not free in the VSwitch.")
+    if len(free) < amount:
+        raise ApiError("InvalidVSwitchId.IpNotEnough", f"The VSwitch has {len(free)} free addresses.")
+    dry_run(call)
+    ids = []
+    for private_ip in [address] if address else free[:amount]:
+        body = _body(call, cloud, vswitch, image, private_ip)
+        body |= {"SecurityGroupIds": groups_of_it, "UserData": user_data, "Tags": wanted_tags}
+        cloud.store.put("instance", body["InstanceId"], body, body["RegionId"])
+        _put_disk(cloud, body, disk)
+        ids.append(body["InstanceId"])
+        lifecycle.settle_soon(cloud, body["InstanceId"])
+    price = round(amount * (prices.instance_price(kind.id) + prices.disk_price(disk["Size"])), 4)
+    return {"InstanceIdSets": {"InstanceIdSet": ids}, "TradePrice": price}
+
+
+def _body(call: Call, cloud: Cloud, vswitch: dict[str, Any], image: Image, private_ip: str) -> dict[str, Any]:
+    params, id = call.params, new_id("i")
+    return {
+        "InstanceId": id,
+        "RegionId": vswitch["RegionId"],
+        "ZoneId": vswitch["ZoneId"],
+        "InstanceType": params["InstanceType"],
+        "ImageId": image.id,
+        "InstanceName": params.get("InstanceName", "") or id,
+        "HostName": params.get("HostName", "") or id.replace("-", ""),
+        "Description": params.get("Description", ""),
+        "VpcId": vswitch["VpcId"],
+        "VSwitchId": vswitch["VSwitchId"],
+        "PrivateIp": private_ip,
+        "EipAllocationId": "",
+        "EipAddress": "",
+        "AddressTold": "",
+        "KeyPairName": params.get("KeyPairName", ""),
+        "HttpTokens": params.get("HttpTokens", "optional"),
+        "HttpEndpoint": params.get("HttpEndpoint", "enabled"),
+        "DeletionProtection": flag(params, "DeletionProtection"),
+        "SpotStrategy": params.get("SpotStrategy", "NoSpot"),
+        "CreationTime": minute_stamp(cloud.clock.now()),
+        "StartTime": "",
+        "Status": "Pending",
+        "StoppedMode": "Not-applicable",
+        "Goal": lifecycle.RUNNING,
+        "Made": False,
+        "ForceStop": False,
+        "Trouble": "",
+    }
+
+
+def _put_disk(cloud: Cloud, instance: dict[str, Any], disk: dict[str, Any]) -> None:
+    id = new_id("d")
+    body = {
+        "DiskId": id,
+        "RegionId": instance["RegionId"],
+        "ZoneId": instance["ZoneId"],
+        "InstanceId": instance["InstanceId"],
+        "ImageId": instance["ImageId"],
+        "Status": "In_use",
+        "Type": "system",
+        "Device": "/dev/xvda",
+        "CreationTime": cloud.clock.stamp(),
+        "DeleteWithInstance": True,
+        "Tags": instance["Tags"],
+        **disk,
+    }
+    cloud.store.put("disk", id, body, instance["RegionId"])
+
+
+def _refuse_unknown(params: Mapping[str, str]) -> None:
+    for name, what in _REFUSED.items():
+        if params.get(name):
+            raise ApiError("InvalidParameter.NotSupported", f"{name}: the local cloud has no {what}.")
+    if params.get("InstanceChargeType", "PostPaid") != "PostPaid":
+        raise ApiError("InvalidInstanceChargeType.ValueNotSupported", "The local cloud sells PostPaid instances only.")
+    if groups(params, "DataDisk"):
+        raise ApiError("InvalidParameter.NotSupported", "DataDisk: the local cloud has system disks only.")
+
+
+def _vswitch(call: Call, cloud: Cloud) -> dict[str, Any]:
+    zone = call.params.get("ZoneId", "")
+    if zone:
+        catalog.check_zone(zone, call.region)
+    if not call.params.get("VSwitchId"):
+        raise missing("VSwitchId")
+    vswitch = find_vswitch(cloud, call.params["VSwitchId"])
+    if vswitch["RegionId"] != call.region:
+        raise ApiError("InvalidVSwitchId.NotFound", f"The VSwitch is in {vswitch['RegionId']}.", 404)
+    if zone not in ("", vswitch["ZoneId"]):
+        raise ApiError("InvalidParameter.Mismatch", f"ZoneId {zone} is not the VSwitch's zone {vswitch['ZoneId']}.")
+    return vswitch
+
+
+def _image(call: Call) -> Image:
+    family = call.params.get("ImageFamily", "")
+    if family and not call.params.get("ImageId"):
+        images = [image for image in IMAGES.values() if image.family == family]
+        if not images:
+            raise ApiError("InvalidImageFamily.NotFound", f"The image family {family!r} has no image.", 404)
+        return max(images, key=lambda image: image.created)
+    if not call.params.get("ImageId"):
+        raise missing("ImageId")
+    return find_image(call.params["ImageId"], call.region)
+
+
+def _security_groups(call: Call, cloud: Cloud, vpc_id: str) -> list[str]:
+    ids = numbered(call.params, "SecurityGroupIds") or [call.params.get("SecurityGroupId", "")]
+    if not ids[0]:
+        raise missing("SecurityGroupId")
+    for id in ids:
+        group = cloud.store.get("security_group", id)
+        if group is None:
+            raise ApiError("InvalidSecurityGroupId.NotFound", f"The security group {id!r} does not exist.", 404)
+        if group["VpcId"] != vpc_id:
+            text = f"The security group {id} is in the VPC {group['VpcId']}, the VSwitch in {vpc_id}."
+            raise ApiError("InvalidParameter.Mismatch", text)
+    return ids
+
+
+def _system_disk(params: Mapping[str, str], image: Image) -> dict[str, Any]:
+    category = params.get("SystemDisk.Category", "cloud_essd")
+    if category not in DISK_CATEGORIES:
+        text = f"SystemDisk.Category {category!r}: {FAMILY} takes {', '.join(DISK_CATEGORIES)}."
+        raise ApiError("InvalidSystemDiskCategory.ValueNotSupported", text, 403)
+    size = number(params, "SystemDisk.Size", max(40, image.size_gib), 20, DISK_LIMIT_GIB)
+    if size < image.size_gib:
+        text = f"SystemDisk.Size {size} GiB is less than the image's {image.size_gib} GiB."
+        raise ApiError("InvalidSystemDiskSize.LessThanImageSize", text)
+    return {
+        "Category": category,
+        "Size": size,
+        "PerformanceLevel": params.get("SystemDisk.PerformanceLevel", "PL1" if category == "cloud_essd" else ""),
+        "Encrypted": flag(params, "SystemDisk.Encrypted"),
+        "DiskName": params.get("SystemDisk.DiskName", ""),
+        "Description": params.get("SystemDisk.Description", ""),
+    }
+
+
+def _user_data(params: Mapping[str, str]) -> str:
+    text = params.get("UserData", "")
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("UserData", "it is not Base64") from None
+    if len(raw) > USER_DATA_LIMIT:
+        text = f"The user-data has {len(raw)} bytes before Base64; {USER_DATA_LIMIT} is the most."
+        raise ApiError("InvalidUserData.SizeExceeded", text)
+    return text
+
+
+def _filtered(call: Call, cloud: Cloud) -> list[dict[str, Any]]:
+    params, wanted = call.params, tags(call.params)
+    ids = names(params, "InstanceIds")
+    if len(ids) > 100:
+        raise ApiError("InvalidParameter", "InstanceIds: at most 100.")
+    same = ("VpcId", "VSwitchId", "ZoneId", "InstanceType", "ImageId")
+    filters = {name: params[name] for name in same if params.get(name)}
+    status, name, group = params.get("Status", ""), params.get("InstanceName", ""), params.get("SecurityGroupId", "")
+    private, elastic = names(params, "PrivateIpAddresses"), names(params, "EipAddresses")
+    return [
+        body
+        for body in cloud.store.find("instance", call.region, **filters)
+        if (not ids or body["InstanceId"] in ids)
+        and status in ("", _status(body))
+        and (not name or _like(name, body["InstanceName"]))
+        and (not group or group in body["SecurityGroupIds"])
+        and (not private or body["PrivateIp"] in private)
+        and (not elastic or body["EipAddress"] in elastic)
+        and has_tags(body, wanted)
+    ]
+
+
+def _like(pattern: str, name: str) -> bool:
+    if pattern.startswith("*") or pattern.endswith("*"):
+        return pattern.strip("*") in name
+    return pattern == name
+
+
+def _status(body: Mapping[str, Any]) -> str:
+    return "Stopping" if body["Goal"] == lifecycle.DELETED and body["Status"] != "Stopped" else str(body["Status"])
+
+
+def _view(body: dict[str, Any]) -> dict[str, Any]:
+    kind = INSTANCE_TYPES[body["InstanceType"]]
+    return {
+        **{name: body[name] for name in _SHOWN},
+        "Status": _status(body),
+        "InstanceTypeFamily": FAMILY,
+        "Cpu": kind.vcpu,
+        "Memory": kind.memory_gib * 1024,
+        "GPUAmount": kind.gpus,
+        "GPUSpec": GPU_SPEC,
+        "OSType": "linux",
+        "OSName": IMAGES[body["ImageId"]].os_name,
+        "InstanceChargeType": "PostPaid",
+        "InternetChargeType": "PayByTraffic",
+        "InternetMaxBandwidthOut": 0,
+        "InstanceNetworkType": "vpc",
+        "IoOptimized": True,
+        "DeviceAvailable": True,
+        "ExpiredTime": "2099-12-31T15:59Z",
+        "SecurityGroupIds": {"SecurityGroupId": body["SecurityGroupIds"]},
+        "PublicIpAddress": {"IpAddress": []},
+        "InnerIpAddress": {"IpAddress": []},
+        "EipAddress": {
+            "AllocationId": body["EipAllocationId"],
+            "IpAddress": body["EipAddress"],
+            "InternetChargeType": "PayByTraffic" if body["EipAddress"] else "",
+        },
+        "VpcAttributes": {
+            "VpcId": body["VpcId"],
+            "VSwitchId": body["VSwitchId"],
+            "NatIpAddress": "",
+            "PrivateIpAddress": {"IpAddress": [body["PrivateIp"]]},
+        },
+        "MetadataOptions": {"HttpEndpoint": body["HttpEndpoint"], "HttpTokens": body["HttpTokens"]},
+        "OperationLocks": {"LockReason": _locks(body)},
+        "Tags": tagging.view(body),
+    }
+
+
+def _locks(body: Mapping[str, Any]) -> list[dict[str, str]]:
+    # The vendor has no field for "the driver could not boot it"; a lock reason is where a reader looks for trouble.
+    return [{"LockReason": "local-cloud-trouble", "LockMsg": body["Trouble"]}] if body["Trouble"] else []

@@ -1,0 +1,98 @@
+"""The life of an instance: what it should be (its goal), and the work in the background that brings it there.
+
+All driver calls of one instance happen on its one thread, so a delete never runs beside a boot. The goal is in the
+store; after `kill -9` the work is taken up from there.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+from typing import Any
+
+from garret.local_cloud.core import ApiError, Cloud
+from garret.local_cloud.nodes.driver import DriverError, NodeRequest
+
+RUNNING, STOPPED, DELETED = "Running", "Stopped", "Deleted"
+
+
+def find_instance(cloud: Cloud, id: str) -> dict[str, Any]:
+    """The instance of this id; ApiError InvalidInstanceId.NotFound when there is none or it is on its way out."""
+    body = cloud.store.get("instance", id)
+    if body is None or body["Goal"] == DELETED:
+        raise ApiError("InvalidInstanceId.NotFound", f"The specified InstanceId {id!r} does not exist.", 404)
+    return body
+
+
+def settle_soon(cloud: Cloud, id: str) -> None:
+    """Bring an instance to its goal in the background."""
+    cloud.background.ensure(f"instance {id}", lambda: settle(cloud, id))
+
+
+def settle(cloud: Cloud, id: str) -> None:
+    """Bring an instance to its goal; the goal may change meanwhile."""
+    while not cloud.background.stopping:
+        body = cloud.store.get("instance", id)
+        if body is None:
+            return
+        try:
+            if not _step(cloud, body):
+                return
+        except DriverError as error:
+            sys.stderr.write(f"{id}: {error}\n")
+            if body["Goal"] == DELETED:
+                return  # stays in sight; the next start of the server tries again
+            cloud.store.update("instance", id, Goal=STOPPED, Status=STOPPED, Trouble=str(error))
+            return
+
+
+def _step(cloud: Cloud, body: dict[str, Any]) -> bool:
+    """Do the next thing an instance needs; False when it needs nothing."""
+    id, goal = body["InstanceId"], body["Goal"]
+    if goal == DELETED:
+        _remove(cloud, body)
+        return False
+    if not body["Made"]:
+        _make(cloud, body)
+    elif body["AddressTold"] != body["EipAddress"]:
+        cloud.driver.attach_address(id, body["EipAddress"] or None)
+        cloud.store.update("instance", id, AddressTold=body["EipAddress"])
+    elif goal == RUNNING and body["Status"] != RUNNING:
+        cloud.driver.boot(id)
+        cloud.store.update("instance", id, Status=RUNNING, StartTime=cloud.clock.stamp(), Trouble="")
+    elif goal == STOPPED and body["Status"] != STOPPED:
+        cloud.driver.stop(id, force=body["ForceStop"])
+        again: dict[str, object] = {"Goal": RUNNING, "Reboot": False} if body.get("Reboot") else {}
+        cloud.store.update("instance", id, Status="Starting" if again else STOPPED, **again)
+    else:
+        return False
+    return True
+
+
+def _make(cloud: Cloud, body: dict[str, Any]) -> None:
+    request = NodeRequest(
+        instance_id=body["InstanceId"],
+        user_data=base64.b64decode(body["UserData"]).decode("utf-8", "replace"),
+        private_ip=body["PrivateIp"],
+        hostname=body["HostName"],
+        public_ip=body["EipAddress"] or None,
+    )
+    cloud.driver.create(request)
+    changes: dict[str, object] = {"Made": True, "AddressTold": body["EipAddress"]}
+    if body["Goal"] == RUNNING:
+        changes["Status"] = "Starting"
+    cloud.store.update("instance", body["InstanceId"], **changes)
+
+
+def _remove(cloud: Cloud, body: dict[str, Any]) -> None:
+    id = body["InstanceId"]
+    cloud.driver.destroy(id)
+    with cloud.store.transaction():
+        for address in cloud.store.find("eip", InstanceId=id):
+            cloud.store.update("eip", address["AllocationId"], Status="Available", InstanceId="")
+        for disk in cloud.store.find("disk", InstanceId=id):
+            if disk["DeleteWithInstance"]:
+                cloud.store.delete("disk", disk["DiskId"])
+            else:
+                cloud.store.update("disk", disk["DiskId"], InstanceId="", Status="Available")
+        cloud.store.delete("instance", id)

@@ -1,0 +1,17 @@
+"""What ECS does when the server starts after an end that nobody planned."""
+
+from __future__ import annotations
+
+from garret.local_cloud.core import Cloud
+from garret.local_cloud.ecs import assistant, lifecycle
+
+
+def recover(cloud: Cloud) -> None:
+    """Adopt the nodes that still run, boot those that should, finish stops and deletes, end lost commands."""
+    for body in cloud.store.find("instance"):
+        id = body["InstanceId"]
+        if body["Goal"] == lifecycle.RUNNING and body["Made"]:
+            alive = cloud.driver.alive(id)
+            cloud.store.update("instance", id, Status="Running" if alive else "Starting")
+        lifecycle.settle_soon(cloud, id)
+    assistant.recover(cloud)

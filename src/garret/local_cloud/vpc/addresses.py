@@ -1,0 +1,139 @@
+"""Elastic IP addresses. On Linux each is a loopback address of its own (127.88.x.y), elsewhere all are 127.0.0.1."""
+
+from __future__ import annotations
+
+import secrets
+import sys
+from typing import Any
+
+from garret.local_cloud import tagging
+from garret.local_cloud.core import ApiError, Call, Cloud
+from garret.local_cloud.ecs import lifecycle
+from garret.local_cloud.ids import new_id
+from garret.local_cloud.params import Reply, dry_run, has_tags, names, number, once, page, tags
+
+
+def allocate_eip_address(call: Call, cloud: Cloud) -> Reply:
+    """Take an address."""
+    params, wanted = call.params, tags(call.params)
+    bandwidth = number(params, "Bandwidth", 5, 1, 500)
+
+    def create() -> Reply:
+        id = new_id("eip")
+        body = {
+            "AllocationId": id,
+            "RegionId": call.region,
+            "IpAddress": _free_address(cloud),
+            "Status": "Available",
+            "InstanceId": "",
+            "Bandwidth": str(bandwidth),
+            "InternetChargeType": params.get("InternetChargeType", "PayByBandwidth"),
+            "Name": params.get("Name", ""),
+            "Description": params.get("Description", ""),
+            "AllocationTime": cloud.clock.stamp(),
+            "Tags": wanted,
+        }
+        cloud.store.put("eip", id, body, call.region)
+        return {"AllocationId": id, "EipAddress": body["IpAddress"], "ResourceGroupId": ""}
+
+    return once(call, cloud, create)
+
+
+def describe_eip_addresses(call: Call, cloud: Cloud) -> Reply:
+    """Addresses by id, address, instance, status or tag."""
+    params, wanted = call.params, tags(call.params)
+    ids, texts = names(params, "AllocationId"), names(params, "EipAddress")
+    instance, status = params.get("AssociatedInstanceId", ""), params.get("Status", "")
+    found = [
+        body
+        for body in cloud.store.find("eip", call.region)
+        if (not ids or body["AllocationId"] in ids)
+        and (not texts or body["IpAddress"] in texts)
+        and instance in ("", body["InstanceId"])
+        and status in ("", body["Status"])
+        and has_tags(body, wanted)
+    ]
+    some, counts = page(call, found, high=100)
+    return {"EipAddresses": {"EipAddress": [_view(body) for body in some]}, **counts}
+
+
+def associate_eip_address(call: Call, cloud: Cloud) -> Reply:
+    """Give an address to an instance; the node is told in the background."""
+    allocation, instance_id = call.params["AllocationId"], call.params["InstanceId"]
+    with cloud.store.transaction():
+        address, instance = find_eip(cloud, allocation), lifecycle.find_instance(cloud, instance_id)
+        if address["InstanceId"] == instance_id:
+            return {}
+        if address["Status"] != "Available":
+            raise ApiError("IncorrectEipStatus", f"{allocation} is {address['Status']}, not Available.")
+        if address["RegionId"] != instance["RegionId"]:
+            raise ApiError("InvalidInstanceId.NotFound", f"{instance_id} is not in {address['RegionId']}.", 404)
+        if instance["EipAllocationId"]:
+            raise ApiError("InvalidAssociation.Duplicated", f"{instance_id} has {instance['EipAllocationId']} already.")
+        cloud.store.update("eip", allocation, Status="InUse", InstanceId=instance_id)
+        cloud.store.update("instance", instance_id, EipAllocationId=allocation, EipAddress=address["IpAddress"])
+    lifecycle.settle_soon(cloud, instance_id)
+    return {}
+
+
+def unassociate_eip_address(call: Call, cloud: Cloud) -> Reply:
+    """Take an address from its instance."""
+    allocation = call.params["AllocationId"]
+    with cloud.store.transaction():
+        address = find_eip(cloud, allocation)
+        instance_id = address["InstanceId"]
+        if not instance_id:
+            raise ApiError("IncorrectEipStatus", f"{allocation} is {address['Status']}, not InUse.")
+        if call.params.get("InstanceId", instance_id) != instance_id:
+            raise ApiError("InvalidInstanceId.NotFound", f"{allocation} belongs to {instance_id}.")
+        cloud.store.update("eip", allocation, Status="Available", InstanceId="")
+        cloud.store.update("instance", instance_id, EipAllocationId="", EipAddress="")
+    lifecycle.settle_soon(cloud, instance_id)
+    return {}
+
+
+def release_eip_address(call: Call, cloud: Cloud) -> Reply:
+    """Give an address back that no instance has."""
+    allocation = call.params["AllocationId"]
+    with cloud.store.transaction():
+        address = find_eip(cloud, allocation)
+        if address["Status"] != "Available":
+            raise ApiError(
+                "IncorrectEipStatus", f"{allocation} belongs to {address['InstanceId']}: unassociate it first."
+            )
+        dry_run(call)
+        cloud.store.delete("eip", allocation)
+    return {}
+
+
+def find_eip(cloud: Cloud, allocation: str) -> dict[str, Any]:
+    """The address of this id; ApiError InvalidAllocationId.NotFound otherwise."""
+    body = cloud.store.get("eip", allocation)
+    if body is None:
+        raise ApiError("InvalidAllocationId.NotFound", f"The address {allocation!r} does not exist.", 404)
+    return body
+
+
+def _free_address(cloud: Cloud) -> str:
+    if not sys.platform.startswith("linux"):
+        return "127.0.0.1"
+    used = {body["IpAddress"] for body in cloud.store.find("eip")}
+    while True:
+        # By chance, so that the clouds of two homes on one machine hardly ever pick the same.
+        address = f"127.88.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
+        if address not in used:
+            return address
+
+
+def _view(body: dict[str, Any]) -> dict[str, Any]:
+    return {
+        **{name: value for name, value in body.items() if name not in ("Tags", "Description")},
+        "InstanceType": "EcsInstance" if body["InstanceId"] else "",
+        "InstanceRegionId": body["RegionId"] if body["InstanceId"] else "",
+        "ChargeType": "PostPaid",
+        "ISP": "BGP",
+        "ExpiredTime": "",
+        "Descritpion": body["Description"],  # the vendor's own spelling
+        "OperationLocks": {"LockReason": []},
+        "Tags": tagging.plain_view(body),
+    }
