@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from garret.commands.door import Caller, cloud_options
-from garret.errors import NothingToDo
+from garret.errors import NothingToDo, UsageError
 
 EPILOG = """\b
 Examples:
@@ -18,21 +18,25 @@ Ends with a look at the cloud: exit code 1, and a list, while anything of the de
 
 
 @click.command(epilog=EPILOG)
-@click.argument("name")
+@click.argument("deployment", required=False, metavar="NAME")
+@click.option("--name", help="The same, by an option.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @cloud_options
-def delete(caller: Caller, name: str, yes: bool) -> int:
+def delete(caller: Caller, deployment: str | None, name: str | None, yes: bool) -> int:
     """Delete a deployment and make sure that nothing of it is billed."""
     from garret.ops.delete import Delete
 
+    name = deployment or name
+    if name is None:
+        raise UsageError("which deployment was not said", "garret list, then: garret delete NAME")
     crash = caller.crash()
     settings = caller.settings()
-    deployment = caller.deployment(settings, name)
+    one = caller.deployment(settings, name)
     console = caller.console
-    if not caller.has_cloud(settings) and not deployment.journal.entries():
+    if not caller.has_cloud(settings) and not one.journal.entries():
         facts = {"name": name, "state": "absent", "changed": False}
     else:
-        cloud = caller.cloud(settings, caller.region_of(settings, deployment))
+        cloud = caller.cloud(settings, caller.region_of(settings, one))
 
         def confirm(parts: list[str]) -> bool:
             console.say(f"Delete {name} on {settings.cloud}, {cloud.region}:")
@@ -40,7 +44,7 @@ def delete(caller: Caller, name: str, yes: bool) -> int:
                 console.say(f"  {part}")
             return yes or console.ask_for(f"Models and pictures on its disk go, too. Type {name} to delete it") == name
 
-        facts = Delete(cloud, deployment, console, confirm, crash).run()
+        facts = Delete(cloud, one, console, confirm, crash).run()
     if not facts["changed"] and not console.as_json:
         raise NothingToDo(f"there is no deployment {name}, and nothing with its tag is billed")
     console.answer(facts, [f"{name} is deleted; nothing of it is billed"])

@@ -32,6 +32,7 @@ The password comes from --password-stdin or GARRET_PASSWORD; else one is made an
 
 
 @click.command(epilog=EPILOG)
+@click.argument("deployment", required=False, metavar="[NAME]")
 @name_option
 @click.option("--zone", help="Zone; else the best stocked one is taken.")
 @click.option("--instance-type", help="A gn7i type, for example ecs.gn7i-c16g1.4xlarge.")
@@ -49,17 +50,26 @@ The password comes from --password-stdin or GARRET_PASSWORD; else one is made an
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Where the first picture goes.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @cloud_options
-def deploy(caller: Caller, name: str | None, password_stdin: bool, picture: Path | None, yes: bool, **said: Any) -> int:
+def deploy(
+    caller: Caller,
+    *,
+    deployment: str | None,
+    name: str | None,
+    password_stdin: bool,
+    picture: Path | None,
+    yes: bool,
+    **said: Any,
+) -> int:
     """Make a deployment, or finish one; ends when it has made a picture."""
     from garret.ops.deploy import Deploy, Wish
 
     crash = caller.crash()
     settings = caller.settings()
-    deployment = caller.deployment(settings, name)
-    region = caller.region_of(settings, deployment)
+    one = caller.deployment(settings, deployment or name)
+    region = caller.region_of(settings, one)
     wish = Wish(region, _said(said), _password(caller, password_stdin), picture.absolute() if picture else None)
     cloud = caller.cloud(settings, region)
-    work = Deploy(cloud, deployment, wish, caller.console, _Confirm(caller, settings.cloud, yes), crash)
+    work = Deploy(cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, yes), crash)
     facts = work.run()
     caller.console.answer(facts, _lines(facts))
     return 0

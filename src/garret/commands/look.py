@@ -21,7 +21,7 @@ Example:
 
 
 @click.command(epilog=STATUS_EPILOG)
-@click.argument("deployment", required=False)
+@click.argument("deployment", required=False, metavar="[NAME]")
 @name_option
 @cloud_options
 def status(caller: Caller, deployment: str | None, name: str | None) -> int:

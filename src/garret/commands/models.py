@@ -39,7 +39,7 @@ Example:
 @click.option("--no-wait", is_flag=True, help="Return when it has begun.")
 @cloud_options
 def download_model(
-    caller: Caller, kind: str, url: str, model: str | None, sha256: str | None, deployment: str | None, no_wait: bool
+    caller: Caller, *, kind: str, url: str, model: str | None, sha256: str | None, deployment: str | None, no_wait: bool
 ) -> int:
     """Bring a model onto the node."""
     from garret.ops.download_model import VERB, parameters

@@ -22,7 +22,7 @@ Example:
 
 
 @click.command(epilog=STOP_EPILOG)
-@click.argument("deployment", required=False)
+@click.argument("deployment", required=False, metavar="[NAME]")
 @click.option("--keep-charging", is_flag=True, help="Keep paying, so that the machine is surely there to start.")
 @name_option
 @cloud_options
@@ -44,7 +44,7 @@ def stop(caller: Caller, deployment: str | None, keep_charging: bool, name: str 
 
 
 @click.command(epilog=START_EPILOG)
-@click.argument("deployment", required=False)
+@click.argument("deployment", required=False, metavar="[NAME]")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Where the picture goes.")
 @name_option
 @cloud_options
