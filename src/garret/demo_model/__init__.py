@@ -1,0 +1,14 @@
+"""A very small SDXL, shipped with the package, that draws coloured shapes on a CPU in well under a second."""
+
+from pathlib import Path
+
+_FOLDER = Path(__file__).resolve().parent
+
+WEIGHTS: Path = _FOLDER / "demo.safetensors"
+"""The weights: one half-precision safetensors file in the key layout of the original SDXL checkpoints."""
+
+CONFIG: Path = _FOLDER / "config"
+"""The diffusers folder without weights that the single file is loaded with."""
+
+CARD: Path = _FOLDER / "MODEL_CARD.md"
+"""The model card: what the model is, how it was trained and what was measured."""
