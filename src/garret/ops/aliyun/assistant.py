@@ -55,7 +55,7 @@ class EcsAssistant:
             timeout=SEND_TIMEOUT_S,
         )
         reply = self._session.call("SendFile", lambda: self._session.ecs.send_file(request))
-        self._wait_for_file(str(reply.body.invoke_id), path)
+        self._wait_for_file(_checked(reply.body.invoke_id, "SendFile"), path)
 
     def run(self, instance_id: str, command: str, *, timeout_s: int = 60) -> CommandResult:
         """Run a constant command as root and wait for its end."""
@@ -69,7 +69,7 @@ class EcsAssistant:
             client_token=uuid.uuid4().hex,
         )
         reply = self._session.call("RunCommand", lambda: self._session.ecs.run_command(request))
-        return self._wait_for_command(str(reply.body.invoke_id or ""), timeout_s)
+        return self._wait_for_command(_checked(reply.body.invoke_id, "RunCommand"), timeout_s)
 
     def _wait_for_file(self, invoke_id: str, path: str) -> None:
         clock = self._session.clock
@@ -93,8 +93,6 @@ class EcsAssistant:
         )
 
     def _wait_for_command(self, invoke_id: str, timeout_s: int) -> CommandResult:
-        if not invoke_id:  # asked for without one, the cloud answers with some other command's result
-            raise CloudError("RunCommand", "NoInvokeId", "the cloud took the command and gave it no id")
         clock = self._session.clock
         request = _models().DescribeInvocationResultsRequest(region_id=self._session.region, invoke_id=invoke_id)
         deadline = clock.monotonic() + timeout_s + 30
@@ -107,6 +105,12 @@ class EcsAssistant:
                 return _result(results[0])
             clock.sleep(self._poll_s)
         return CommandResult("Timeout", None, "", f"no result within {timeout_s + 30} s")
+
+
+def _checked(invoke_id: str | None, action: str) -> str:
+    if not invoke_id:  # asked about without one, the cloud answers with some other command's result
+        raise CloudError(action, "NoInvokeId", "the cloud took it and gave it no id")
+    return str(invoke_id)
 
 
 def _result(raw: Any) -> CommandResult:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -74,12 +76,14 @@ class Session:
 
     def common(self, product: str, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Ask a product for which no typed client of ours exists; reads only."""
+        from aliyunsdkcore.http import protocol_type
         from aliyunsdkcore.request import CommonRequest
 
         request = CommonRequest()
         endpoint = urlsplit(self.endpoints.get(product, f"https://{default_domain(product, self.region)}"))
         request.set_domain(endpoint.netloc)
-        request.set_protocol_type(endpoint.scheme)  # the SDK's own default is http
+        # The SDK's own default is http, and it knows https only by identity: an equal text would go in the clear.
+        request.set_protocol_type(protocol_type.HTTP if endpoint.scheme == "http" else protocol_type.HTTPS)
         request.set_version(VERSIONS[product])
         request.set_action_name(action)
         request.set_method("POST")
@@ -96,8 +100,13 @@ class Session:
 
     @cached_property
     def _credential(self) -> Any:
+        if not (os.environ.get("ALIBABA_CLOUD_ECS_METADATA") or on_ecs()):
+            # The chain's last rung; off the cloud it is a wait for an address that does not answer.
+            os.environ.setdefault("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
         from alibabacloud_credentials.client import Client
 
+        # It writes a traceback for every rung that holds; what is missing is said once, in our words.
+        logging.getLogger("credentials").setLevel(logging.CRITICAL + 1)
         return Client()
 
     def _resolved(self) -> Keys:
@@ -143,6 +152,14 @@ class Session:
         if self.keys.security_token:
             options["security_token"] = self.keys.security_token
         return Config(**options)
+
+
+def on_ecs(vendor: Path = Path("/sys/class/dmi/id/sys_vendor")) -> bool:
+    """Say whether this machine is an instance of the cloud itself, by what its firmware says."""
+    try:
+        return vendor.read_text("utf-8", "replace").strip() == "Alibaba Cloud"
+    except OSError:
+        return False
 
 
 def default_domain(product: str, region: str) -> str:
