@@ -190,6 +190,19 @@ def serving(settings: ServiceSettings, **environment: str) -> Iterator[Service]:
             service.kill()
 
 
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a certificate that signs itself, for a name and loopback; return its file and its key's."""
+    key, file = folder / f"{name}.key", folder / f"{name}.pem"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
+         "1", "-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name},IP:127.0.0.1", "-keyout", key, "-out",
+         file],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    return file, key
+
+
 def free_port() -> int:
     """Return a port of loopback that was free just now."""
     with socket.socket() as probe:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -96,12 +97,14 @@ def answer(status: int, body: bytes = b"", **headers: str) -> Reply:
 
 
 @contextmanager
-def serving_shelf(content: bytes) -> Iterator[Shelf]:
-    """Run the server until the end of the block."""
+def serving_shelf(content: bytes, tls: ssl.SSLContext | None = None) -> Iterator[Shelf]:
+    """Run the server until the end of the block, over TLS when given a context."""
     shelf = Shelf(content)
     handler = type("Handler", (Request,), {"shelf": shelf})
     server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
     server.daemon_threads = True
+    if tls is not None:
+        server.socket = tls.wrap_socket(server.socket, server_side=True)
     shelf.port = server.server_port
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()

@@ -6,6 +6,8 @@ import errno
 import hashlib
 import io
 import random
+import socket
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -15,9 +17,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
 from garret.service_runtime.downloads import download
-from garret.service_runtime.fetching import Policy
+from garret.service_runtime.fetching import Policy, VettedConnection
 from garret.service_runtime.transfer import DownloadCancelled, DownloadError, Fetched, Surroundings, Wanted
-from tests.service_runtime.living import safetensors_bytes
+from tests.service_runtime.living import certificate, safetensors_bytes
 from tests.service_runtime.shelf import Reply, Request, Shelf, answer, cut, serving_shelf, whole
 
 # Some 400 KB that differ everywhere, so that a byte in the wrong place is noticed.
@@ -344,6 +346,41 @@ def test_a_token_stays_with_its_host(shelf: Shelf, folder: Path) -> None:
     shelf.replies = [answer(302, b"", Location="/moved")]
     fetch(shelf, folder, name="second", token="secret")
     assert shelf.asked[-1]["authorization"] == "Bearer secret"
+
+
+def test_https_checks_whom_it_speaks_to(folder: Path, tmp_path: Path) -> None:
+    """The name must be the certificate's, and somebody trusted must have signed it; the Host header has no port 443."""
+    file, key = certificate(tmp_path, "models.example")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file, key)
+
+    def around(trusted: Path | None) -> Surroundings:
+        policy = Policy(
+            resolver=lambda _host, _port: ["127.0.0.1"],
+            public=lambda _: True,
+            timeout_s=3,
+            tls=lambda: ssl.create_default_context(cafile=trusted),
+        )
+        return surroundings(policy=policy)
+
+    with serving_shelf(CONTENT, context) as shelf:
+        for host, trusted in (("models.example", None), ("other.example", file)):
+            with pytest.raises(DownloadError, match="certificate is not valid"):
+                download(Wanted(f"https://{host}:{shelf.port}/m", folder, "model"), around(trusted))
+        assert shelf.asked == []
+        fetched = download(Wanted(f"https://models.example:{shelf.port}/m", folder, "model"), around(file))
+        assert fetched.path.read_bytes() == CONTENT
+        assert shelf.asked[0]["host"] == f"models.example:{shelf.port}"
+
+
+@pytest.mark.parametrize(("tls", "port", "host"), [(True, 443, "h"), (True, 8443, "h:8443"), (False, 80, "h")])
+def test_the_host_header_leaves_the_usual_port_out(tls: bool, port: int, host: str) -> None:
+    """A presigned address is signed with the header that every other client sends."""
+    connection = VettedConnection("h", port, ["127.0.0.1"], 1, ssl.create_default_context() if tls else None)
+    connection.sock, server = socket.socketpair()
+    with server, connection.sock:
+        connection.request("GET", "/")
+        assert f"\r\nHost: {host}\r\n".encode() in server.recv(4096)
 
 
 def test_redirects_end(shelf: Shelf, folder: Path) -> None:

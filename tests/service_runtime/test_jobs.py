@@ -12,7 +12,7 @@ REQUEST = ImageRequest("demo", "ä red circle", 64, 64, 4, 3.0, 1)
 
 def states(store: JobStore) -> dict[str, str]:
     """Return each job's state."""
-    return {job.id: job.state for job in store.recent(100)}
+    return {job.id: job.state for job in store.recent("admin", 100)}
 
 
 def test_a_job_is_found_again_by_another_process(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ import pytest
 from garret.service_runtime.passwords import hash_password
 from garret.service_runtime.png import SIGNATURE
 from garret.service_runtime.settings import ServiceSettings
-from tests.service_runtime.living import Answer, Service, fake_settings, free_port, launch, serving, wait
+from tests.service_runtime.living import Answer, Service, certificate, fake_settings, free_port, launch, serving, wait
 
 
 def jobs(service: Service) -> list[dict[str, Any]]:
@@ -69,6 +69,19 @@ def test_a_job_that_ends_every_worker_is_told(tmp_path: Path) -> None:
         assert "tried 2 times" in answer.json["errors"]
     with serving(fake_settings(tmp_path, fake_faults="fatal@2")) as service:
         assert [service.txt2img().status for _ in range(4)] == [200] * 4
+
+
+def test_a_device_that_is_not_there_is_told_with_the_reason(tmp_path: Path) -> None:
+    """After a few starts, those who wait and those who come get 503; /healthz never says ok."""
+    service = launch(fake_settings(tmp_path, fake_faults="setup@0"))
+    try:
+        for _ in range(2):
+            answer = service.txt2img()
+            assert answer.status == 503
+            assert "the fake device is not there" in answer.json["errors"]
+        assert service.call("GET", "/healthz").json == {"status": "starting", "workers": 0}
+    finally:
+        service.kill()
 
 
 def test_a_full_device_fails_the_picture_and_not_the_service(tmp_path: Path) -> None:
@@ -171,7 +184,7 @@ def test_a_full_disk_is_answered_before_anything_is_begun(tmp_path: Path) -> Non
         try:
             with pytest.raises(InsufficientStorage, match="1 MiB left"):
                 await inside.submit(ImageRequest("tiny", "x", 64, 64, 1, 1.0, 1), "me")
-            assert await inside.recent_jobs() == []
+            assert await inside.recent_jobs("me") == []
         finally:
             await inside.stop()
 
@@ -253,22 +266,30 @@ def test_it_does_not_leave_loopback_unprotected(tmp_path: Path) -> None:
         assert done.stderr.count("\n") == 1
 
 
+def test_what_it_cannot_use_is_named(tmp_path: Path) -> None:
+    """A state folder that is a file, a certificate that is none."""
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    file = str(tmp_path / "file")
+    for changes, name in (
+        ({"state_dir": tmp_path / "file"}, "GARRET_SERVICE_STATE_DIR"),
+        ({"tls_certificate": file, "tls_key": file}, "GARRET_SERVICE_TLS_CERTIFICATE"),
+    ):
+        done = run_to_its_end(fake_settings(tmp_path, **changes))
+        assert done.returncode == 2
+        assert name in done.stderr
+        assert "Traceback" not in done.stderr
+
+
 def test_it_speaks_tls_when_given_a_certificate(tmp_path: Path) -> None:
     """With the key pair that bootstrap makes."""
     import http.client
     import ssl
 
-    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days",
-         "1", "-subj", "/CN=garret", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    settings = fake_settings(tmp_path, tls_certificate=str(certificate), tls_key=str(key))
+    file, key = certificate(tmp_path, "garret")
+    settings = fake_settings(tmp_path, tls_certificate=str(file), tls_key=str(key))
     service = launch(settings)
     try:
-        context = ssl.create_default_context(cafile=str(certificate))
+        context = ssl.create_default_context(cafile=str(file))
         connection = http.client.HTTPSConnection(service.host, service.port, context=context, timeout=10)
         connection.request("GET", "/healthz")
         assert connection.getresponse().status == 200

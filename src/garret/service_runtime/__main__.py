@@ -13,6 +13,8 @@ import math
 import os
 import signal
 import socket
+import sqlite3
+import ssl
 import sys
 from types import FrameType
 
@@ -37,6 +39,17 @@ def check_exposure(settings: ServiceSettings) -> None:
     )
 
 
+def check_certificate(settings: ServiceSettings) -> None:
+    """Refuse a certificate or key that cannot be used, naming the file."""
+    if not settings.has_tls:
+        return
+    try:
+        ssl.create_default_context(ssl.Purpose.CLIENT_AUTH).load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        text = f"{settings.tls_certificate} and {settings.tls_key} do not make a server: {error}"
+        raise SettingsError("GARRET_SERVICE_TLS_CERTIFICATE", text) from None
+
+
 def listen(settings: ServiceSettings) -> socket.socket:
     """Return the bound socket, before any worker is started for nothing."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
@@ -53,6 +66,7 @@ def main() -> int:
     try:
         settings = ServiceSettings.from_env(os.environ)
         check_exposure(settings)
+        check_certificate(settings)
     except SettingsError as error:
         return _say(f"garret: {error}", EXIT_SETTINGS)
     try:
@@ -71,7 +85,10 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
     """Run the HTTP server on a bound socket."""
     from garret.service_runtime.service import Service
 
-    service = Service(settings)
+    try:
+        service = Service(settings)
+    except (OSError, sqlite3.Error) as error:
+        return _say(f"garret: GARRET_SERVICE_STATE_DIR: {settings.state_dir} cannot be used: {error}", EXIT_SETTINGS)
     service.pool.start_early()
     import uvicorn
 

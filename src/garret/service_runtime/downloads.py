@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import http.client
 import json
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -97,10 +98,12 @@ def _alone(target: Path) -> Iterator[None]:
     with lock.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise DownloadError(
-                f"{target.name} is being downloaded already", "`garret ops executions list` shows it"
-            ) from None
+            # The last holder may have deleted the file after we opened it; a lock on that one keeps nobody out.
+            alone = lock.stat().st_ino == os.fstat(file.fileno()).st_ino
+        except (BlockingIOError, FileNotFoundError):
+            alone = False
+        if not alone:
+            raise DownloadError(f"{target.name} is being downloaded already", "`garret ops executions list` shows it")
         try:
             yield
         finally:

@@ -35,6 +35,7 @@ class Policy:
     resolver: Resolver = field(default=resolve)
     public: Callable[[str], bool] = field(default=is_public)
     timeout_s: float = TIMEOUT_S
+    tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,9 @@ def get(url: str, headers: Mapping[str, str], token: str, policy: Policy) -> Ite
         # A token is for the host it was given for; whoever that host sends us to must not learn it.
         if token and _origin(parts) == origin:
             sent["Authorization"] = f"Bearer {token}"
-        connection = _connect(parts, policy)
+        connection = _connection(parts, policy)
         try:
+            connection.connect()
             target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
             connection.request("GET", target, headers=sent)
             response = connection.getresponse()
@@ -96,7 +98,7 @@ def _origin(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _connect(parts: SplitResult, policy: Policy) -> http.client.HTTPConnection:
+def _connection(parts: SplitResult, policy: Policy) -> http.client.HTTPConnection:
     scheme, host, port = _origin(parts)
     addresses = policy.resolver(host, port)
     if not policy.allow_private:
@@ -108,20 +110,21 @@ def _connect(parts: SplitResult, policy: Policy) -> http.client.HTTPConnection:
             )
     if not addresses:
         raise OSError(f"{host} has no address")
-    connection = _VettedConnection(host, port, addresses, policy.timeout_s)
-    connection.connect()
-    if scheme == "https":
-        context = ssl.create_default_context()
-        connection.sock = context.wrap_socket(connection.sock, server_hostname=host)
-    return connection
+    context = policy.tls() if scheme == "https" else None
+    return VettedConnection(host, port, addresses, policy.timeout_s, context)
 
 
-class _VettedConnection(http.client.HTTPConnection):
+class VettedConnection(http.client.HTTPConnection):
     """Connects to addresses that were checked, instead of asking the resolver a second time."""
 
-    def __init__(self, host: str, port: int, addresses: list[str], timeout_s: float) -> None:
+    def __init__(
+        self, host: str, port: int, addresses: list[str], timeout_s: float, tls: ssl.SSLContext | None
+    ) -> None:
         super().__init__(host, port, timeout=timeout_s)
         self._addresses = addresses
+        self._tls = tls
+        # Decides whether the Host header names the port; a presigned address is signed without it.
+        self.default_port = 443 if tls else 80
 
     def connect(self) -> None:
         """Open the socket to the first address that answers."""
@@ -131,6 +134,8 @@ class _VettedConnection(http.client.HTTPConnection):
                 self.sock = socket.create_connection((address, self.port), self.timeout)
             except OSError as error:
                 failure = error
-            else:
-                return
+                continue
+            if self._tls is not None:
+                self.sock = self._tls.wrap_socket(self.sock, server_hostname=self.host)
+            return
         raise failure or OSError(f"{self.host} has no address")

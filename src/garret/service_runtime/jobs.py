@@ -107,9 +107,10 @@ class JobStore:
             _job(row) for row in self._execute("SELECT * FROM jobs WHERE state IN (?, ?) ORDER BY created_at", OPEN)
         ]
 
-    def recent(self, limit: int) -> list[Job]:
-        """Return the newest jobs, newest first."""
-        return [_job(row) for row in self._execute("SELECT * FROM jobs ORDER BY created_at DESC LIMIT ?", (limit,))]
+    def recent(self, owner: str, limit: int) -> list[Job]:
+        """Return an owner's newest jobs, newest first."""
+        statement = "SELECT * FROM jobs WHERE owner = ? ORDER BY created_at DESC LIMIT ?"
+        return [_job(row) for row in self._execute(statement, (owner, limit))]
 
     def forget_before(self, moment: float) -> list[str]:
         """Delete the jobs that ended before a moment and return their pictures' file names."""

@@ -41,6 +41,7 @@ MINIMUM_FREE_BYTES = 64 << 20
 # A job that was running at so many ends of the service is not begun again: it may be what ends it.
 MAXIMUM_STARTS = 3
 _SWEEP_EVERY_S = 3600.0
+_KEPT_WHEN_FULL_S = 600.0
 
 
 @dataclass
@@ -152,9 +153,9 @@ class Service:
         """Return a job's record."""
         return await self._in_thread(self._store.get, job_id)
 
-    async def recent_jobs(self, limit: int = 100) -> list[Job]:
-        """Return the newest jobs' records."""
-        return await self._in_thread(self._store.recent, limit)
+    async def recent_jobs(self, owner: str, limit: int = 100) -> list[Job]:
+        """Return the records of an owner's newest jobs."""
+        return await self._in_thread(self._store.recent, owner, limit)
 
     def picture_path(self, name: str) -> Path:
         """Return where a picture of a job's record lies."""
@@ -230,6 +231,8 @@ class Service:
             raise Unavailable(f"no worker comes up: {self._down}", "See the service's log", retry_after=30)
         free = self._free_bytes(self._pictures)
         if free < MINIMUM_FREE_BYTES:
+            # The next caller may be luckier: pictures that their callers have had long since make room.
+            self._spawn(self._forget(_KEPT_WHEN_FULL_S))
             raise InsufficientStorage(f"the disk has {free >> 20} MiB left", "Delete models or pictures")
 
     def _first_checkpoint(self) -> str:
@@ -313,11 +316,13 @@ class Service:
 
     async def _keep_tidy(self) -> None:
         while True:
-            names = await self._in_thread(self._store.forget_before, time.time() - self.settings.keep_finished_s)
-            for name in names:
-                (self._pictures / name).unlink(missing_ok=True)
+            await self._forget(self.settings.keep_finished_s)
             await self._in_thread(self.models.hash_all)
             await asyncio.sleep(_SWEEP_EVERY_S)
+
+    async def _forget(self, age_s: float) -> None:
+        for name in await self._in_thread(self._store.forget_before, time.time() - age_s):
+            (self._pictures / name).unlink(missing_ok=True)
 
     async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *arguments)

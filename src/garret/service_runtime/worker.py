@@ -12,6 +12,8 @@ import socket
 import sys
 import threading
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from garret.service_runtime.engine.base import Engine, Fatal, Image, Step
@@ -49,9 +51,9 @@ def build_engine(settings: ServiceSettings) -> Engine:
 class Worker:
     """The loop between one socket and one engine."""
 
-    def __init__(self, channel: socket.socket, engine: Engine) -> None:
+    def __init__(self, channel: socket.socket, build: Callable[[], Engine]) -> None:
         self._channel = channel
-        self._engine = engine
+        self._build = build
         self._runs: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
 
@@ -61,10 +63,14 @@ class Worker:
         started = time.monotonic()
         device, note = "unknown", ""
         try:
+            self._engine = self._build()
             device = self._engine.setup(checkpoint)
         except ServiceError as error:
             # A checkpoint that does not load is no reason to have no worker: other ones may.
             note = error.message
+        except Exception as error:
+            self._send(Failed(0, "DeviceLost", f"{type(error).__name__}: {error}"[:500]))
+            raise
         self._send(Ready(device, round(time.monotonic() - started, 3), note))
         while True:
             run = self._runs.get()
@@ -127,7 +133,7 @@ def main(arguments: list[str]) -> None:
     channel = socket.socket(fileno=int(arguments[0]))
     checkpoint = Path(arguments[1]) if len(arguments) > 1 and arguments[1] else None
     settings = ServiceSettings.from_env(os.environ)
-    Worker(channel, build_engine(settings)).serve(checkpoint)
+    Worker(channel, partial(build_engine, settings)).serve(checkpoint)
 
 
 if __name__ == "__main__":

@@ -191,6 +191,8 @@ class Worker:
         if isinstance(message, Ready):
             self.ready = message
             logger.info("worker ready on %s after %.1f s %s", message.device, message.seconds, message.note)
+        elif isinstance(message, Failed) and message.number == 0:
+            self._kill_reason = message.message
         elif isinstance(message, Run | Cancel) or running is None or message.number != running.number:
             raise ValueError(f"unexpected {type(message).__name__}")
         elif isinstance(message, Stepped):

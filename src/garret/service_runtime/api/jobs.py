@@ -26,7 +26,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("")
     async def list_jobs(request: Request) -> list[dict[str, Any]]:
         """List the caller's newest jobs."""
-        return [job.to_dict() for job in await service.recent_jobs() if job.owner == request.state.caller]
+        return [job.to_dict() for job in await service.recent_jobs(request.state.caller)]
 
     @routes.get("/{job_id}")
     async def show_job(job_id: str, request: Request) -> dict[str, Any]:

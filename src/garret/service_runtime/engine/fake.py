@@ -11,11 +11,14 @@ from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Fatal, Image, Step
 from garret.service_runtime.errors import OutOfMemory
 
-FAULTS = ("oom", "fatal", "die", "hang")
+FAULTS = ("oom", "fatal", "die", "hang", "setup")
 
 
 def parse_faults(text: str) -> dict[int, str]:
-    """Read "oom@3,fatal@5" as {3: "oom", 5: "fatal"}: the fault at the engine's third and fifth picture."""
+    """Read "oom@3,fatal@5" as {3: "oom", 5: "fatal"}: the fault at the engine's third and fifth picture.
+
+    "setup@0" is the engine that never comes up.
+    """
     faults: dict[int, str] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
         kind, _, number = part.partition("@")
@@ -35,6 +38,8 @@ class FakeEngine:
 
     def setup(self, checkpoint: Path | None) -> str:  # noqa: ARG002  (it has no model)
         """Return the device's name."""
+        if self._faults.get(0) == "setup":
+            raise RuntimeError("the fake device is not there, as it was told to be")
         return "fake"
 
     def run(self, batch: Batch) -> Iterator[Step | Image]:
