@@ -85,12 +85,17 @@ def read_config(path: Path) -> dict[str, Any]:
     Raises:
         SettingsError: the file is no mapping, or holds a key that is not known.
     """
-    if not path.exists():
+    try:
+        text = path.read_text("utf-8")
+    except FileNotFoundError:
         return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "not a text"
+        raise SettingsError(f"{path}: not readable: {reason}", f"correct or remove {path}") from None
     import yaml
 
     try:
-        values = yaml.safe_load(path.read_text("utf-8")) or {}
+        values = yaml.safe_load(text) or {}
     except yaml.YAMLError as error:
         raise SettingsError(f"{path}: not readable as YAML: {error}", f"correct or remove {path}") from None
     if not isinstance(values, dict):
@@ -161,7 +166,13 @@ def _endpoints(environment: Mapping[str, str], file: Mapping[str, Any]) -> dict[
 
 def _endpoint(name: str, value: str) -> str:
     text = value if "://" in value else f"https://{value}"
-    parts = urlsplit(text)
+    try:
+        parts = urlsplit(text)
+        _ = parts.port  # a ValueError when it is none
+    except ValueError as error:
+        raise SettingsError(f"{name}: {value!r} is not an endpoint: {error}", _ENDPOINT_HINT) from None
+    if parts.username or parts.password:
+        raise SettingsError(f"{name}: an endpoint holds no login", _ENDPOINT_HINT)
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.path.strip("/") or parts.query:
         raise SettingsError(f"{name}: {value!r} is not an endpoint", _ENDPOINT_HINT)
     if parts.scheme == "http" and not is_loopback(parts.hostname):

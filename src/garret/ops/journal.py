@@ -41,6 +41,8 @@ class Journal:
                 data = b"\n" + data
             _write_all(descriptor, data)
             os.fsync(descriptor)
+        except OSError as error:
+            raise OSError(error.errno, error.strerror, str(self.path)) from None
         finally:
             os.close(descriptor)
         if fresh:
@@ -103,7 +105,9 @@ class Journal:
             (self.folder / name).unlink(missing_ok=True)
 
     def _make_folder(self) -> None:
-        self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        for folder in (*reversed(self.folder.parents), self.folder):
+            if not folder.exists():  # one by one: mkdir(parents=True) gives its mode to the last one only
+                folder.mkdir(exist_ok=True, mode=0o700)
 
     def _torn(self) -> bool:
         if not self.path.exists() or not self.path.stat().st_size:
