@@ -37,7 +37,6 @@ from garret.local_cloud.faults import Fault
 from garret.local_cloud.listening import HangUp
 
 NONCE_KEPT_S = 2 * wire.CLOCK_SKEW.total_seconds()
-BODY_LIMIT = 4 * 1024 * 1024
 
 Answer = tuple[int, dict[str, Any]]
 

@@ -28,7 +28,7 @@ def _list_tag_resources(call: Call, cloud: Cloud) -> Reply:
 
 
 _MODE = Parameter("StoppedMode", choices=("KeepCharging", "StopCharging"))
-_POWER = _flags("DryRun", "ForceStop", "Force")
+_START, _STOP, _DELETE = _flags("DryRun"), (_MODE, *_flags("DryRun", "ForceStop")), _flags("DryRun", "Force")
 
 _CATALOG = {
     "DescribeRegions": Action(catalog.describe_regions),
@@ -58,13 +58,13 @@ _INSTANCES = {
     "DescribeInstances": Action(instances.describe_instances, _need("RegionId"), note="pages, no NextToken"),
     "DescribeInstanceStatus": Action(instances.describe_instance_status, _need("RegionId")),
     "DescribeUserData": Action(instances.describe_user_data, _need("RegionId", "InstanceId")),
-    "StartInstance": Action(power.start_instance, (*_need("InstanceId"), *_POWER)),
-    "StartInstances": Action(power.start_instances, (*_need("RegionId", "InstanceId.N"), *_POWER)),
-    "StopInstance": Action(power.stop_instance, (*_need("InstanceId"), _MODE, *_POWER)),
-    "StopInstances": Action(power.stop_instances, (*_need("RegionId", "InstanceId.N"), _MODE, *_POWER)),
-    "RebootInstance": Action(power.reboot_instance, (*_need("InstanceId"), *_POWER)),
-    "DeleteInstance": Action(power.delete_instance, (*_need("InstanceId"), *_POWER)),
-    "DeleteInstances": Action(power.delete_instances, (*_need("RegionId", "InstanceId.N"), *_POWER)),
+    "StartInstance": Action(power.start_instance, (*_need("InstanceId"), *_START)),
+    "StartInstances": Action(power.start_instances, (*_need("RegionId", "InstanceId.N"), *_START)),
+    "StopInstance": Action(power.stop_instance, (*_need("InstanceId"), *_STOP)),
+    "StopInstances": Action(power.stop_instances, (*_need("RegionId", "InstanceId.N"), *_STOP)),
+    "RebootInstance": Action(power.reboot_instance, (*_need("InstanceId"), *_flags("DryRun", "ForceStop"))),
+    "DeleteInstance": Action(power.delete_instance, (*_need("InstanceId"), *_DELETE)),
+    "DeleteInstances": Action(power.delete_instances, (*_need("RegionId", "InstanceId.N"), *_DELETE)),
     "DescribeDisks": Action(disks.describe_disks, _need("RegionId"), note="system disks"),
 }
 
@@ -75,6 +75,7 @@ _SECURITY = {
         _need("RegionId", "SecurityGroupId"),
         note="IPv4 rules are checked, kept and shown; a process node has no firewall",
     ),
+    "RevokeSecurityGroup": Action(groups.revoke_security_group, _need("RegionId", "SecurityGroupId")),
     "DescribeSecurityGroups": Action(groups.describe_security_groups, _need("RegionId")),
     "DescribeSecurityGroupAttribute": Action(
         groups.describe_security_group_attribute, _need("RegionId", "SecurityGroupId")

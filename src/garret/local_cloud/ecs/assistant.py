@@ -230,7 +230,8 @@ def _mark_running(cloud: Cloud, result: Mapping[str, Any]) -> None:
 
 
 def _end(cloud: Cloud, result: Mapping[str, Any]) -> None:
-    script = f'kill -TERM -- "-$(cat {_pid_file(result["InvokeId"])})"'.encode()
+    # Without "--", which the kill of some shells does not know before a group.
+    script = f'kill -TERM "-$(cat {_pid_file(result["InvokeId"])})"'.encode()
     try:
         cloud.driver.run(result["InstanceId"], script, 10, "root", "/root")
     except DriverError:

@@ -7,7 +7,7 @@ from garret.local_cloud.ecs import assistant, lifecycle
 
 
 def recover(cloud: Cloud) -> None:
-    """Adopt the nodes that still run, boot those that should, finish stops and deletes, end lost commands."""
+    """Adopt nodes that still run, boot those that should, finish stops and deletes, close commands that were lost."""
     for body in cloud.store.find("instance"):
         id = body["InstanceId"]
         if body["Goal"] == lifecycle.RUNNING and body["Made"]:

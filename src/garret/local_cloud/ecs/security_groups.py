@@ -10,7 +10,7 @@ from typing import Any
 from garret.local_cloud import tagging
 from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
 from garret.local_cloud.ids import new_id
-from garret.local_cloud.params import Reply, groups, has_tags, names, number, once, page, tags
+from garret.local_cloud.params import Reply, groups, has_tags, names, number, numbered, once, page, tags
 from garret.local_cloud.vpc.networks import find_vpc
 
 PROTOCOLS = ("TCP", "UDP", "ICMP", "GRE", "ALL", "ICMPV6")
@@ -56,6 +56,22 @@ def authorize_security_group(call: Call, cloud: Cloud) -> Reply:
         if len(known) + len(fresh) > RULES_LIMIT:
             raise ApiError("AuthorizationLimitExceed", f"A security group has at most {RULES_LIMIT} rules.", 403)
         cloud.store.update("security_group", id, Rules=[*known, *fresh])
+    return {}
+
+
+def revoke_security_group(call: Call, cloud: Cloud) -> Reply:
+    """Take rules away: by id, or those that say the same; a rule that is not there is fine."""
+    ids = numbered(call.params, "SecurityGroupRuleId")
+    wanted = groups(call.params, "Permissions") or ([] if ids else [dict(call.params)])
+    gone = [_rule(cloud, fields) for fields in wanted]
+    id = call.params["SecurityGroupId"]
+    with cloud.store.transaction():
+        kept = [
+            rule
+            for rule in _find(cloud, id)["Rules"]
+            if rule["SecurityGroupRuleId"] not in ids and not any(_same(rule, other) for other in gone)
+        ]
+        cloud.store.update("security_group", id, Rules=kept)
     return {}
 
 
