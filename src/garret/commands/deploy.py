@@ -110,7 +110,9 @@ def _password(caller: Caller, from_stdin: bool) -> str | None:
 
 
 def _lines(facts: dict[str, Any]) -> list[str]:
-    suffix = "" if facts["name"] == "garret" else f" --name {facts['name']}"
+    from garret.ops.deployment import flag
+
+    suffix = flag(facts["name"])
     return [
         "",
         *fields(

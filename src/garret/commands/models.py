@@ -98,7 +98,9 @@ def _lines(execution: dict[str, Any]) -> list[str]:
             "Verb": execution["verb"],
             "Status": execution["status"],
             "Bytes": progress.get("done"),
-            **{str(key).capitalize(): value for key, value in output.items()},
+            "Model": output.get("name"),
+            "Path": output.get("path"),
+            "SHA-256": output.get("sha256"),
             "Error": error.get("message"),
             "Next": error.get("hint"),
         }

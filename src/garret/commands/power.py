@@ -28,6 +28,7 @@ Example:
 @cloud_options
 def stop(caller: Caller, deployment: str | None, keep_charging: bool, name: str | None) -> int:
     """Stop the node and stop paying for it; its disk and its address stay, and are billed."""
+    from garret.ops.deployment import flag
     from garret.ops.stop import stop as act
 
     crash = caller.crash()
@@ -37,7 +38,7 @@ def stop(caller: Caller, deployment: str | None, keep_charging: bool, name: str 
     facts = act(cloud, one, caller.console, crash, economical=not keep_charging)
     lines = [
         f"{one.name} is stopped" + ("" if facts["changed"] else " already"),
-        *fields({"Billed": "; ".join(facts["billed"]) or "nothing", "Next": f"garret ops start --name {one.name}"}),
+        *fields({"Billed": "; ".join(facts["billed"]) or "nothing", "Next": f"garret ops start{flag(one.name)}"}),
     ]
     caller.console.answer(facts, lines)
     return 0

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +12,21 @@ from garret.image_bootstrap.bundle import Bundle, build_bundle
 from garret.ops import failure
 from garret.ops.cloud import DEPLOYMENT_TAG, Cloud, Stack, billed_by
 from garret.ops.crash import Crash
-from garret.ops.deployment import BUNDLE_FILE, PICTURE_FILE, Deployment, Login, new_login, node_facts, same_password
+from garret.ops.deployment import (
+    BUNDLE_FILE,
+    PICTURE_FILE,
+    Deployment,
+    Login,
+    flag,
+    new_login,
+    opened,
+    same_password,
+)
 from garret.ops.endpoint import Endpoint
 from garret.ops.plan import Place, Plan, make_plan, refuse_differences, wanted_spec
 from garret.ops.tell import Teller
 from garret.ops.wait_ready import wait_ready
-from garret.ops.watch import IN_PROGRESS, Creation, watch_until_settled
+from garret.ops.watch import IN_PROGRESS, ROLLED_BACK, Creation, watch_until_settled
 from garret.spec import DeploymentSpec, check_password
 
 SETTLE_S = 1800.0
@@ -65,12 +74,12 @@ class Deploy:
         if stack is not None and stack.status.endswith(IN_PROGRESS) and not stack.status.startswith("CREATE_IN"):
             self.tell.say(f"stack {stack.name} is {stack.status}; waiting for it to settle")
             stack = watch_until_settled(self.cloud, stack.id, self.tell, SETTLE_S)
-        if before is None and stack is not None and stack.status != "ROLLBACK_COMPLETE":
+        if before is None and stack is not None and stack.status not in ROLLED_BACK:
             raise UsageError(
                 f"{self.deployment.name} is deployed, but from another machine or home: nothing here opens its door",
                 f"garret deploy --name {self.deployment.name}-2 , or garret delete {self.deployment.name}",
             )
-        if stack is not None and stack.status == "ROLLBACK_COMPLETE":
+        if stack is not None and stack.status in ROLLED_BACK:
             self._clear_away(stack)
             stack = None
         elif stack is None and self.deployment.stack_id:
@@ -166,7 +175,7 @@ class Deploy:
         if stack is None:
             raise OperationError(
                 f"stack {self.deployment.stack_name} was deleted while it was being created",
-                f"garret deploy --name {self.deployment.name}   (makes it anew)",
+                f"garret deploy{flag(self.deployment.name)}   (makes it anew)",
             )
         events = self.cloud.stacks.events(stack_id)
         billed = billed_by(self.cloud, self.deployment.name)
@@ -220,12 +229,10 @@ class Deploy:
                 f"{self.deployment.journal.folder / 'login.json'} is gone, and the token in it",
                 f"garret delete {self.deployment.name}, then deploy again",
             )
-        outputs = self.deployment.outputs
-        endpoint, pinned = str(outputs.get("EndPoint", "")), str(node_facts(outputs).get("tls_sha256") or "")
-        if (login.endpoint, login.tls_sha256) != (endpoint, pinned):
-            login = replace(login, endpoint=endpoint, tls_sha256=pinned)
-            self.deployment.keep_login(login)
-        return login
+        known = opened(login, self.deployment.outputs)
+        if known != login:
+            self.deployment.keep_login(known)
+        return known
 
     def _refuse_stopped(self, endpoint: Endpoint) -> None:
         if endpoint.healthy():
@@ -233,7 +240,7 @@ class Deploy:
         machines = self.cloud.instances.tagged(self.deployment.name)
         if machines and all(machine.status in ("Stopped", "Stopping") for machine in machines):
             raise UsageError(
-                f"{self.deployment.name} is stopped", f"garret ops start --name {self.deployment.name}   (starts it)"
+                f"{self.deployment.name} is stopped", f"garret ops start{flag(self.deployment.name)}   (starts it)"
             )
 
     def _plan_entry(self) -> dict[str, Any]:
@@ -248,6 +255,6 @@ class Deploy:
         name = self.deployment.name
         return Interrupted(
             f"interrupted; what has begun for {name} goes on in the cloud",
-            f"garret deploy --name {name}   (goes on), or garret delete {name}   (takes it down)",
+            f"garret deploy{flag(name)}   (goes on), or garret delete {name}   (takes it down)",
             billed="what there is of it by now: garret status",
         )

@@ -6,7 +6,7 @@ import json
 import secrets
 import string
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +145,17 @@ def generate_password() -> str:
         kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits)
         if all(any(character in kind for character in password) for kind in kinds):
             return password
+
+
+def opened(login: Login, outputs: Mapping[str, Any]) -> Login:
+    """The login with what the stack says of the service: where it is, and the certificate to expect there."""
+    pinned = str(node_facts(outputs).get("tls_sha256") or "")
+    return replace(login, endpoint=str(outputs.get("EndPoint") or ""), tls_sha256=pinned)
+
+
+def flag(name: str) -> str:
+    """What a command needs said to mean this deployment: nothing, for the one with the usual name."""
+    return "" if name == DEFAULT_NAME else f" --name {name}"
 
 
 def node_facts(outputs: Mapping[str, Any]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 from garret.errors import Interrupted, NodeFailed, UsageError
 from garret.ops.cloud import Cloud, CommandResult
-from garret.ops.deployment import Deployment
+from garret.ops.deployment import Deployment, flag
 from garret.ops.power import machine_of
 from garret.ops.tell import Teller
 
@@ -40,7 +40,7 @@ class Node:
         if machine.status != "Running":
             raise UsageError(
                 f"{deployment.name} is {machine.status.lower()}; its node cannot be asked",
-                f"garret ops start --name {deployment.name}",
+                f"garret ops start{flag(deployment.name)}",
             )
         return cls(cloud, deployment, machine.id)
 
@@ -82,7 +82,7 @@ class Node:
         except KeyboardInterrupt:
             raise Interrupted(
                 f"stopped looking; execution {identifier} goes on on the node",
-                f"garret ops executions show {identifier} --name {self.deployment.name}",
+                f"garret ops executions show {identifier}{flag(self.deployment.name)}",
             ) from None
         if execution["status"] != "Success":
             raise _failed(execution)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from garret.errors import BootstrapFailed, OperationError, StackFailed
 from garret.ops.cloud import Billed, StackEvent
+from garret.ops.deployment import flag
 from garret.ops.watch import PARTS
 
 _STEP = re.compile(r"(?:^|[\s:])(ensure_\w+|first stage): (.*)", re.DOTALL)
@@ -41,14 +42,14 @@ def _bootstrap(name: str, step: str, text: str, billed: Sequence[Billed]) -> Boo
     hint = _again(name, billed)
     if "already in use" in reason:
         reason = reason.replace(", or choose another --service-port", "")
-        hint = f"garret deploy --name {name} --port N   (with a port that is free)"
+        hint = f"garret deploy{flag(name)} --port N   (with a port that is free)"
     tail = "\n".join(log.strip().splitlines()[-LOG_LINES:])
     return BootstrapFailed(step, reason, hint, log_tail=tail, billed=billed_text(billed))
 
 
 def _hint(name: str, reason: str, billed: Sequence[Billed]) -> str:
     if any(code in reason for code in _CAPACITY):
-        return f"another zone or type: garret deploy --name {name} --zone … or --instance-type …"
+        return f"another zone or type: garret deploy{flag(name)} --zone … or --instance-type …"
     if any(code in reason for code in _QUOTA):
         return "raise the quota in the cloud's Quota Center, or choose a smaller --instance-type"
     if any(code in reason for code in _MONEY):
@@ -58,5 +59,5 @@ def _hint(name: str, reason: str, billed: Sequence[Billed]) -> str:
 
 def _again(name: str, billed: Sequence[Billed]) -> str:
     if billed:
-        return f"garret delete {name}   (ends the bill), then garret deploy --name {name}"
-    return f"garret deploy --name {name}   (tries anew)"
+        return f"garret delete {name}   (ends the bill), then garret deploy{flag(name)}"
+    return f"garret deploy{flag(name)}   (tries anew)"

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from garret.errors import NotReady, UsageError
-from garret.ops.deployment import Deployment
+from garret.ops.deployment import Deployment, flag
 from garret.ops.endpoint import Endpoint
 from garret.ops.journal import write_atomic
 
@@ -24,7 +24,7 @@ def endpoint_of(deployment: Deployment) -> Endpoint:
     login = deployment.login
     if login is None or not login.endpoint:
         raise UsageError(
-            f"{deployment.name} has no endpoint that this machine knows", f"garret deploy --name {deployment.name}"
+            f"{deployment.name} has no endpoint that this machine knows", f"garret deploy{flag(deployment.name)}"
         )
     return Endpoint(login.endpoint, login.token, login.tls_sha256)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from garret.errors import NotReady, UsageError
 from garret.ops.cloud import Cloud, Instance
-from garret.ops.deployment import Deployment
+from garret.ops.deployment import Deployment, flag
 
 POWER_S = 600.0
 
@@ -19,7 +19,7 @@ def machine_of(cloud: Cloud, deployment: Deployment) -> Instance:
     if not machines:
         raise UsageError(
             f"{deployment.name} has no machine in {cloud.region}",
-            f"garret status {deployment.name}; to make one: garret deploy --name {deployment.name}",
+            f"garret status {deployment.name}; to make one: garret deploy{flag(deployment.name)}",
         )
     return machines[0]
 

@@ -8,7 +8,7 @@ from typing import Any
 from garret.errors import CloudError, OperationError
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
-from garret.ops.deployment import PICTURE_FILE, Deployment
+from garret.ops.deployment import PICTURE_FILE, Deployment, flag
 from garret.ops.endpoint import Endpoint
 from garret.ops.power import machine_of, wait_for_status
 from garret.ops.tell import Teller
@@ -27,7 +27,7 @@ def start(
         if login is None or not login.endpoint:
             raise OperationError(
                 f"this machine has no token for {deployment.name}",
-                f"finish it first: garret deploy --name {deployment.name}",
+                f"finish it first: garret deploy{flag(deployment.name)}",
             )
         machine = machine_of(cloud, deployment)
         changed = machine.status != "Running"

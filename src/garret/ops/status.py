@@ -8,9 +8,9 @@ from typing import Any
 
 from garret.errors import OperationError
 from garret.ops.cloud import Cloud, Instance, Stack
-from garret.ops.deployment import Deployment, Login
+from garret.ops.deployment import Deployment, Login, flag, opened
 from garret.ops.endpoint import Endpoint
-from garret.ops.watch import IN_PROGRESS
+from garret.ops.watch import IN_PROGRESS, ROLLED_BACK
 
 HEALTH_TIMEOUT_S = 3.0
 MOVING = {"Pending": "starting", "Starting": "starting", "Stopping": "stopping", "Stopped": "stopped"}
@@ -64,18 +64,19 @@ def status(
         return _unfinished(deployment.name, stack, known)
     known["endpoint"] = str(stack.outputs.get("EndPoint") or "")
     known["instance_id"] = str(stack.outputs.get("InstanceId") or "")
+    login = opened(login, stack.outputs) if login else None
     return _complete(cloud, deployment, login, known, probe)
 
 
 def _without_stack(deployment: Deployment, known: dict[str, Any]) -> Status:
     name = deployment.name
     if deployment.plan is None:
-        return Status(**known, state="absent", why="there is no such deployment", next=f"garret deploy --name {name}")
+        return Status(**known, state="absent", why="there is no such deployment", next=f"garret deploy{flag(name)}")
     if deployment.stack_id:
         why = "its stack was deleted by someone else; nothing of it is left but our notes"
-        return Status(**known, state="absent", why=why, next=f"garret deploy --name {name}   (makes it anew)")
+        return Status(**known, state="absent", why=why, next=f"garret deploy{flag(name)}   (makes it anew)")
     why = "deploy was cut off before the cloud had a stack; nothing is billed"
-    return Status(**known, state="creating", why=why, next=f"garret deploy --name {name}   (goes on)")
+    return Status(**known, state="creating", why=why, next=f"garret deploy{flag(name)}   (goes on)")
 
 
 def _unfinished(name: str, stack: Stack, known: dict[str, Any]) -> Status:
@@ -86,10 +87,10 @@ def _unfinished(name: str, stack: Stack, known: dict[str, Any]) -> Status:
         )
     if stack.status == "CREATE_IN_PROGRESS":
         why = "the stack is being created"
-        return Status(**known, state="creating", why=why, next=f"garret deploy --name {name}   (goes on, and waits)")
+        return Status(**known, state="creating", why=why, next=f"garret deploy{flag(name)}   (goes on, and waits)")
     if stack.status.endswith(IN_PROGRESS):
         return Status(**known, state="failed", why=f"{stack.status}: {stack.reason}", next="garret status")
-    again = f"garret deploy --name {name}   (tries anew)" if stack.status == "ROLLBACK_COMPLETE" else delete
+    again = f"garret deploy{flag(name)}   (tries anew)" if stack.status in ROLLED_BACK else delete
     return Status(**known, state="failed", why=f"{stack.status}: {_first_line(stack.reason)}", next=again)
 
 
@@ -123,11 +124,11 @@ def _running(
         return Status(**known, state="unreachable", why=error.message, next=error.hint)
     if not answers:
         why = f"the machine runs, and nothing answers at {known['endpoint']}"
-        return Status(**known, state="unreachable", why=why, next=f"garret deploy --name {name}   (waits for it)")
+        return Status(**known, state="unreachable", why=why, next=f"garret deploy{flag(name)}   (waits for it)")
     if not deployment.journal.last("ready"):
         why = "the service answers; deploy was cut off before it made its first picture"
-        return Status(**known, state="running", why=why, next=f"garret deploy --name {name}")
-    return Status(**known, state="running", why="the service answers", next=f"garret ops stop --name {name}")
+        return Status(**known, state="running", why=why, next=f"garret deploy{flag(name)}")
+    return Status(**known, state="running", why="the service answers", next=f"garret ops stop{flag(name)}")
 
 
 def _not_running(name: str, instance: Instance, known: dict[str, Any]) -> Status:
@@ -136,7 +137,7 @@ def _not_running(name: str, instance: Instance, known: dict[str, Any]) -> Status
     if state == "stopped":
         free = instance.stopped_mode == "StopCharging"
         why = "the machine is stopped and not billed; disk and address are" if free else "stopped, and still billed"
-    return Status(**known, state=state, why=why, next=f"garret ops start --name {name}" if state == "stopped" else "")
+    return Status(**known, state=state, why=why, next=f"garret ops start{flag(name)}" if state == "stopped" else "")
 
 
 def _first_line(text: str) -> str:

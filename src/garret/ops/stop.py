@@ -7,7 +7,7 @@ from typing import Any
 from garret.errors import OperationError
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
-from garret.ops.deployment import Deployment
+from garret.ops.deployment import Deployment, flag
 from garret.ops.failure import billed_text
 from garret.ops.power import machine_of, wait_for_status
 from garret.ops.tell import Teller
@@ -45,7 +45,7 @@ def _result(
         how = "the cloud goes on charging for it" if changed else "it was stopped earlier, with charging kept"
         raise OperationError(
             f"machine {machine.id} is stopped, but {how} (StoppedMode {machine.stopped_mode or 'unknown'})",
-            f"garret ops start --name {deployment.name}, then garret ops stop; or garret delete {deployment.name}",
+            f"garret ops start{flag(deployment.name)}, then garret ops stop; or garret delete {deployment.name}",
             billed=f"machine {machine.id}; {billed_text(billed)}",
         )
     return {

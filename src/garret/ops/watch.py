@@ -9,11 +9,14 @@ from garret.errors import CloudError, NodeFailed, NotReady
 from garret.image_bootstrap.bundle import Bundle
 from garret.ops.cloud import Cloud, Stack, StackEvent
 from garret.ops.deliver import deliver, is_too_early
+from garret.ops.deployment import flag
 from garret.ops.node_journal import NodeJournal
 from garret.ops.tell import Teller
 
 IN_PROGRESS = "_IN_PROGRESS"
 STACK_KIND = "ALIYUN::ROS::Stack"
+ROLLED_BACK = ("ROLLBACK_COMPLETE", "CREATE_ROLLBACK_COMPLETE")
+"""A creation failed, and the cloud has taken everything down again."""
 JOURNAL_EVERY_S = {"aliyun": 5.0, "local": 0.6}
 # What a person calls the parts of the template.
 PARTS = {
@@ -63,7 +66,7 @@ class Creation:
             clock.sleep(self.cloud.poll_s)
         raise NotReady(
             f"the stack of {self.name} is still being created after {deadline_s:.0f} s",
-            f"garret deploy --name {self.name}   (goes on waiting)",
+            f"garret deploy{flag(self.name)}   (goes on waiting)",
         )
 
     def _help_along(self, node: NodeJournal) -> None:
