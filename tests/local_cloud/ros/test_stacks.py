@@ -130,11 +130,10 @@ REFUSED: list[tuple[dict[str, Any], dict[str, Any], str, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("resources", "fields", "code", "part"), REFUSED, ids=range(len(REFUSED)))
-def test_refused(
-    house: House, ros: Ros, resources: dict[str, Any], fields: dict[str, Any], code: str, part: str
-) -> None:
+@pytest.mark.parametrize("case", REFUSED, ids=range(len(REFUSED)))
+def test_refused(house: House, ros: Ros, case: tuple[dict[str, Any], dict[str, Any], str, str]) -> None:
     """What cannot become a stack is refused at once, by name, and leaves nothing behind."""
+    resources, fields, code, part = case
     with pytest.raises(TeaException) as caught:
         ros.create(template(resources), **fields)
     assert code_of(caught.value) == code

@@ -101,7 +101,9 @@ def run_graph(cloud: Cloud, graph: Graph, step: Callable[[str], None], halt: Hal
                 ended.add(node)
             wake_of(cloud).everybody()
 
+    wake = wake_of(cloud)
     while True:
+        ticket = wake.ticket()
         with lock:
             startable = [] if halt.on else ready(graph, finished, started)
             started.update(startable)
@@ -113,7 +115,7 @@ def run_graph(cloud: Cloud, graph: Graph, step: Callable[[str], None], halt: Hal
                 raise ServerGoesDownError
         if not startable and not under_way:
             return
-        wake_of(cloud).wait(TICK_S)
+        wake.wait(TICK_S, ticket)
 
 
 def guarded(node: str, step: Callable[[str], None], halt: Halt) -> bool:

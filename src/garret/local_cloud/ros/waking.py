@@ -12,16 +12,24 @@ class Wake:
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
+        self._count = 0
 
     def everybody(self) -> None:
         """Something happened."""
         with self._condition:
+            self._count += 1
             self._condition.notify_all()
 
-    def wait(self, seconds: float) -> None:
-        """Sleeps until something happens, at most `seconds`."""
+    def ticket(self) -> int:
+        """Taken before looking, it lets `wait` notice what happens between the look and the sleep."""
         with self._condition:
-            self._condition.wait(seconds)
+            return self._count
+
+    def wait(self, seconds: float, ticket: int | None = None) -> None:
+        """Sleeps until something happens (or did since the ticket), at most `seconds`."""
+        with self._condition:
+            since = self._count if ticket is None else ticket
+            self._condition.wait_for(lambda: self._count != since, seconds)
 
 
 def wake_of(cloud: Cloud) -> Wake:

@@ -16,13 +16,12 @@ _RULE = {
     "SourcePortRange": Property(),
 }
 _INGRESS = {**_RULE, "SourceCidrIp": Property(), "Ipv6SourceCidrIp": Property(), "SourceGroupId": Property()}
-_EGRESS = {**_RULE, "DestCidrIp": Property(), "Ipv6DestCidrIp": Property(), "DestGroupId": Property()}
 
 
-def authorize(work: Work, action: str, group_id: str, rule: dict[str, Any]) -> None:
+def authorize(work: Work, group_id: str, rule: dict[str, Any]) -> None:
     """Adds one rule; one that is there already is no failure."""
     try:
-        work.call("Ecs", action, SecurityGroupId=group_id, Permissions=[rule])
+        work.call("Ecs", "AuthorizeSecurityGroup", SecurityGroupId=group_id, Permissions=[rule])
     except ApiError as problem:
         if "Duplicate" not in problem.code:
             raise
@@ -40,21 +39,18 @@ class SecurityGroup(ResourceType):
         "SecurityGroupType": Property(allowed=("normal", "enterprise")),
         "ResourceGroupId": Property(),
         "SecurityGroupIngress": Property("list", items=Property("map", keys=_INGRESS)),
-        "SecurityGroupEgress": Property("list", items=Property("map", keys=_EGRESS)),
         "Tags": TAGS,
     }
 
     def create(self, work: Work) -> str:
         """Makes the group, then adds the rules in the template's order."""
-        lists = ("SecurityGroupIngress", "SecurityGroupEgress", "Tags")
+        lists = ("SecurityGroupIngress", "Tags")
         asked = {key: work.properties.get(key) for key in self.properties if key not in lists}
         reply = work.call("Ecs", "CreateSecurityGroup", ClientToken=work.token, Tag=work.tag_list(), **asked)
         group_id = str(reply["SecurityGroupId"])
         work.made(group_id)
         for rule in work.properties.get("SecurityGroupIngress") or []:
-            authorize(work, "AuthorizeSecurityGroup", group_id, rule)
-        for rule in work.properties.get("SecurityGroupEgress") or []:
-            authorize(work, "AuthorizeSecurityGroupEgress", group_id, rule)
+            authorize(work, group_id, rule)
         return group_id
 
     def read(self, work: Work) -> dict[str, Any]:
@@ -77,7 +73,7 @@ class SecurityGroupIngress(ResourceType):
     def create(self, work: Work) -> str:
         """Adds the rule to the group."""
         group_id = str(work.properties["SecurityGroupId"])
-        authorize(work, "AuthorizeSecurityGroup", group_id, self._rule(work))
+        authorize(work, group_id, self._rule(work))
         return f"{group_id}:{work.token}"
 
     def _rule(self, work: Work) -> dict[str, Any]:
