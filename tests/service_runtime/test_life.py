@@ -140,6 +140,17 @@ def test_a_caller_who_leaves_takes_the_job_along(tmp_path: Path) -> None:
         assert time.monotonic() - began < 6.5
 
 
+def test_every_worker_gets_work(tmp_path: Path) -> None:
+    """Two workers make two pictures of different sizes in the time of one."""
+    with serving(fake_settings(tmp_path, fake_seconds=1.0, workers=2)) as service:
+        wait(lambda: service.call("GET", "/healthz").json["workers"] == 2, 10, "both workers")
+        began = time.monotonic()
+        with ThreadPoolExecutor(2) as callers:
+            answers = list(callers.map(lambda side: service.txt2img(width=side), (64, 128)))
+        assert [answer.status for answer in answers] == [200, 200]
+        assert 1.0 <= time.monotonic() - began < 1.8
+
+
 def test_a_job_can_be_cancelled_and_interrupted(tmp_path: Path) -> None:
     """By its id, and by A1111's route; the caller gets 409."""
     with serving(fake_settings(tmp_path, fake_seconds=20.0)) as service, ThreadPoolExecutor(1) as callers:

@@ -91,6 +91,7 @@ def test_a_file_is_listed_where_it_lies(models: Models, tmp_path: Path) -> None:
         ("Stable-diffusion", "broken.safetensors", b"<html>"),
         ("Stable-diffusion", ".half.safetensors.part", b"x"),
         ("Stable-diffusion", "old.ckpt", b"\x80\x02"),
+        ("Stable-diffusion", "\udcff.safetensors", b"<html>"),
         ("ControlNet", "canny.safetensors", safetensors_bytes({"weight": (1,)})),
     ):
         (root / folder).mkdir(exist_ok=True, parents=True)

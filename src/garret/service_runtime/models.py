@@ -142,19 +142,18 @@ class Models:
                 self._hashes.put(model.path, model.size, model.modified_ns, digest)
 
     def _paths(self) -> list[tuple[str, Path]]:
-        folders = {folder: kind for kind, folder in FOLDERS.items()}
-        found = []
-        for folder in sorted(self._root.iterdir()) if self._root.is_dir() else []:
-            if not folder.is_dir() or folder.name.startswith("."):
-                continue
-            kind = folders.get(folder.name, "other")
-            for path in sorted((*folder.glob("*"), *folder.glob("*/*"))):
-                is_file = (
-                    path.suffix.lower() == SUFFIX and path.is_file() and not (path.parent / "model_index.json").exists()
-                )
-                if not path.name.startswith(".") and (is_file or (path / "model_index.json").is_file()):
-                    found.append((kind, path))
-        return found
+        types = {folder: kind for kind, folder in FOLDERS.items()}
+        try:
+            return [
+                (types.get(folder.name, "other"), path)
+                for folder in sorted(self._root.iterdir())
+                if folder.is_dir() and not folder.name.startswith(".")
+                for path in sorted((*folder.glob("*"), *folder.glob("*/*")))
+                if _is_model(path)
+            ]
+        except OSError:
+            # No folder so far, or one that this user may not read: no models.
+            return []
 
     def _model(self, kind: str, path: Path) -> Model | None:
         try:
@@ -180,6 +179,19 @@ class Models:
         family = family_of(header)
         side = native_size(find_configuration(header, self._config_dir)) if family == SDXL else 1024
         return Model(name, kind, path, size, modified_ns, family, native_size=side)
+
+
+def _is_model(path: Path) -> bool:
+    """Say whether a path is a safetensors file of its own or a diffusers folder, under a name that can be shown."""
+    try:
+        path.name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    if path.name.startswith("."):
+        return False
+    if path.suffix.lower() == SUFFIX and path.is_file():
+        return not (path.parent / "model_index.json").exists()
+    return (path / "model_index.json").is_file()
 
 
 def sha256_of(path: Path) -> str:
