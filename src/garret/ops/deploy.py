@@ -23,7 +23,7 @@ from garret.ops.deployment import (
     same_password,
 )
 from garret.ops.endpoint import Endpoint
-from garret.ops.plan import Place, Plan, make_plan, refuse_differences, wanted_spec
+from garret.ops.plan import Place, Plan, check_region, make_plan, refuse_differences, wanted_spec
 from garret.ops.tell import Teller
 from garret.ops.wait_ready import wait_ready
 from garret.ops.watch import IN_PROGRESS, ROLLED_BACK, Creation, watch_until_settled
@@ -70,6 +70,8 @@ class Deploy:
         spec = wanted_spec(self.cloud.kind, self.deployment.name, self.wish.region, self.wish.said, before)
         if before is not None and before.region != spec.region:
             refuse_differences(before, spec)
+        if before is None:
+            check_region(spec.region, self.cloud.catalog)
         stack = self._own_stack()
         if stack is not None and stack.status.endswith(IN_PROGRESS) and not stack.status.startswith("CREATE_IN"):
             self.tell.say(f"stack {stack.name} is {stack.status}; waiting for it to settle")
@@ -256,5 +258,5 @@ class Deploy:
         return Interrupted(
             f"interrupted; what has begun for {name} goes on in the cloud",
             f"garret deploy{flag(name)}   (goes on), or garret delete {name}   (takes it down)",
-            billed="what there is of it by now: garret status",
+            billed="machine, disk and address, each from when it exists",
         )

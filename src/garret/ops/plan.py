@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any
 
 from garret.errors import OperationError, SettingsError, SpecError, UsageError
@@ -108,18 +109,27 @@ def refuse_differences(deployed: DeploymentSpec, wanted: DeploymentSpec) -> None
         )
 
 
-def find_place(spec: DeploymentSpec, catalog: Catalog) -> Place:
-    """Ask the catalogue whether the region, the type and the zone exist, and for the image.
+def check_region(region: str, catalog: Catalog) -> None:
+    """Ask the catalogue whether there is such a region: asked of one that does not exist, nothing else answers.
 
     Raises:
         SettingsError: no such region; names those there are.
-        SpecError: the region does not sell the type, or the zone does not; names what it sells.
     """
     regions = catalog.regions()
-    if spec.region not in regions:
+    if region not in regions:
+        near = next(iter(get_close_matches(region, regions, 1)), "cn-hangzhou")
         raise SettingsError(
-            f"region: there is no region {spec.region!r}; regions are: {', '.join(regions)}", "--region cn-hangzhou"
+            f"region: there is no region {region!r}; regions are: {', '.join(regions)}", f"--region {near}"
         )
+
+
+def find_place(spec: DeploymentSpec, catalog: Catalog) -> Place:
+    """Ask the catalogue whether the region sells the type, and where, and for the image.
+
+    Raises:
+        SpecError: the region does not sell the type, or the zone does not; names what it sells.
+        OperationError: it is sold out.
+    """
     zones = _zones(spec, catalog.stock(FAMILY))
     image = spec.image_id or catalog.newest_image(IMAGE_FAMILY)
     if not image:
@@ -133,7 +143,8 @@ def _zones(spec: DeploymentSpec, stock: Mapping[str, list[str]]) -> list[str]:
     """Zones that can take the machine, the best first."""
     if spec.instance_type not in stock:
         sold = ", ".join(sorted(stock)) or "none"
-        hint = f"--instance-type {min(stock)}" if stock else "another region, for example --region cn-hangzhou"
+        near = next(iter(get_close_matches(spec.instance_type, stock, 1)), "") or min(stock, default="")
+        hint = f"--instance-type {near}" if near else "another region, for example --region cn-hangzhou"
         raise SpecError(
             "instance_type", f"{spec.region} does not sell {spec.instance_type!r}; gn7i types there: {sold}", hint
         )
