@@ -9,6 +9,7 @@ import fcntl
 import http.client
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -209,6 +210,13 @@ def _count_instances(place: Home) -> int:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    # Below the ports that systems hand to outgoing connections: it must be free again after a restart, since the
+    # nodes keep it in their stack's address.
+    for port in random.sample(range(21000, 32000), 100):
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise OperationError("no free port between 21000 and 32000 on 127.0.0.1", "Type `garret local up --port PORT`.")

@@ -17,6 +17,8 @@ Body = dict[str, Any]
 
 _CALL = ("at", "product", "action", "access", "code", "request_id", "seconds")
 
+CALLS_KEPT = 10_000
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS things (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -43,6 +45,8 @@ class Store:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(_SCHEMA)
+        last = "SELECT max(number) FROM calls"
+        self._connection.execute(f"DELETE FROM calls WHERE number <= ({last}) - ?", (CALLS_KEPT,))  # noqa: S608 - ours
 
     def close(self) -> None:
         """Close the file; the store is not usable afterwards."""

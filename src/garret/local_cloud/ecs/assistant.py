@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import time
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
@@ -48,9 +49,7 @@ def describe_cloud_assistant_status(call: Call, cloud: Cloud) -> Reply:
 def run_command(call: Call, cloud: Cloud) -> Reply:
     """Run a shell script on instances; the results come later."""
     reply = once(call, cloud, lambda: _run(call, cloud))
-    # Most commands end within a moment: waiting for it spares the caller a round of polling.
-    for id in numbered(call.params, "InstanceId"):
-        cloud.background.join(SHORT_WAIT_S, _thread(reply["InvokeId"], id))
+    wait_short(call, cloud, reply["InvokeId"])
     return reply
 
 
@@ -138,9 +137,11 @@ def results_of(cloud: Cloud, invoke_id: str) -> list[dict[str, Any]]:
     return cloud.store.find("invocation_result", InvokeId=invoke_id)
 
 
-def wait_short(cloud: Cloud, invoke_id: str, instance_id: str) -> None:
-    """Wait a moment for a result that comes at once."""
-    cloud.background.join(SHORT_WAIT_S, _thread(invoke_id, instance_id))
+def wait_short(call: Call, cloud: Cloud, invoke_id: str) -> None:
+    """Wait a moment: most results come at once, and this spares the caller a round of polling."""
+    deadline = time.monotonic() + SHORT_WAIT_S
+    for id in numbered(call.params, "InstanceId"):
+        cloud.background.join(deadline - time.monotonic(), _thread(invoke_id, id))
 
 
 def _run(call: Call, cloud: Cloud) -> Reply:

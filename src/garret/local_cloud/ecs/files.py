@@ -12,7 +12,7 @@ from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.ecs import assistant
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.nodes.driver import DriverError, FileThere
-from garret.local_cloud.params import Reply, flag, number, numbered, once, page
+from garret.local_cloud.params import Reply, flag, number, once, page
 
 CONTENT_LIMIT = 32 * 1024  # bytes in Base64
 INSTANCES_LIMIT = 50
@@ -22,8 +22,7 @@ TEXT_LIMIT = 255
 def send_file(call: Call, cloud: Cloud) -> Reply:
     """Put a file onto instances; the results come later."""
     reply = once(call, cloud, lambda: _send(call, cloud))
-    for id in numbered(call.params, "InstanceId"):
-        assistant.wait_short(cloud, reply["InvokeId"], id)
+    assistant.wait_short(call, cloud, reply["InvokeId"])
     return reply
 
 

@@ -14,6 +14,7 @@ from garret.local_cloud.core import ApiError, Cloud
 from garret.local_cloud.nodes.driver import DriverError, NodeRequest
 
 RUNNING, STOPPED, DELETED = "Running", "Stopped", "Deleted"
+RETRY_S = 2.0
 
 
 def find_instance(cloud: Cloud, id: str) -> dict[str, Any]:
@@ -38,10 +39,11 @@ def settle(cloud: Cloud, id: str) -> None:
         try:
             if not _step(cloud, body):
                 return
-        except DriverError as error:
+        except (DriverError, OSError) as error:
             sys.stderr.write(f"{id}: {error}\n")
             if body["Goal"] == DELETED:
-                return  # stays in sight; the next start of the server tries again
+                cloud.background.wait(RETRY_S)  # it stays in sight until it is really gone
+                continue
             cloud.store.update("instance", id, Goal=STOPPED, Status=STOPPED, Trouble=str(error))
             return
 
