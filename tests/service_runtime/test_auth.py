@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,19 @@ def test_guessing_is_slowed_down_and_a_known_login_is_not() -> None:
             await door.caller(basic(LOGIN, "another"), "a")
 
     asyncio.run(story())
+
+
+def test_many_addresses_do_not_fill_the_memory_nor_free_a_busy_guesser() -> None:
+    """The address silent for longest is forgotten first."""
+    throttle = Throttle(lambda: 0.0, addresses=3)
+    for _ in range(FAILURES_ALLOWED):
+        for address in ("guesser", "a", "b"):
+            throttle.fail(address)
+    throttle.fail("guesser")
+    throttle.fail("c")
+    for address, refused in (("guesser", True), ("a", False), ("b", True)):
+        with pytest.raises(Busy) if refused else nullcontext():
+            throttle.check(address)
 
 
 def test_the_right_password_of_another_login_does_not_open() -> None:

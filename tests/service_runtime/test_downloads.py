@@ -160,8 +160,9 @@ REFUSED: dict[str, tuple[Reply, str]] = {
     "html-type": (answer(200, PAGE, Content_Type="text/html; charset=utf-8"), "HTML"),
     "html-body": (answer(200, PAGE, Content_Type="application/octet-stream"), "HTML"),
     "json": (answer(200, b'{"error": "early access"}'), "JSON"),
-    "pickle": (answer(200, b"\x80\x02}q\x00."), "pickle"),
-    "zip": (answer(200, b"PK\x03\x04" + b"\0" * 60), "zip"),
+    # Announced as gigabytes: known for what they are by their first bytes, not after the last.
+    "pickle": (answer(200, b"\x80\x02}q\x00.", Content_Length="5000000"), "pickle"),
+    "zip": (answer(200, b"PK\x03\x04" + b"\0" * 60, Content_Length="5000000"), "zip"),
     "empty": (answer(200, b""), "0 bytes"),
     "short": (answer(200, CONTENT[:-1]), "not whole"),
     "junk": (answer(200, b"\xff" * 100), "no safetensors"),
@@ -240,11 +241,17 @@ def test_another_file_of_the_name_is_never_overwritten(shelf: Shelf, folder: Pat
     assert fetch(shelf, folder, sha256=DIGEST).bytes_fetched == 0
     assert len(shelf.asked) == asked
     assert fetch(shelf, folder).bytes_fetched == 0
+    with pytest.raises(DownloadError, match="another file"):
+        download(Wanted(shelf.url + "?version=2", folder, "model"), LOCAL)
     shelf.etag = '"two"'
     for sha256 in ("", "1" * 64):
         with pytest.raises(DownloadError, match="another file"):
             fetch(shelf, folder, sha256=sha256)
     assert (folder / "model.safetensors").read_bytes() == CONTENT
+    shelf.etag = '"one"'
+    (folder / "model.safetensors").write_bytes(CONTENT + b"!")
+    with pytest.raises(DownloadError, match="another file"):
+        fetch(shelf, folder)
 
 
 def test_a_cancel_is_heard_and_leaves_nothing(shelf: Shelf, folder: Path) -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from garret.service_runtime.jobs import JobStore
 from garret.service_runtime.passwords import hash_password
 from garret.service_runtime.png import SIGNATURE
+from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.settings import ServiceSettings
 from tests.service_runtime.living import Answer, Service, certificate, fake_settings, free_port, launch, serving, wait
 
@@ -123,6 +127,31 @@ def test_an_accepted_job_survives_the_death_of_the_service(tmp_path: Path) -> No
         assert not list((settings.state_dir / "pictures").glob("*.part"))
 
 
+def test_what_cannot_be_taken_up_again_is_told(tmp_path: Path) -> None:
+    """A job that was running at three ends of the service, and one whose model has gone; old pictures are swept."""
+    settings = fake_settings(tmp_path, keep_finished_s=3600)
+    pictures = settings.state_dir / "pictures"
+    pictures.mkdir(parents=True)
+    store = JobStore(settings.state_dir / "jobs.sqlite")
+    for name, model in (("deadly", "tiny"), ("orphan", "gone"), ("good", "tiny"), ("old", "tiny")):
+        store.add(name, "local", ImageRequest(model, name, 64, 64, 1, 1.0, 1))
+    for _ in range(3):
+        store.start("deadly")
+    store.finish("old", ("old-00.png",))
+    store.close()
+    with closing(sqlite3.connect(settings.state_dir / "jobs.sqlite")) as database, database:
+        database.execute("UPDATE jobs SET ended_at = 1 WHERE id = 'old'")
+    for name in ("old-00.png", "good-00.png.part"):
+        (pictures / name).touch()
+    with serving(settings) as service:
+        wait(lambda: service.call("GET", "/jobs/good").json["state"] == "Success", 10, "the good one")
+        deadly, orphan = (service.call("GET", f"/jobs/{name}").json for name in ("deadly", "orphan"))
+        assert (deadly["state"], deadly["error"]["error"]) == ("Failed", "Unavailable")
+        assert (orphan["state"], orphan["error"]["error"]) == ("Failed", "NotFound")
+        assert service.call("GET", "/jobs/old").status == 404
+        wait(lambda: [path.name for path in pictures.iterdir()] == ["good-00.png"], 5, "only the good one's picture")
+
+
 def test_a_caller_who_leaves_takes_the_job_along(tmp_path: Path) -> None:
     """What has not begun never is; what runs stops at the next step; somebody else's is made."""
     with serving(fake_settings(tmp_path, fake_seconds=4.0)) as service:
@@ -186,7 +215,6 @@ def test_a_full_disk_is_answered_before_anything_is_begun(tmp_path: Path) -> Non
     import asyncio
 
     from garret.service_runtime.errors import InsufficientStorage
-    from garret.service_runtime.request import ImageRequest
     from garret.service_runtime.service import Service as Inside
 
     async def story() -> None:

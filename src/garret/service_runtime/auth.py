@@ -27,8 +27,9 @@ _ADDRESSES = 10_000
 class Throttle:
     """Counts failed logins per address over a minute."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic, addresses: int = _ADDRESSES) -> None:
         self._clock = clock
+        self._addresses = addresses
         self._failures: dict[str, deque[float]] = {}
 
     def check(self, address: str) -> None:
@@ -45,9 +46,12 @@ class Throttle:
 
     def fail(self, address: str) -> None:
         """Note a failed login."""
-        if len(self._failures) >= _ADDRESSES:
-            self._failures.clear()
-        self._failures.setdefault(address, deque(maxlen=FAILURES_ALLOWED)).append(self._clock())
+        # Taken out and put in again, so that the address silent for longest is first, and goes when there are too many.
+        failures = self._failures.pop(address, None) or deque(maxlen=FAILURES_ALLOWED)
+        while len(self._failures) >= self._addresses:
+            del self._failures[next(iter(self._failures))]
+        failures.append(self._clock())
+        self._failures[address] = failures
 
 
 class Authenticator:
