@@ -2,29 +2,19 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Mapping
 from typing import Any
 
 from garret.local_cloud import prices, tagging
 from garret.local_cloud.clock import minute_stamp
-from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
-from garret.local_cloud.ecs import catalog, lifecycle
-from garret.local_cloud.ecs.images import IMAGES, Image, find_image
-from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY, GPU_SPEC, INSTANCE_TYPES
+from garret.local_cloud.core import ApiError, Call, Cloud, missing
+from garret.local_cloud.ecs import catalog, lifecycle, orders
+from garret.local_cloud.ecs.images import IMAGES, Image
+from garret.local_cloud.ecs.instance_types import FAMILY, GPU_SPEC, INSTANCE_TYPES
 from garret.local_cloud.ids import new_id
-from garret.local_cloud.params import Reply, dry_run, flag, groups, has_tags, names, number, numbered, once, page, tags
-from garret.local_cloud.vpc.switches import find_vswitch, free_addresses
+from garret.local_cloud.params import Reply, dry_run, flag, has_tags, names, number, numbered, once, page, tags
+from garret.local_cloud.vpc.switches import free_addresses
 
-USER_DATA_LIMIT = 32 * 1024  # bytes before Base64
-DISK_LIMIT_GIB = 32768
-_REFUSED = {
-    "LaunchTemplateId": "launch templates",
-    "LaunchTemplateName": "launch templates",
-    "DedicatedHostId": "dedicated hosts",
-    "NetworkInterface.1.NetworkInterfaceId": "network interfaces made elsewhere",
-}
 _SHOWN = (
     "InstanceId",
     "RegionId",
@@ -77,16 +67,16 @@ def describe_user_data(call: Call, cloud: Cloud) -> Reply:
 def _run(call: Call, cloud: Cloud) -> Reply:
     params = call.params
     amount = number(params, "Amount", 1, 1, 100)
-    _refuse_unknown(params)
+    orders.refuse_unknown(params)
     if not params.get("InstanceType"):
         raise missing("InstanceType")
     kind = catalog.check_type(params["InstanceType"])
-    vswitch = _vswitch(call, cloud)
+    vswitch = orders.vswitch(call, cloud)
     catalog.check_stock(cloud, vswitch["ZoneId"], kind.id)
-    image = _image(call)
-    groups_of_it = _security_groups(call, cloud, vswitch["VpcId"])
-    disk = _system_disk(params, image)
-    user_data = _user_data(params)
+    image = orders.image(call)
+    groups_of_it = orders.security_groups(call, cloud, vswitch["VpcId"])
+    disk = orders.system_disk(params, image)
+    user_data = orders.user_data(params)
     wanted_tags = tags(params)
     free = free_addresses(cloud, vswitch)
     address = params.get("PrivateIpAddress", "")
@@ -157,87 +147,6 @@ def _put_disk(cloud: Cloud, instance: dict[str, Any], disk: dict[str, Any]) -> N
         **disk,
     }
     cloud.store.put("disk", id, body, instance["RegionId"])
-
-
-def _refuse_unknown(params: Mapping[str, str]) -> None:
-    for name, what in _REFUSED.items():
-        if params.get(name):
-            raise ApiError("InvalidParameter.NotSupported", f"{name}: the local cloud has no {what}.")
-    if params.get("InstanceChargeType", "PostPaid") != "PostPaid":
-        raise ApiError("InvalidInstanceChargeType.ValueNotSupported", "The local cloud sells PostPaid instances only.")
-    if groups(params, "DataDisk"):
-        raise ApiError("InvalidParameter.NotSupported", "DataDisk: the local cloud has system disks only.")
-
-
-def _vswitch(call: Call, cloud: Cloud) -> dict[str, Any]:
-    zone = call.params.get("ZoneId", "")
-    if zone:
-        catalog.check_zone(zone, call.region)
-    if not call.params.get("VSwitchId"):
-        raise missing("VSwitchId")
-    vswitch = find_vswitch(cloud, call.params["VSwitchId"])
-    if vswitch["RegionId"] != call.region:
-        raise ApiError("InvalidVSwitchId.NotFound", f"The VSwitch is in {vswitch['RegionId']}.", 404)
-    if zone not in ("", vswitch["ZoneId"]):
-        raise ApiError("InvalidParameter.Mismatch", f"ZoneId {zone} is not the VSwitch's zone {vswitch['ZoneId']}.")
-    return vswitch
-
-
-def _image(call: Call) -> Image:
-    family = call.params.get("ImageFamily", "")
-    if family and not call.params.get("ImageId"):
-        images = [image for image in IMAGES.values() if image.family == family]
-        if not images:
-            raise ApiError("InvalidImageFamily.NotFound", f"The image family {family!r} has no image.", 404)
-        return max(images, key=lambda image: image.created)
-    if not call.params.get("ImageId"):
-        raise missing("ImageId")
-    return find_image(call.params["ImageId"], call.region)
-
-
-def _security_groups(call: Call, cloud: Cloud, vpc_id: str) -> list[str]:
-    ids = numbered(call.params, "SecurityGroupIds") or [call.params.get("SecurityGroupId", "")]
-    if not ids[0]:
-        raise missing("SecurityGroupId")
-    for id in ids:
-        group = cloud.store.get("security_group", id)
-        if group is None:
-            raise ApiError("InvalidSecurityGroupId.NotFound", f"The security group {id!r} does not exist.", 404)
-        if group["VpcId"] != vpc_id:
-            text = f"The security group {id} is in the VPC {group['VpcId']}, the VSwitch in {vpc_id}."
-            raise ApiError("InvalidParameter.Mismatch", text)
-    return ids
-
-
-def _system_disk(params: Mapping[str, str], image: Image) -> dict[str, Any]:
-    category = params.get("SystemDisk.Category", "cloud_essd")
-    if category not in DISK_CATEGORIES:
-        text = f"SystemDisk.Category {category!r}: {FAMILY} takes {', '.join(DISK_CATEGORIES)}."
-        raise ApiError("InvalidSystemDiskCategory.ValueNotSupported", text, 403)
-    size = number(params, "SystemDisk.Size", max(40, image.size_gib), 20, DISK_LIMIT_GIB)
-    if size < image.size_gib:
-        text = f"SystemDisk.Size {size} GiB is less than the image's {image.size_gib} GiB."
-        raise ApiError("InvalidSystemDiskSize.LessThanImageSize", text)
-    return {
-        "Category": category,
-        "Size": size,
-        "PerformanceLevel": params.get("SystemDisk.PerformanceLevel", "PL1" if category == "cloud_essd" else ""),
-        "Encrypted": flag(params, "SystemDisk.Encrypted"),
-        "DiskName": params.get("SystemDisk.DiskName", ""),
-        "Description": params.get("SystemDisk.Description", ""),
-    }
-
-
-def _user_data(params: Mapping[str, str]) -> str:
-    text = params.get("UserData", "")
-    try:
-        raw = base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError):
-        raise invalid("UserData", "it is not Base64") from None
-    if len(raw) > USER_DATA_LIMIT:
-        text = f"The user-data has {len(raw)} bytes before Base64; {USER_DATA_LIMIT} is the most."
-        raise ApiError("InvalidUserData.SizeExceeded", text)
-    return text
 
 
 def _filtered(call: Call, cloud: Cloud) -> list[dict[str, Any]]:

@@ -1,0 +1,111 @@
+"""What RunInstances is asked for: each part read from the parameters, and refused by the vendor's code when wrong."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from typing import Any
+
+from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
+from garret.local_cloud.ecs import catalog
+from garret.local_cloud.ecs.images import IMAGES, Image, find_image
+from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY
+from garret.local_cloud.params import flag, groups, number, numbered
+from garret.local_cloud.vpc.switches import find_vswitch
+
+USER_DATA_LIMIT = 32 * 1024  # bytes before Base64
+DISK_LIMIT_GIB = 32768
+_REFUSED = {
+    "LaunchTemplateId": "launch templates",
+    "LaunchTemplateName": "launch templates",
+    "DedicatedHostId": "dedicated hosts",
+    "NetworkInterface.1.NetworkInterfaceId": "network interfaces made elsewhere",
+}
+
+
+def refuse_unknown(params: Mapping[str, str]) -> None:
+    """Refuse what a real cloud sells and this one does not."""
+    for name, what in _REFUSED.items():
+        if params.get(name):
+            raise ApiError("InvalidParameter.NotSupported", f"{name}: the local cloud has no {what}.")
+    if params.get("InstanceChargeType", "PostPaid") != "PostPaid":
+        raise ApiError("InvalidInstanceChargeType.ValueNotSupported", "The local cloud sells PostPaid instances only.")
+    if groups(params, "DataDisk"):
+        raise ApiError("InvalidParameter.NotSupported", "DataDisk: the local cloud has system disks only.")
+
+
+def vswitch(call: Call, cloud: Cloud) -> dict[str, Any]:
+    """The switch to put instances in: in the call's region, and in its zone when it names one."""
+    zone = call.params.get("ZoneId", "")
+    if zone:
+        catalog.check_zone(zone, call.region)
+    if not call.params.get("VSwitchId"):
+        raise missing("VSwitchId")
+    found = find_vswitch(cloud, call.params["VSwitchId"])
+    if found["RegionId"] != call.region:
+        raise ApiError("InvalidVSwitchId.NotFound", f"The VSwitch is in {found['RegionId']}.", 404)
+    if zone not in ("", found["ZoneId"]):
+        raise ApiError("InvalidParameter.Mismatch", f"ZoneId {zone} is not the VSwitch's zone {found['ZoneId']}.")
+    return found
+
+
+def image(call: Call) -> Image:
+    """The image, by id or as the newest of its family."""
+    family = call.params.get("ImageFamily", "")
+    if family and not call.params.get("ImageId"):
+        images = [image for image in IMAGES.values() if image.family == family]
+        if not images:
+            raise ApiError("InvalidImageFamily.NotFound", f"The image family {family!r} has no image.", 404)
+        return max(images, key=lambda image: image.created)
+    if not call.params.get("ImageId"):
+        raise missing("ImageId")
+    return find_image(call.params["ImageId"], call.region)
+
+
+def security_groups(call: Call, cloud: Cloud, vpc_id: str) -> list[str]:
+    """The security groups, all of the switch's network."""
+    ids = numbered(call.params, "SecurityGroupIds") or [call.params.get("SecurityGroupId", "")]
+    if not ids[0]:
+        raise missing("SecurityGroupId")
+    for id in ids:
+        group = cloud.store.get("security_group", id)
+        if group is None:
+            raise ApiError("InvalidSecurityGroupId.NotFound", f"The security group {id!r} does not exist.", 404)
+        if group["VpcId"] != vpc_id:
+            text = f"The security group {id} is in the VPC {group['VpcId']}, the VSwitch in {vpc_id}."
+            raise ApiError("InvalidParameter.Mismatch", text)
+    return ids
+
+
+def system_disk(params: Mapping[str, str], image: Image) -> dict[str, Any]:
+    """The system disk's fields: of a category the type takes, and large enough for the image."""
+    category = params.get("SystemDisk.Category", "cloud_essd")
+    if category not in DISK_CATEGORIES:
+        text = f"SystemDisk.Category {category!r}: {FAMILY} takes {', '.join(DISK_CATEGORIES)}."
+        raise ApiError("InvalidSystemDiskCategory.ValueNotSupported", text, 403)
+    size = number(params, "SystemDisk.Size", max(40, image.size_gib), 20, DISK_LIMIT_GIB)
+    if size < image.size_gib:
+        text = f"SystemDisk.Size {size} GiB is less than the image's {image.size_gib} GiB."
+        raise ApiError("InvalidSystemDiskSize.LessThanImageSize", text)
+    return {
+        "Category": category,
+        "Size": size,
+        "PerformanceLevel": params.get("SystemDisk.PerformanceLevel", "PL1" if category == "cloud_essd" else ""),
+        "Encrypted": flag(params, "SystemDisk.Encrypted"),
+        "DiskName": params.get("SystemDisk.DiskName", ""),
+        "Description": params.get("SystemDisk.Description", ""),
+    }
+
+
+def user_data(params: Mapping[str, str]) -> str:
+    """The user-data, still in Base64, at most 32 KB without it."""
+    text = params.get("UserData", "")
+    try:
+        raw = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise invalid("UserData", "it is not Base64") from None
+    if len(raw) > USER_DATA_LIMIT:
+        text = f"The user-data has {len(raw)} bytes before Base64; {USER_DATA_LIMIT} is the most."
+        raise ApiError("InvalidUserData.SizeExceeded", text)
+    return text
