@@ -105,6 +105,16 @@ def test_an_unknown_cloud_is_refused_with_its_source(environment: dict[str, str]
     assert raised.value.exit_code == 2
 
 
+@pytest.mark.parametrize("region", ["Atlantis!", "cn", "CN-HANGZHOU", "../cn-hangzhou", "cn-hangzhou "])
+def test_what_is_no_region_is_refused(environment: dict[str, str], region: str) -> None:
+    """Whether the cloud has it is the cloud's to say; what cannot be one is refused here."""
+    with pytest.raises(SettingsError, match="--region") as raised:
+        load_settings(environment, region=region)
+    assert "cn-hangzhou" in raised.value.hint
+    with pytest.raises(SettingsError, match="GARRET_REGION"):
+        load_settings(environment | {"GARRET_REGION": region})
+
+
 @pytest.mark.parametrize(
     ("text", "word"),
     [

@@ -87,11 +87,18 @@ LOCAL = {
 }
 DEBUG = {"crash-points": Lazy("garret.commands.debug:crash_points", "Points at which GARRET_CRASH_AT kills garret.")}
 
-ops = LazyGroup(name="ops", table=OPS, help="Stop and start, bring models, look at what ran.")
-executions = LazyGroup(name="executions", table=EXECUTIONS, help="What ran on the node, and what runs.")
-template = LazyGroup(name="template", table=TEMPLATE, help="The ROS template behind a deployment.")
-local = LazyGroup(name="local", table=LOCAL, help="The Alibaba Cloud on this machine; costs nothing.")
-debug = LazyGroup(name="debug", table=DEBUG, help="Hooks for tests and rehearsals.")
+
+def _group(name: str, table: Mapping[str, Lazy], text: str, example: str) -> LazyGroup:
+    return LazyGroup(name=name, table=table, help=text, epilog=f"\b\nExample:\n  {example}\n")
+
+
+ops = _group("ops", OPS, "Stop and start, bring models, look at what ran.", "garret ops stop")
+executions = _group("executions", EXECUTIONS, "What ran on the node, and what runs.", "garret ops executions list")
+template = _group(
+    "template", TEMPLATE, "The ROS template behind a deployment.", "garret template render -o garret.yaml"
+)
+local = _group("local", LOCAL, "The Alibaba Cloud on this machine; costs nothing.", "garret local up")
+debug = _group("debug", DEBUG, "Hooks for tests and rehearsals.", "garret debug crash-points")
 
 _HELP = """Stable Diffusion XL on Alibaba Cloud GPUs with one command, and no bill for an idle one.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +17,7 @@ DEFAULT_REGION = "cn-hangzhou"
 PRODUCTS = ("ros", "ecs", "vpc", "oos", "sts")
 CONFIG_KEYS = ("cloud", "region", "endpoints")
 
+_REGION = re.compile(r"[a-z]{2}-[a-z0-9]+(-[a-z0-9]+)*")
 _KEY_PAIR = ("ALIBABA_CLOUD_ACCESS_KEY_ID", "ALIBABA_CLOUD_ACCESS_KEY_SECRET")
 _OIDC = ("ALIBABA_CLOUD_ROLE_ARN", "ALIBABA_CLOUD_OIDC_PROVIDER_ARN", "ALIBABA_CLOUD_OIDC_TOKEN_FILE")
 _CREDENTIAL_FILES = (".aliyun/config.json", ".alibabacloud/credentials", ".alibabacloud/credentials.ini")
@@ -63,6 +65,8 @@ def load_settings(environment: Mapping[str, str], *, cloud: str | None = None, r
         (file.get("region"), str(home / "config.yaml")),
         (DEFAULT_REGION, "default"),
     )
+    if not _REGION.fullmatch(where):
+        raise SettingsError(f"{region_from}: {where!r} is not a region", f"for example --region {DEFAULT_REGION}")
     return Settings(home, chosen, cloud_from, where, region_from, _endpoints(environment, file))
 
 

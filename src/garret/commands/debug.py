@@ -8,7 +8,8 @@ from garret.commands.door import Caller, output_options
 from garret.console import rows
 
 EPILOG = """\b
-Example:
+Examples:
+  garret debug crash-points
   GARRET_CRASH_AT=deploy.waiting garret deploy --cloud local --yes
 """
 

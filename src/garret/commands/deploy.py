@@ -62,12 +62,15 @@ def deploy(
 ) -> int:
     """Make a deployment, or finish one; ends when it has made a picture."""
     from garret.ops.deploy import Deploy, Wish
+    from garret.ops.plan import wanted_spec
 
     crash = caller.crash()
     settings = caller.settings()
     one = caller.deployment(settings, deployment or name)
     region = caller.region_of(settings, one)
     wish = Wish(region, _said(said), _password(caller, password_stdin), picture.absolute() if picture else None)
+    # A wrong field is told before the local cloud is started for it.
+    wanted_spec(settings.cloud, one.name, region, wish.said, one.spec)
     cloud = caller.cloud(settings, region)
     work = Deploy(cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, yes), crash)
     facts = work.run()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from garret.console import Console
+from garret.errors import UsageError
 from garret.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -65,6 +66,19 @@ class Caller:
         record = daemon.up(settings.home)
         endpoints = dict.fromkeys(PRODUCTS_OF_LOCAL, record.endpoint) | dict(settings.endpoints)
         return connect("local", region, endpoints, Keys(record.access_key_id, record.access_key_secret))
+
+    def cloud_of(self, settings: Settings, deployment: Deployment) -> Cloud:
+        """The cloud that a deployment is on; none is started just to find nothing there.
+
+        Raises:
+            UsageError: there can be no such deployment.
+        """
+        if not self.has_cloud(settings) and not deployment.journal.entries():
+            raise UsageError(
+                f"there is no deployment {deployment.name} on {settings.cloud}",
+                f"garret list; to make one: garret deploy {deployment.name}",
+            )
+        return self.cloud(settings, self.region_of(settings, deployment))
 
     def has_cloud(self, settings: Settings) -> bool:
         """Say whether there can be anything: a local cloud that was never up holds nothing."""

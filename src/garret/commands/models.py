@@ -81,7 +81,7 @@ def _node(caller: Caller, name: str | None) -> Node:
 
     settings = caller.settings()
     deployment = caller.deployment(settings, name)
-    return Node.of(caller.cloud(settings, caller.region_of(settings, deployment)), deployment)
+    return Node.of(caller.cloud_of(settings, deployment), deployment)
 
 
 def _row(execution: dict[str, Any]) -> tuple[str, str, str, str]:

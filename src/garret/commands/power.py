@@ -34,7 +34,7 @@ def stop(caller: Caller, deployment: str | None, keep_charging: bool, name: str 
     crash = caller.crash()
     settings = caller.settings()
     one = caller.deployment(settings, deployment or name)
-    cloud = caller.cloud(settings, caller.region_of(settings, one))
+    cloud = caller.cloud_of(settings, one)
     facts = act(cloud, one, caller.console, crash, economical=not keep_charging)
     lines = [
         f"{one.name} is stopped" + ("" if facts["changed"] else " already"),
@@ -56,7 +56,7 @@ def start(caller: Caller, deployment: str | None, picture: Path | None, name: st
     crash = caller.crash()
     settings = caller.settings()
     one = caller.deployment(settings, deployment or name)
-    cloud = caller.cloud(settings, caller.region_of(settings, one))
+    cloud = caller.cloud_of(settings, one)
     facts = act(cloud, one, caller.console, crash, picture.absolute() if picture else None)
     shown = {"Endpoint": facts["endpoint"], "Login": facts["login"], "Picture": facts["picture"]}
     lines = [
