@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Callable
 from typing import Any
 
@@ -20,8 +21,11 @@ class Protocol(H11Protocol):
     """HTTP/1.1 that remembers how to close each of its connections without an answer."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Note the connection."""
+        """Note the connection, and let small answers go out at once."""
         super().connection_made(transport)
+        # asyncio does this only for sockets whose protocol number is written out; without it head and body of an
+        # answer wait for each other, 40 ms a call.
+        transport.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         _hang_ups[self.client, self.server] = transport.abort
 
     def connection_lost(self, exc: Exception | None) -> None:
