@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from garret.local_cloud.core import PRODUCTS, Action, Parameter, Product, access
+from garret.local_cloud.ros.coverage import templates
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "local-cloud-coverage.md"
 
@@ -53,7 +54,7 @@ def _product(product: Product) -> str:
         "|-|-|-|-|",
     ]
     lines += [_action(name, action) for name, action in sorted(product.actions().items())]
-    return "\n".join(lines) + "\n"
+    return "\n".join(lines) + "\n" + (f"\n{templates()}" if product.name == "ROS" else "")
 
 
 def _action(name: str, action: Action) -> str:

@@ -1,5 +1,6 @@
 """Template text (YAML or JSON) to one frozen record, with the place of every mistake."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,6 +63,7 @@ class Template:
     outputs: Mapping[str, Output]
 
 
+@functools.lru_cache(maxsize=64)  # every look at a stack reads its template anew; nobody changes what comes back
 def parse_template(text: str) -> Template:
     """Reads a template of up to 524,288 bytes; raises ApiError with the vendor's code and the place."""
     size = len(text.encode())

@@ -35,16 +35,14 @@ class Eip(ResourceType):
         "InstanceChargeType": Property(allowed=CHARGE_PAY_AS_YOU_GO),
         "Name": Property(),
         "Description": Property(),
-        "Isp": Property(),
+        "Isp": Property(allowed=("BGP",)),
         "Netmode": Property(allowed=("public",)),
-        "ResourceGroupId": Property(),
-        "DeletionProtection": Property("boolean"),
         "Tags": TAGS,
     }
 
     def create(self, work: Work) -> str:
         """Allocates the address."""
-        keys = ("Bandwidth", "InternetChargeType", "Name", "Description", "Netmode", "ResourceGroupId")
+        keys = ("Bandwidth", "InternetChargeType", "Name", "Description", "Netmode")
         asked = {key: work.properties.get(key) for key in keys} | {"ISP": work.properties.get("Isp")}
         request = {**asked, "InstanceChargeType": "PostPaid", "Tag": work.tag_list()}
         reply = work.call("Vpc", "AllocateEipAddress", ClientToken=work.token, **request)

@@ -19,17 +19,7 @@ from garret.local_cloud.ros.resources.base import (
 )
 
 AMOUNT = 100  # RunInstances makes at most a hundred in one call
-_DISK = {
-    "Size": Property("number", required=True, minimum=1),
-    "Category": Property(),
-    "PerformanceLevel": Property(),
-    "DiskName": Property(),
-    "Description": Property(),
-    "Device": Property(),
-    "SnapshotId": Property(),
-    "Encrypted": Property(allowed=("true", "false")),
-    "KMSKeyId": Property(),
-}
+# What is not here would be dropped silently by RunInstances, so it is refused as unknown.
 _SHARED = {
     "InstanceType": Property(required=True),
     "ImageId": Property(),
@@ -50,33 +40,24 @@ _SHARED = {
     "SystemDiskDiskName": Property(),
     "SystemDiskDescription": Property(),
     "SystemDiskPerformanceLevel": Property(),
-    "DiskMappings": Property("list", maximum=16, items=Property("map", keys=_DISK)),
     "UserData": Property(),
     "KeyPairName": Property(),
-    "Password": Property(),
-    "PasswordInherit": Property("boolean"),
-    "RamRoleName": Property(),
     "HttpEndpoint": Property(allowed=("enabled", "disabled")),
     "HttpTokens": Property(allowed=("optional", "required")),
     "SpotStrategy": Property(allowed=("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo")),
     "SpotPriceLimit": Property(),
     "SpotDuration": Property("number"),
-    "AllocatePublicIP": Property("boolean"),
-    "InternetChargeType": Property(allowed=("PayByTraffic", "PayByBandwidth")),
-    "InternetMaxBandwidthOut": Property("number", minimum=0),
+    "AllocatePublicIP": Property("boolean", allowed=("false",)),
     "PrivateIpAddress": Property(),
     "SecurityEnhancementStrategy": Property(allowed=("Active", "Deactive")),
     "DeletionProtection": Property("boolean"),
-    "ResourceGroupId": Property(),
-    "CreditSpecification": Property(),
     "Tags": TAGS,
 }
 _PASSED_ON = (
     *("InstanceType", "ImageId", "ImageFamily", "InstanceName", "HostName", "Description", "ZoneId", "VSwitchId"),
-    *("SecurityGroupId", "SecurityGroupIds", "IoOptimized", "KeyPairName", "Password", "PasswordInherit"),
-    *("RamRoleName", "HttpEndpoint", "HttpTokens", "SpotStrategy", "SpotPriceLimit", "SpotDuration"),
-    *("InternetChargeType", "PrivateIpAddress", "SecurityEnhancementStrategy", "DeletionProtection"),
-    *("ResourceGroupId", "CreditSpecification", "AutoReleaseTime", "UniqueSuffix"),
+    *("SecurityGroupId", "SecurityGroupIds", "IoOptimized", "KeyPairName"),
+    *("HttpEndpoint", "HttpTokens", "SpotStrategy", "SpotPriceLimit", "SpotDuration"),
+    *("PrivateIpAddress", "SecurityEnhancementStrategy", "DeletionProtection"),
 )
 
 
@@ -85,10 +66,7 @@ def run_instances(work: Work, amount: int) -> list[str]:
     properties = work.properties
     request: dict[str, Any] = {key: properties.get(key) for key in _PASSED_ON}
     request["SystemDisk"] = system_disk(properties)
-    request["DataDisk"] = [_data_disk(disk) for disk in properties.get("DiskMappings") or []]
     request["InstanceChargeType"] = "PostPaid"
-    if truth(properties.get("AllocatePublicIP")):
-        request["InternetMaxBandwidthOut"] = properties.get("InternetMaxBandwidthOut") or 1
     if properties.get("UserData"):
         # A template holds plain text; ROS does the encoding that ECS asks for.
         request["UserData"] = base64.b64encode(str(properties["UserData"]).encode()).decode()
@@ -108,13 +86,8 @@ def system_disk(properties: Any) -> dict[str, Any]:
         "Description": properties.get("SystemDiskDescription"),
         "PerformanceLevel": properties.get("SystemDiskPerformanceLevel"),
         "Encrypted": properties.get("SystemDiskEncrypted"),
-        "KMSKeyId": properties.get("SystemDiskKMSKeyId"),
     }
     return {key: value for key, value in disk.items() if value not in (None, "")}
-
-
-def _data_disk(disk: dict[str, Any]) -> dict[str, Any]:
-    return {**disk, "DeleteWithInstance": True}
 
 
 def describe(work: Work, ids: list[str]) -> list[dict[str, Any]]:
@@ -191,10 +164,7 @@ class InstanceGroup(ResourceType):
         **_SHARED,
         "MaxAmount": Property("number", required=True, minimum=0, maximum=1000),
         "DeletionForce": Property("boolean"),
-        "AutoReleaseTime": Property(),
-        "UniqueSuffix": Property("boolean"),
         "SystemDiskEncrypted": Property(allowed=("true", "false")),
-        "SystemDiskKMSKeyId": Property(),
         "UpdatePolicy": Property(allowed=("ForNewInstances", "ForAllInstances")),
     }
 

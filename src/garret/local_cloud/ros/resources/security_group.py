@@ -37,7 +37,6 @@ class SecurityGroup(ResourceType):
         "Description": Property(),
         "VpcId": Property(),
         "SecurityGroupType": Property(allowed=("normal", "enterprise")),
-        "ResourceGroupId": Property(),
         "SecurityGroupIngress": Property("list", items=Property("map", keys=_INGRESS)),
         "Tags": TAGS,
     }

@@ -17,15 +17,13 @@ class Vpc(ResourceType):
         "CidrBlock": Property(),
         "VpcName": Property(pattern=NAME_PATTERN),
         "Description": Property(),
-        "UserCidr": Property(),
-        "ResourceGroupId": Property(),
         "EnableIpv6": Property("boolean", allowed=("false",)),
         "Tags": TAGS,
     }
 
     def create(self, work: Work) -> str:
         """Makes the network and waits until subnets can be cut from it."""
-        asked = {key: work.properties.get(key) for key in ("VpcName", "Description", "UserCidr", "ResourceGroupId")}
+        asked = {key: work.properties.get(key) for key in ("VpcName", "Description")}
         cidr = work.properties.get("CidrBlock") or "172.16.0.0/12"
         reply = work.call("Vpc", "CreateVpc", CidrBlock=cidr, ClientToken=work.token, Tag=work.tag_list(), **asked)
         work.made(reply["VpcId"])

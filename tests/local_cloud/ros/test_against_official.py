@@ -1,0 +1,32 @@
+"""What we know of functions and types, against the vendor's own offline validator (a development dependency)."""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+
+import pytest
+
+from garret.local_cloud.ros.functions import LAZY, NOT_IN_CONDITIONS, ONLY_IN_CONDITIONS
+from garret.local_cloud.ros.plain_functions import PLAIN
+from garret.local_cloud.ros.resources import TYPES
+
+VALIDATOR = "iac_code.tools.cloud.aliyun.ros_validation"
+specs = pytest.importorskip(f"{VALIDATOR}.function_specs", reason="pip install -r requirements/iac-code.txt")
+
+
+@pytest.mark.parametrize("name", sorted({**LAZY, **PLAIN}))
+def test_function_is_allowed_where_the_vendor_allows_it(name: str) -> None:
+    """Every function exists there and is allowed in conditions and outside of them as ours is."""
+    contexts = {context.value for context in specs.FUNCTION_SPECS[name].contexts}
+    assert ("CONDITION" in contexts) == (name not in NOT_IN_CONDITIONS)
+    assert ("NORMAL" in contexts) == (name not in ONLY_IN_CONDITIONS)
+
+
+def test_types_have_the_vendors_attributes() -> None:
+    """Every attribute that a type of ours tells is one of the vendor's."""
+    known = json.loads(files(VALIDATOR).joinpath("data/ros_resource_value_specs.json").read_text(encoding="utf-8"))
+    told = {one["resource_type"]: set(one["attributes"]) for one in known["resources"]}
+    # Of security groups the validator knows no attributes; the vendor's CDK and templates have SecurityGroupId.
+    for kind in [kind for kind in TYPES.values() if kind.name != "ALIYUN::ECS::SecurityGroup"]:
+        assert set(kind.attributes) <= told[kind.name], kind.name
