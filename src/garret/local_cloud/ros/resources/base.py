@@ -159,24 +159,29 @@ def _check_map(rules: Mapping[str, Property], values: Mapping[str, Any], where: 
 def _check(rule: Property, value: Any, where: str, kind: str) -> None:
     problem = _kind_problem(rule, value)
     if problem:
-        raise errors.validation_failed(f"{where} is {value!r}; it must be {problem}.")
+        raise errors.validation_failed(f"{where} is {_shown(value)}; it must be {problem}.")
     if rule.allowed and str(value).lower() not in {str(item).lower() for item in rule.allowed}:
         allowed = ", ".join(str(item) for item in rule.allowed)
-        raise errors.validation_failed(f"{where} is {value!r}; it must be one of {allowed}.")
+        raise errors.validation_failed(f"{where} is {_shown(value)}; it must be one of {allowed}.")
     measure = float(value) if rule.kind == "number" else len(value) if isinstance(value, (str, list)) else 0
     if (rule.minimum is not None and measure < rule.minimum) or (rule.maximum is not None and measure > rule.maximum):
         what = "" if rule.kind == "number" else "have a length "
         bounds = [f"at least {rule.minimum:g}"] if rule.minimum is not None else []
         bounds += [f"at most {rule.maximum:g}"] if rule.maximum is not None else []
-        raise errors.validation_failed(f"{where} is {value!r}; it must {what or 'be '}{' and '.join(bounds)}.")
+        raise errors.validation_failed(f"{where} is {_shown(value)}; it must {what or 'be '}{' and '.join(bounds)}.")
     if rule.pattern and not re.fullmatch(rule.pattern, str(value)):
-        raise errors.validation_failed(f"{where} is {value!r}; it must match {rule.pattern}.")
+        raise errors.validation_failed(f"{where} is {_shown(value)}; it must match {rule.pattern}.")
     if rule.kind == "map" and rule.keys:
         _check_map(rule.keys, value, where, kind)
     if rule.kind == "list" and rule.items is not None:
         for index, item in enumerate(value):
             if item is not UNKNOWN:
                 _check(rule.items, item, f"{where}[{index}]", kind)
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:80]}…"
 
 
 def _kind_problem(rule: Property, value: Any) -> str:

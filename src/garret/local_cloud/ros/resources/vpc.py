@@ -12,7 +12,7 @@ class Vpc(ResourceType):
     """Made by CreateVpc; complete once it is Available."""
 
     name = "ALIYUN::ECS::VPC"
-    attributes = ("VpcId", "VRouterId", "RouteTableId", "VpcName")
+    attributes = ("VpcId", "VRouterId", "VpcName")
     properties: ClassVar[Mapping[str, Property]] = {
         "CidrBlock": Property(),
         "VpcName": Property(pattern=NAME_PATTERN),
@@ -36,11 +36,9 @@ class Vpc(ResourceType):
         return vpcs[0] if vpcs else {"Status": "Missing", "VpcId": vpc_id}
 
     def read(self, work: Work) -> dict[str, Any]:
-        """VpcId, VRouterId, RouteTableId, VpcName."""
+        """VpcId, VRouterId, VpcName."""
         vpc = self._describe(work, work.physical_id)
-        tables = vpc.get("RouterTableIds", {}).get("RouterTableIds", [])
-        found = {"VpcId": work.physical_id, "VRouterId": vpc.get("VRouterId", ""), "VpcName": vpc.get("VpcName", "")}
-        return {**found, "RouteTableId": tables[0] if tables else ""}
+        return {"VpcId": work.physical_id, "VRouterId": vpc.get("VRouterId", ""), "VpcName": vpc.get("VpcName", "")}
 
     def delete(self, work: Work) -> None:
         """Removes it as soon as nothing lies in it any more."""
