@@ -120,12 +120,21 @@ def test_a_model_comes_in_as_an_execution(node: Node, shelf: Shelf) -> None:
 
 
 def test_a_model_that_is_there_is_not_fetched_again(node: Node, shelf: Shelf) -> None:
-    """Found by its hash, under whatever name it has."""
+    """Found by its hash under another name, it gets the wanted name as well, and is stored once; names stay safe."""
     node.end(node.start(type="checkpoint", url=shelf.url, name="mine", sha256=DIGEST))
     asked = len(shelf.asked)
     record = node.end(node.start(type="checkpoint", url=shelf.url, name="yours", sha256=DIGEST))
-    assert (record["status"], record["output"]["name"], record["output"]["already_there"]) == ("Success", "mine", True)
+    assert (record["status"], record["output"]["name"], record["output"]["already_there"]) == ("Success", "yours", True)
     assert len(shelf.asked) == asked
+    folder = node.settings.models_dir / "Stable-diffusion"
+    assert (folder / "yours.safetensors").samefile(folder / "mine.safetensors")
+    again = node.end(node.start(type="checkpoint", url=shelf.url, name="yours", sha256=DIGEST))
+    assert again["status"] == "Success", again["error"]
+    (folder / "other.safetensors").write_bytes(safetensors_bytes({"a.weight": (2, 2)}))
+    refused = node.end(node.start(type="checkpoint", url=shelf.url, name="other", sha256=DIGEST))
+    assert "another file is called other.safetensors" in refused["error"]["message"]
+    outside = node.end(node.start(type="checkpoint", url=shelf.url, name="../outside", sha256=DIGEST))
+    assert outside["status"] == "Failed"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 from garret.service_runtime.downloads import download
 from garret.service_runtime.executions import CANCELLED, FAILED, RUNNING, SUCCESS, Execution, ExecutionStore, now
 from garret.service_runtime.families import family_of
-from garret.service_runtime.models import FOLDERS, TYPES, HashCache, Models
-from garret.service_runtime.names import BadName, check_name
+from garret.service_runtime.models import FOLDERS, TYPES, HashCache, Models, sha256_of
+from garret.service_runtime.names import BadName, check_name, model_file_name
 from garret.service_runtime.safetensors_header import read_header
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.transfer import DownloadCancelled, DownloadError, Fetched, Surroundings, Wanted
@@ -99,7 +99,10 @@ def download_model(run: Run, parameters: Mapping[str, Any]) -> dict[str, Any]:
     with run.task("check"):
         kind, wanted = parse_download(parameters, run.settings)
         found = _already_there(run.settings, kind, wanted)
+        if found is not None:
+            found = _under_name(found, wanted)
     if found is not None:
+        _remember_hash(run.settings, found)
         return {**_facts(found, kind, wanted), "already_there": True}
     plain = run.settings.allow_private_download or bool(wanted.sha256)
     policy = replace(run.around.policy, allow_private=run.settings.allow_private_download, allow_plain_http=plain)
@@ -152,6 +155,24 @@ def _already_there(settings: ServiceSettings, kind: str, wanted: Wanted) -> Fetc
     finally:
         hashes.close()
     return None
+
+
+def _under_name(found: Fetched, wanted: Wanted) -> Fetched:
+    """Give a file that is there under another name the wanted one as well: nothing is fetched, nothing stored twice."""
+    if not wanted.name:
+        return found
+    try:
+        target = wanted.folder / model_file_name(wanted.name)
+    except BadName as error:
+        raise DownloadError(f"the file name {wanted.name[:80]!r} {error}", "Give another with --name") from None
+    if target == found.path or (target.exists() and sha256_of(target) == found.sha256):
+        return replace(found, path=target)
+    try:
+        target.hardlink_to(found.path)
+    except FileExistsError:
+        hint = "Give another --name, or delete that file first"
+        raise DownloadError(f"another file is called {target.name} already", hint) from None
+    return replace(found, path=target)
 
 
 def _remember_hash(settings: ServiceSettings, fetched: Fetched) -> None:

@@ -205,10 +205,9 @@ class Transfer:
             raise Interrupted(f"the connection ended after {done} of {total} bytes")
 
     def _hash_until(self, file: BinaryIO, begin: int) -> None:
-        """Bring the running hash and the file to the byte where writing goes on."""
+        """Bring the running hash and the freshly opened file to the byte where writing goes on."""
         if self._hashed != begin:
             self._hash, self._hashed = hashlib.sha256(), 0
-            file.seek(0)
             while self._hashed < begin:
                 chunk = file.read(min(CHUNK_BYTES, begin - self._hashed))
                 self._hash.update(chunk)

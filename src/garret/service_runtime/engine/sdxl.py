@@ -74,7 +74,8 @@ class SdxlEngine:
             on_step(index + 1, pipe.num_timesteps)
             return values
 
-        with torch.inference_mode():
+        # Not inference_mode: a decoder that must go to full precision for a moment changes its own weights in between.
+        with torch.no_grad():
             pixels = pipeline(
                 **encode(pipeline, batch),
                 width=batch.width,
