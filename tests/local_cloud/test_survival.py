@@ -155,3 +155,20 @@ def test_a_node_outlives_its_server_and_nothing_outlives_down(home: Path) -> Non
     sdk(home, "delete", instance)
     assert marked(instance) == []
     assert not (home / "local-cloud/nodes" / instance).exists()
+
+
+def test_what_a_killed_node_leaves_is_ended(home: Path) -> None:
+    """After kill -9 of a node's first process down ends its children; up boots it on its disk."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = int(probe.getsockname()[1])
+    instance = sdk(home, "run", user_data(port))
+    until(lambda: page(port) == "once\n", 30)
+    init = json.loads((home / "local-cloud/nodes" / instance / "init.json").read_text())["pid"]
+    os.kill(init, signal.SIGKILL)
+    until(lambda: init not in marked(instance))
+    assert marked(instance)
+    daemon.down(home)
+    assert marked(instance) == []
+    assert page(port) == ""
+    daemon.up(home)
+    until(lambda: page(port) == "once\n", 30)

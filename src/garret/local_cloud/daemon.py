@@ -189,9 +189,11 @@ def _reap(pid: int) -> None:
 
 def _stop_nodes(place: Home) -> int:
     driver = ProcessDriver(place.nodes)
-    alive = [folder.name for folder in place.nodes.glob("*") if driver.alive(folder.name)]
+    nodes = [folder.name for folder in place.nodes.glob("*")]
+    alive = [name for name in nodes if driver.alive(name)]
     with ThreadPoolExecutor(max_workers=8) as pool:
-        list(pool.map(lambda instance: driver.stop(instance, force=False), alive))
+        # Also those whose first process is gone: what a killed one left goes on running.
+        list(pool.map(lambda instance: driver.stop(instance, force=False), nodes))
     return len(alive)
 
 

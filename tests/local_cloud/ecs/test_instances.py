@@ -202,6 +202,18 @@ def test_a_node_that_cannot_boot_is_not_running(house: House, driver: PaperDrive
     until(lambda: describe(house, instance) == {})
 
 
+def test_a_node_that_ended_by_itself_is_stopped_and_can_start(house: House, driver: PaperDriver) -> None:
+    """An instance whose node died goes to Stopped, is still paid for, takes no commands, and starts again."""
+    instance = running(house)
+    driver.running.clear()
+    until(lambda: status(house, instance) == "Stopped")
+    assert describe(house, instance)["StoppedMode"] == "KeepCharging"
+    assert "instance" in bill(house)
+    assert driver.stops == [(instance, True)]
+    house.call("StartInstance", InstanceId=instance)
+    until(lambda: status(house, instance) == "Running")
+
+
 def test_half_done_work_goes_on_after_a_kill(tmp_path: Path) -> None:
     """A server on the store of a killed one boots what was to run and deletes what was to go."""
     path, driver = tmp_path / "cloud.sqlite", PaperDriver()

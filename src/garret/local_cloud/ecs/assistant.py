@@ -30,7 +30,7 @@ _UNFINISHED = ("Pending", "Running")
 def describe_cloud_assistant_status(call: Call, cloud: Cloud) -> Reply:
     """Whether instances take commands: those that run do."""
     ids = numbered(call.params, "InstanceId")
-    found = [body for body in cloud.store.find("instance", call.region) if not ids or body["InstanceId"] in ids]
+    found = [body for body in lifecycle.observed(cloud, call.region) if not ids or body["InstanceId"] in ids]
     some, counts = page(call, found, high=50)
     shown = [
         {
@@ -89,6 +89,7 @@ def targets(call: Call, cloud: Cloud, limit: int) -> list[dict[str, Any]]:
         body = cloud.store.get("instance", id)
         if body is None or body["Goal"] == lifecycle.DELETED or body["RegionId"] != call.region:
             raise ApiError("InvalidInstance.NotFound", f"The instance {id!r} does not exist in {call.region}.", 404)
+        body = lifecycle.noticed(cloud, body)
         if body["Status"] != lifecycle.RUNNING:
             raise ApiError("InvalidInstance.NotMatch", f"The instance {id} is {body['Status']}, not Running.")
         bodies.append(body)

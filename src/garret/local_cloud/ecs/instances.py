@@ -50,7 +50,7 @@ def describe_instance_status(call: Call, cloud: Cloud) -> Reply:
     ids, zone = numbered(call.params, "InstanceId"), call.params.get("ZoneId", "")
     found = [
         body
-        for body in cloud.store.find("instance", call.region)
+        for body in lifecycle.observed(cloud, call.region)
         if (not ids or body["InstanceId"] in ids) and zone in ("", body["ZoneId"])
     ]
     some, counts = page(call, found, high=50)
@@ -160,7 +160,7 @@ def _filtered(call: Call, cloud: Cloud) -> list[dict[str, Any]]:
     private, elastic = names(params, "PrivateIpAddresses"), names(params, "EipAddresses")
     return [
         body
-        for body in cloud.store.find("instance", call.region, **filters)
+        for body in lifecycle.observed(cloud, call.region, **filters)
         if (not ids or body["InstanceId"] in ids)
         and status in ("", _status(body))
         and (not name or _like(name, body["InstanceName"]))

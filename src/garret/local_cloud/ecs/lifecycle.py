@@ -22,7 +22,27 @@ def find_instance(cloud: Cloud, id: str) -> dict[str, Any]:
     body = cloud.store.get("instance", id)
     if body is None or body["Goal"] == DELETED:
         raise ApiError("InvalidInstanceId.NotFound", f"The specified InstanceId {id!r} does not exist.", 404)
-    return body
+    return noticed(cloud, body)
+
+
+def observed(cloud: Cloud, region: str, **filters: object) -> list[dict[str, Any]]:
+    """The instances of a region as they are now, nodes that died by themselves included."""
+    return [noticed(cloud, body) for body in cloud.store.find("instance", region, **filters)]
+
+
+def noticed(cloud: Cloud, body: dict[str, Any]) -> dict[str, Any]:
+    """The instance as it is now: one whose node ended by itself is on its way to Stopped, and still paid for."""
+    id = body["InstanceId"]
+    if (body["Status"], body["Goal"]) != (RUNNING, RUNNING) or cloud.driver.alive(id):
+        return body
+    with cloud.store.transaction():
+        now = cloud.store.get("instance", id) or body
+        if (now["Status"], now["Goal"]) != (RUNNING, RUNNING):
+            return now
+        changes: dict[str, object] = {"Goal": STOPPED, "Status": "Stopping", "StoppedMode": "KeepCharging"}
+        cloud.store.update("instance", id, **changes, ForceStop=True, Trouble="the node ended by itself")
+    settle_soon(cloud, id)  # ends what the node left running
+    return now | changes
 
 
 def settle_soon(cloud: Cloud, id: str) -> None:
