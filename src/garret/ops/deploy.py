@@ -54,6 +54,7 @@ class Deploy:
     tell: Teller
     confirm: Callable[[DeploymentSpec, Place, Plan, bool], bool]
     crash: Crash = field(default_factory=Crash)
+    pack: Callable[[], Bundle] = build_bundle
 
     def run(self) -> dict[str, Any]:
         """Deploy, or finish what is half done, or see that it is done; the deployment's facts."""
@@ -113,7 +114,7 @@ class Deploy:
     def _plan(self, spec: DeploymentSpec) -> None:
         """Plan, ask, and write down all that CreateStack will be told before it is told."""
         login = new_login(spec.login, self.wish.password)
-        bundle = build_bundle()
+        bundle = self.pack()
         plan = make_plan(spec, self.cloud, login, bundle)
         if not self.confirm(spec, plan.place, plan, bool(login.password)):
             raise UsageError("not confirmed; nothing was made")
@@ -192,7 +193,7 @@ class Deploy:
         data = self.deployment.journal.read_private(BUNDLE_FILE)
         digest = str(self._plan_entry()["bundle_sha256"])
         if data is None:
-            made = build_bundle()
+            made = self.pack()
             if made.sha256 != digest:
                 raise OperationError(
                     "the runtime that this deployment began with is gone", f"garret delete {self.deployment.name}"

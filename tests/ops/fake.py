@@ -1,0 +1,340 @@
+# ruff: noqa: ARG002 - the Protocols name the arguments
+"""A cloud in memory, with a clock that costs nothing and a service that answers on loopback."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import itertools
+import json
+import re
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from garret.errors import CloudError
+from garret.image_bootstrap.bundle import Bundle
+from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, CommandResult, Instance, Stack, StackEvent, StackResource
+from garret.ops.deployment import Deployment
+from garret.ops.journal import Journal
+
+PICTURE = b"\x89PNG\r\n\x1a\n a picture"
+TYPE = "ecs.gn7i-c16g1.4xlarge"
+
+
+class Killed(BaseException):
+    """What kill -9 is to a test: nothing may catch it."""
+
+
+def killed() -> None:
+    """Die, as far as a test can."""
+    raise Killed
+
+
+class FakeClock:
+    """Time passes when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.on_sleep: Callable[[], None] = lambda: None
+
+    def monotonic(self) -> float:
+        """Seconds."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+        self.now += seconds
+        self.on_sleep()
+
+
+class Listener:
+    """A Teller that remembers."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+
+    def say(self, text: str = "") -> None:
+        """Remember a line."""
+        self.lines.append(text)
+
+    def stage(self, name: str, state: str, detail: str = "", seconds: float | None = None) -> None:
+        """Remember a stage."""
+        self.lines.append(f"{name} {state} {detail}".strip())
+
+    def progress(self, label: str, done: int, total: int | None) -> None:
+        """Remember a number."""
+        self.lines.append(f"{label} {done}/{total}")
+
+
+@dataclass
+class World:
+    """Everything the fake cloud knows; the roles below are views on it."""
+
+    endpoint: str = "http://127.0.0.1:1"
+    writes: list[str] = field(default_factory=list)
+    stacks: dict[str, Stack] = field(default_factory=dict)
+    tokens: dict[str, str] = field(default_factory=dict)
+    templates: dict[str, str] = field(default_factory=dict)
+    events: dict[str, list[StackEvent]] = field(default_factory=dict)
+    instances: dict[str, Instance] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    billed: list[Billed] = field(default_factory=list)
+    before_create: Callable[[], None] = lambda: None
+    lose_reply: bool = False
+    node_says: str = ""  # a FAILURE reason; empty for a node that comes up
+    commands: list[str] = field(default_factory=list)
+    answers: dict[str, CommandResult] = field(default_factory=dict)
+    stopped_mode: str = "StopCharging"
+    refusals: dict[str, CloudError] = field(default_factory=dict)
+    numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+
+    def refuse(self, action: str) -> None:
+        """Raise what a test wants raised once at this action."""
+        if action in self.refusals:
+            raise self.refusals.pop(action)
+
+    def event(self, stack_id: str, resource: str, status: str, reason: str = "") -> None:
+        """Add an event."""
+        kind = "ALIYUN::ROS::WaitCondition" if resource == "Ready" else "ALIYUN::ECS::InstanceGroup"
+        self.events[stack_id].append(StackEvent(f"e{next(self.numbers)}", resource, kind, status, reason, ""))
+
+    def signal(self, stack_id: str) -> None:
+        """The node has the whole runtime: it signals as the test wants."""
+        stack = self.stacks[stack_id]
+        if self.node_says:
+            self.event(stack_id, "Ready", "CREATE_FAILED", f"WaitConditionFailure: {self.node_says}")
+            self.event(stack_id, "Node", "CREATE_FAILED", "Resource creation cancelled")
+            self.stacks[stack_id] = replace(stack, status="CREATE_ROLLBACK_COMPLETE", reason=self.node_says)
+            self.instances.clear()
+            return
+        self.event(stack_id, "Ready", "CREATE_COMPLETE")
+        facts = json.dumps({"service": {"port": 7860, "scheme": "http"}, "tls_sha256": ""})
+        outputs = {"EndPoint": self.endpoint, "InstanceId": next(iter(self.instances)), "NodeFacts": {"node": facts}}
+        self.stacks[stack_id] = replace(stack, status="CREATE_COMPLETE", outputs=outputs)
+
+
+@dataclass
+class FakeStacks:
+    """ROS."""
+
+    world: World
+
+    def validate(self, template: str) -> None:
+        """Take any template that is YAML."""
+        yaml.safe_load(template)
+
+    def price_per_hour(self, template: str, parameters: Mapping[str, str]) -> tuple[float, str] | None:
+        """One price."""
+        return (9.5, "CNY") if template and parameters else None
+
+    def create(
+        self,
+        name: str,
+        template: str,
+        parameters: Mapping[str, str],
+        *,
+        tags: Mapping[str, str],
+        token: str,
+        wait_s: int,
+    ) -> str:
+        """Create once per token; the machine runs at once."""
+        world = self.world
+        world.before_create()
+        world.writes.append("CreateStack")
+        if token not in world.tokens:
+            stack_id = f"stack-{next(world.numbers)}"
+            world.tokens[token] = stack_id
+            world.templates[stack_id] = template
+            world.events[stack_id] = []
+            world.stacks[stack_id] = Stack(stack_id, name, "CREATE_IN_PROGRESS", tags=tags, parameters=parameters)
+            machine = f"i-{next(world.numbers)}"
+            world.instances[machine] = Instance(machine, "Running", TYPE, "cn-hangzhou-i", tags=tags)
+            world.event(stack_id, "Node", "CREATE_COMPLETE")
+        if world.lose_reply:
+            world.lose_reply = False
+            raise CloudError("CreateStack", "NoAnswer", "the connection broke", retryable=True)
+        return world.tokens[token]
+
+    def find(self, name: str) -> Stack | None:
+        """By name."""
+        return next((stack for stack in self.world.stacks.values() if stack.name == name), None)
+
+    def get(self, stack_id: str) -> Stack | None:
+        """By id; what is being deleted is gone at the second look."""
+        stack = self.world.stacks.get(stack_id)
+        if stack is not None and stack.status == "DELETE_IN_PROGRESS":
+            del self.world.stacks[stack_id]
+        return stack
+
+    def tagged(self) -> list[Stack]:
+        """All."""
+        return list(self.world.stacks.values())
+
+    def resources(self, stack_id: str) -> list[StackResource]:
+        """The machine."""
+        return [StackResource("Node", "ALIYUN::ECS::InstanceGroup", name, "") for name in self.world.instances]
+
+    def events(self, stack_id: str) -> list[StackEvent]:
+        """Oldest first."""
+        return list(self.world.events.get(stack_id, []))
+
+    def delete(self, stack_id: str) -> None:
+        """Begin to delete."""
+        self.world.refuse("DeleteStack")
+        self.world.writes.append("DeleteStack")
+        self.world.stacks[stack_id] = replace(self.world.stacks[stack_id], status="DELETE_IN_PROGRESS")
+        self.world.instances.clear()
+
+
+@dataclass
+class FakeInstances:
+    """ECS."""
+
+    world: World
+
+    def tagged(self, deployment: str) -> list[Instance]:
+        """By tag."""
+        return [one for one in self.world.instances.values() if one.tags.get(DEPLOYMENT_TAG) == deployment]
+
+    def get(self, instance_id: str) -> Instance | None:
+        """By id."""
+        return self.world.instances.get(instance_id)
+
+    def start(self, instance_id: str) -> None:
+        """Start."""
+        self.world.refuse("StartInstance")
+        self._become(instance_id, "Running", "StartInstance", "")
+
+    def stop(self, instance_id: str, *, economical: bool) -> None:
+        """Stop, as the test's cloud does."""
+        self._become(instance_id, "Stopped", "StopInstance", self.world.stopped_mode if economical else "KeepCharging")
+
+    def _become(self, instance_id: str, status: str, action: str, mode: str) -> None:
+        self.world.writes.append(action)
+        machine = self.world.instances[instance_id]
+        self.world.instances[instance_id] = replace(machine, status=status, stopped_mode=mode)
+
+
+@dataclass
+class FakeNetwork:
+    """What else is billed."""
+
+    world: World
+
+    def billed(self, deployment: str) -> list[Billed]:
+        """As the test says."""
+        return list(self.world.billed)
+
+
+@dataclass
+class FakeCatalog:
+    """Two regions, two types."""
+
+    world: World
+
+    def regions(self) -> list[str]:
+        """The ids."""
+        return ["cn-beijing", "cn-hangzhou"]
+
+    def stock(self, family: str) -> dict[str, list[str]]:
+        """One type is sold out."""
+        return {TYPE: ["cn-hangzhou-i", "cn-hangzhou-j"], f"{family}-c8g1.2xlarge": []}
+
+    def newest_image(self, family: str) -> str:
+        """An id."""
+        return "ubuntu.vhd"
+
+
+@dataclass
+class FakeAssistant:
+    """Cloud Assistant, with a first stage behind it that wants the bytes it was promised."""
+
+    world: World
+
+    def reachable(self, instance_id: str) -> bool:
+        """Always."""
+        return instance_id in self.world.instances
+
+    def send_file(self, instance_id: str, path: str, content: bytes, *, mode: str = "0600") -> None:
+        """Keep a file; the last piece of the runtime makes the node signal."""
+        world = self.world
+        world.refuse("SendFile")
+        world.writes.append("SendFile")
+        world.files[path] = content
+        for stack_id, template in world.templates.items():
+            promised = re.search(r'"bundle_sha256":"([0-9a-f]{64})"', template.replace('\\"', '"'))
+            assert promised, "the template names the runtime"
+            pieces = sorted(name for name in world.files if promised.group(1) in name)
+            whole = b"".join(world.files[name] for name in pieces)
+            in_progress = world.stacks.get(stack_id) and world.stacks[stack_id].status == "CREATE_IN_PROGRESS"
+            if in_progress and hashlib.sha256(whole).hexdigest() == promised.group(1):
+                world.signal(stack_id)
+
+    def run(self, instance_id: str, command: str, *, timeout_s: int = 60) -> CommandResult:
+        """Answer as the test says."""
+        self.world.commands.append(command)
+        for start, answer in self.world.answers.items():
+            if command.startswith(start):
+                return answer
+        return CommandResult("Failed", 1, "", "no such file")
+
+
+def small_bundle() -> Bundle:
+    """A runtime of three pieces that is quick to make."""
+    data = bytes(range(256)) * 200
+    return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def cloud_of(world: World, clock: FakeClock | None = None) -> Cloud:
+    """The cloud of a world."""
+    return Cloud(
+        "local", "cn-hangzhou", FakeStacks(world), FakeInstances(world), FakeNetwork(world), FakeCatalog(world),
+        FakeAssistant(world), clock or FakeClock(), 0.2,
+    )  # fmt: skip
+
+
+def deployment_in(folder: Path, name: str = "garret") -> Deployment:
+    """A deployment whose memory is below a folder."""
+    return Deployment(name, Journal(folder / "deployments/local" / name))
+
+
+@contextmanager
+def picture_service() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    """A service that makes the same picture of every prompt; where it is, and what it was asked."""
+    asked: list[dict[str, Any]] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self._reply({"status": "ok"})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append(body)
+            self._reply({"images": [base64.b64encode(PICTURE).decode()] * body.get("n_iter", 1), "info": "{}"})
+
+        def _reply(self, value: object) -> None:
+            data = json.dumps(value).encode()
+            self.send_response(200)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}", asked
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

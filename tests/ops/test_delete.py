@@ -1,0 +1,96 @@
+"""Delete leaves nothing that costs, or says what does."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from garret.errors import CloudError, OperationError, UsageError
+from garret.ops.cloud import Billed, Stack
+from garret.ops.crash import Crash
+from garret.ops.delete import Delete
+from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed
+from tests.ops.test_status import deployed
+
+
+def delete(world: World, folder: Path, *, yes: bool = True, at: str = "") -> Delete:
+    """A run of delete."""
+    return Delete(cloud_of(world), deployment_in(folder), Listener(), lambda _: yes, Crash(at, killed))
+
+
+def test_delete_leaves_nothing(world: World, tmp_path: Path) -> None:
+    """Stack and machine go, and so do token, password and runtime on this machine."""
+    deployed(world, tmp_path)
+    assert delete(world, tmp_path).run() == {"name": "garret", "state": "absent", "changed": True}
+    assert world.stacks == {}
+    assert world.instances == {}
+    assert deployment_in(tmp_path).plan is None
+    assert deployment_in(tmp_path).login is None
+    assert not (deployment_in(tmp_path).journal.folder / "bundle.tar.xz").exists()
+
+
+def test_a_second_delete_has_nothing_to_do(world: World, tmp_path: Path) -> None:
+    """What is gone can be deleted again, and nothing happens."""
+    deployed(world, tmp_path)
+    delete(world, tmp_path).run()
+    writes = list(world.writes)
+    assert delete(world, tmp_path).run()["changed"] is False
+    assert world.writes == writes
+
+
+def test_what_is_left_is_an_error(world: World, tmp_path: Path) -> None:
+    """While the cloud still bills something with our tag, delete fails and names it."""
+    deployed(world, tmp_path)
+    world.billed = [Billed("address", "eip-1", "127.0.0.1")]
+    with pytest.raises(OperationError) as left:
+        delete(world, tmp_path).run()
+    assert left.value.exit_code == 1
+    assert "eip-1" in left.value.billed
+    world.billed = []
+    assert delete(world, tmp_path).run()["state"] == "absent"
+
+
+def test_a_no_deletes_nothing(world: World, tmp_path: Path) -> None:
+    """The person is shown what would go, and a no leaves it."""
+    deployed(world, tmp_path)
+    shown: list[str] = []
+    work = delete(world, tmp_path)
+    work.confirm = lambda parts: bool(shown.extend(parts))
+    with pytest.raises(UsageError, match="nothing was deleted"):
+        work.run()
+    assert next(iter(world.instances)) in shown[0]
+    assert "DeleteStack" not in world.writes
+
+
+@pytest.mark.parametrize("point", ["deploy.journaled", "deploy.created", "deploy.waiting", "deploy.signalled"])
+def test_a_killed_deploy_can_be_deleted(world: World, tmp_path: Path, point: str) -> None:
+    """Whatever a killed deploy left, delete takes it away."""
+    deployed(world, tmp_path, point)
+    delete(world, tmp_path).run()
+    assert world.stacks == {}
+    assert world.instances == {}
+
+
+def test_a_killed_delete_is_finished_by_the_next(world: World, tmp_path: Path) -> None:
+    """DeleteStack is sent once; the next delete waits for the end and makes sure."""
+    deployed(world, tmp_path)
+    with pytest.raises(Killed):
+        delete(world, tmp_path, at="delete.sent").run()
+    assert delete(world, tmp_path).run()["state"] == "absent"
+    assert world.writes.count("DeleteStack") == 1
+
+
+def test_a_busy_stack_is_asked_again(world: World, tmp_path: Path) -> None:
+    """A stack that is in the middle of something is deleted when it has ended that."""
+    deployed(world, tmp_path)
+    world.refusals["DeleteStack"] = CloudError("DeleteStack", "ActionInProgress", "busy")
+    assert delete(world, tmp_path).run()["changed"] is True
+
+
+def test_a_foreign_stack_is_left_alone(world: World, tmp_path: Path) -> None:
+    """A stack of our name without our tag is not ours to delete."""
+    world.stacks["theirs"] = Stack("theirs", "garret-garret", "CREATE_COMPLETE", tags={"owner": "someone"})
+    with pytest.raises(UsageError, match="not made by garret"):
+        delete(world, tmp_path).run()
+    assert world.writes == []

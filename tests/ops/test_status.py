@@ -1,0 +1,147 @@
+"""Status finds one word for what there is, and says what to type."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from garret.errors import OperationError
+from garret.ops.cloud import DEPLOYMENT_TAG, Instance, Stack
+from garret.ops.crash import Crash
+from garret.ops.deploy import Deploy, Wish
+from garret.ops.deployment import Login
+from garret.ops.list import list_deployments
+from garret.ops.status import Status, status
+from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed, small_bundle
+
+
+def deployed(world: World, folder: Path, at: str = "") -> None:
+    """Deploy, or die at a point of it."""
+    wish = Wish("cn-hangzhou")
+    work = Deploy(
+        cloud_of(world), deployment_in(folder), wish, Listener(), lambda *_: True, Crash(at, killed), small_bundle
+    )
+    if at:
+        with pytest.raises(Killed):
+            work.run()
+    else:
+        work.run()
+
+
+def look(world: World, folder: Path, *, answers: bool = True) -> Status:
+    """The status, with a service that answers or not."""
+    return status(cloud_of(world), deployment_in(folder), "cn-hangzhou", lambda _: answers)
+
+
+def test_nothing_is_absent(world: World, tmp_path: Path) -> None:
+    """With neither a plan nor a stack there is no deployment, also without any cloud to ask."""
+    assert look(world, tmp_path).state == "absent"
+    assert status(None, deployment_in(tmp_path), "cn-hangzhou").state == "absent"
+    assert not tmp_path.joinpath("deployments").exists()
+
+
+@pytest.mark.parametrize(
+    ("point", "state"),
+    [("deploy.journaled", "creating"), ("deploy.created", "creating"), ("deploy.waiting", "creating"),
+     ("deploy.signalled", "running")],
+)  # fmt: skip
+def test_a_killed_deploy_is_explained(world: World, tmp_path: Path, point: str, state: str) -> None:
+    """Wherever deploy was killed, status knows how far it is and that deploy goes on."""
+    deployed(world, tmp_path, point)
+    found = look(world, tmp_path)
+    assert found.state == state
+    assert "garret deploy" in found.next
+
+
+def test_a_running_deployment_has_all_its_facts(world: World, tmp_path: Path) -> None:
+    """Endpoint, login, machine, picture and price are there; the password is not."""
+    deployed(world, tmp_path)
+    facts = look(world, tmp_path).to_dict()
+    assert facts["state"] == "running"
+    assert facts["endpoint"] == world.endpoint
+    assert facts["instance_id"] in world.instances
+    assert facts["price_per_hour"]["made_up"] is True
+    assert Path(facts["picture"]).exists()
+    assert "password" not in facts
+
+
+def test_the_service_itself_is_asked(world: World, tmp_path: Path) -> None:
+    """Running means that the service answers where the stack says."""
+    deployed(world, tmp_path)
+    assert status(cloud_of(world), deployment_in(tmp_path), "cn-hangzhou").state == "running"
+    assert look(world, tmp_path, answers=False).state == "unreachable"
+
+
+def test_a_wrong_certificate_is_told(world: World, tmp_path: Path) -> None:
+    """Somebody else at the endpoint is unreachable, with the reason."""
+    deployed(world, tmp_path)
+
+    def refuse(login: Login | None) -> bool:
+        raise OperationError("another certificate", "look out")
+
+    found = status(cloud_of(world), deployment_in(tmp_path), "cn-hangzhou", refuse)
+    assert (found.state, found.why, found.next) == ("unreachable", "another certificate", "look out")
+
+
+@pytest.mark.parametrize(
+    ("machine", "state"),
+    [("Pending", "starting"), ("Starting", "starting"), ("Stopping", "stopping"), ("Stopped", "stopped")],
+)
+def test_the_machine_decides(world: World, tmp_path: Path, machine: str, state: str) -> None:
+    """A complete stack is what its machine is."""
+    deployed(world, tmp_path)
+    name, one = next(iter(world.instances.items()))
+    world.instances[name] = replace(one, status=machine)
+    assert look(world, tmp_path).state == state
+
+
+def test_a_stop_that_is_billed_says_so(world: World, tmp_path: Path) -> None:
+    """Only StopCharging ends the machine's bill."""
+    deployed(world, tmp_path)
+    name, one = next(iter(world.instances.items()))
+    world.instances[name] = replace(one, status="Stopped", stopped_mode="StopCharging")
+    assert "not billed" in look(world, tmp_path).why
+    world.instances[name] = replace(one, status="Stopped", stopped_mode="KeepCharging")
+    assert "still billed" in look(world, tmp_path).why
+
+
+@pytest.mark.parametrize(
+    ("stack", "state"),
+    [("CREATE_FAILED", "failed"), ("ROLLBACK_COMPLETE", "failed"), ("CREATE_ROLLBACK_IN_PROGRESS", "failed"),
+     ("DELETE_IN_PROGRESS", "deleting"), ("DELETE_FAILED", "failed")],
+)  # fmt: skip
+def test_the_stack_decides_before(world: World, tmp_path: Path, stack: str, state: str) -> None:
+    """A stack that is not complete is told by its own status, with its first line of reason."""
+    deployed(world, tmp_path)
+    name, one = next(iter(world.stacks.items()))
+    world.stacks[name] = replace(one, status=stack, reason="no stock\nlong tale")
+    found = look(world, tmp_path)
+    assert found.state == state
+    assert "long tale" not in found.why or stack.endswith("IN_PROGRESS")
+
+
+def test_what_someone_else_took_away_is_told(world: World, tmp_path: Path) -> None:
+    """A machine or a stack deleted in the console is not believed to be there."""
+    deployed(world, tmp_path)
+    world.instances.clear()
+    assert look(world, tmp_path).state == "failed"
+    world.stacks.clear()
+    assert look(world, tmp_path).state == "absent"
+
+
+def test_list_knows_memory_and_cloud(world: World, tmp_path: Path) -> None:
+    """Deployments of this machine and of others are in one list; those that are gone are not."""
+    folder = tmp_path / "deployments/local"
+    assert list_deployments(folder, ["cn-hangzhou"], lambda _: cloud_of(world)) == []
+    deployed(world, tmp_path)
+    tags = {DEPLOYMENT_TAG: "theirs"}
+    outputs = {"EndPoint": "http://127.0.0.1:9", "InstanceId": "i-theirs"}
+    world.stacks["s"] = Stack("s", "garret-theirs", "CREATE_COMPLETE", tags=tags, outputs=outputs)
+    world.instances["i-theirs"] = Instance("i-theirs", "Running", "t", "z", tags=tags)
+    found = list_deployments(folder, ["cn-hangzhou"], lambda _: cloud_of(world))
+    assert [(one.name, one.state) for one in found] == [("garret", "running"), ("theirs", "running")]
+    world.stacks.pop("s")
+    world.stacks.clear()
+    assert list_deployments(folder, ["cn-hangzhou"], lambda _: cloud_of(world)) == []
