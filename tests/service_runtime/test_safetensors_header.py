@@ -55,6 +55,19 @@ def test_what_the_official_writer_writes_is_read(tmp_path: Path) -> None:
     assert header.metadata == {"format": "pt"}
 
 
+@pytest.mark.parametrize(
+    ("types", "size"),
+    [("F64 I64 U64", 8), ("F32 I32 U32", 4), ("F16 BF16 I16 U16", 2), ("F8_E4M3 F8_E5M2 I8 U8 BOOL", 1)],
+)
+def test_each_type_has_its_size(types: str, size: int) -> None:
+    """In bytes for one number; any other is refused."""
+    for dtype in types.split():
+        header = parse_header(io.BytesIO(file_of({"a": entry([3], 0, 3 * size, dtype)})))
+        assert header.data_bytes == 3 * size
+        with pytest.raises(NotSafetensors, match="shape needs"):
+            parse_header(io.BytesIO(file_of({"a": entry([3], 0, 3 * size + 1, dtype)})))
+
+
 def test_a_cut_file_is_seen(tmp_path: Path) -> None:
     """By its size, before anybody maps it into memory."""
     path = tmp_path / "cut.safetensors"
