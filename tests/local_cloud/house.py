@@ -84,13 +84,63 @@ class PaperDriver:
         self.addresses[instance_id] = public_ip
 
 
-class House:
+class Clients:
+    """The vendor's SDKs, pointed at a local cloud; key and secret can be others for a call that is to be refused."""
+
+    def __init__(self, host: str, key: str = KEY, secret: str = SECRET) -> None:
+        self.host, self.key, self.secret = host, key, secret
+
+    def ecs(self, secret: str = "", key: str = "", token: str | None = None) -> Any:
+        """Return the vendor's typed ECS client (version 3 signatures)."""
+        from alibabacloud_ecs20140526.client import Client
+
+        return Client(self.config(secret, key, token))
+
+    def call(self, action: str, **fields: Any) -> dict[str, Any]:
+        """Call ECS through its typed client; the fields are those of the SDK's request, the reply its body as a map."""
+        from alibabacloud_ecs20140526 import models
+
+        request = getattr(models, f"{action}Request")().from_map(fields)
+        method = re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()
+        reply: dict[str, Any] = getattr(self.ecs(), method)(request).body.to_map()
+        return reply
+
+    def config(self, secret: str = "", key: str = "", token: str | None = None) -> Any:
+        """Return the settings of a typed client."""
+        from alibabacloud_tea_openapi.models import Config
+
+        return Config(
+            access_key_id=key or self.key, access_key_secret=secret or self.secret, security_token=token,
+            endpoint=self.host, protocol="http", region_id=REGION, read_timeout=20_000,
+        )  # fmt: skip
+
+    def common(
+        self, version: str, action: str, secret: str = "", key: str = "", method: str = "POST", **params: str
+    ) -> dict[str, Any]:
+        """Send a call of the vendor's older SDK (version 1 signatures); "__" in a name stands for a dot."""
+        from aliyunsdkcore.client import AcsClient
+        from aliyunsdkcore.request import CommonRequest
+
+        request = CommonRequest(domain=self.host, version=version, action_name=action)
+        request.set_method(method)
+        for name, value in params.items():
+            request.add_query_param(name.replace("__", "."), value)
+        client = AcsClient(key or self.key, secret or self.secret, REGION, timeout=20)
+        reply: dict[str, Any] = json.loads(client.do_action_with_exception(request))
+        return reply
+
+    def vpc(self, action: str, **params: str) -> dict[str, Any]:
+        """Call VPC."""
+        return self.common("2016-04-28", action, RegionId=REGION, **params)
+
+
+class House(Clients):
     """One server and its clients."""
 
     def __init__(self, driver: Driver, clock: Clock | None = None, store: Store | None = None) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        self.host = f"127.0.0.1:{self.port}"
+        super().__init__(f"127.0.0.1:{self.port}")
         self.store = store or Store(None)
         self.cloud = Cloud(
             self.store, driver, clock or Clock(), Faults(self.store), Background(), f"http://{self.host}", KEY
@@ -112,49 +162,6 @@ class House:
         self.cloud.background.stop()
         self._listener.close()
         self.store.close()
-
-    def ecs(self, secret: str = SECRET, key: str = KEY, token: str | None = None) -> Any:
-        """Return the vendor's typed ECS client (version 3 signatures)."""
-        from alibabacloud_ecs20140526.client import Client
-
-        return Client(self.config(secret, key, token))
-
-    def call(self, action: str, **fields: Any) -> dict[str, Any]:
-        """Call ECS through its typed client; the fields are those of the SDK's request, the reply its body as a map."""
-        from alibabacloud_ecs20140526 import models
-
-        request = getattr(models, f"{action}Request")().from_map(fields)
-        method = re.sub(r"(?<!^)(?=[A-Z])", "_", action).lower()
-        reply: dict[str, Any] = getattr(self.ecs(), method)(request).body.to_map()
-        return reply
-
-    def config(self, secret: str = SECRET, key: str = KEY, token: str | None = None) -> Any:
-        """Return the settings of a typed client."""
-        from alibabacloud_tea_openapi.models import Config
-
-        return Config(
-            access_key_id=key, access_key_secret=secret, security_token=token, endpoint=self.host, protocol="http",
-            region_id=REGION, read_timeout=20_000,
-        )  # fmt: skip
-
-    def common(
-        self, version: str, action: str, secret: str = SECRET, key: str = KEY, method: str = "POST", **params: str
-    ) -> dict[str, Any]:
-        """Send a call of the vendor's older SDK (version 1 signatures); "__" in a name stands for a dot."""
-        from aliyunsdkcore.client import AcsClient
-        from aliyunsdkcore.request import CommonRequest
-
-        request = CommonRequest(domain=self.host, version=version, action_name=action)
-        request.set_method(method)
-        for name, value in params.items():
-            request.add_query_param(name.replace("__", "."), value)
-        body = AcsClient(key, secret, REGION, timeout=20).do_action_with_exception(request)
-        reply: dict[str, Any] = json.loads(body)
-        return reply
-
-    def vpc(self, action: str, **params: str) -> dict[str, Any]:
-        """Call VPC."""
-        return self.common("2016-04-28", action, RegionId=REGION, **params)
 
     def http(
         self, method: str, path: str, body: bytes = b"", headers: Mapping[str, str] | None = None

@@ -5,12 +5,12 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from tests.local_cloud.house import FAMILY, REGION, TYPE, House, until
+from tests.local_cloud.house import FAMILY, REGION, TYPE, Clients, until
 
 ZONE = "cn-hangzhou-i"
 
 
-def plot(house: House, zone: str = ZONE) -> tuple[str, str]:
+def plot(house: Clients, zone: str = ZONE) -> tuple[str, str]:
     """Make a network with a switch and a security group; returns the ids of the last two."""
     vpc = house.vpc("CreateVpc", CidrBlock="192.168.0.0/16")["VpcId"]
     vswitch = house.vpc("CreateVSwitch", VpcId=vpc, CidrBlock="192.168.1.0/24", ZoneId=zone)["VSwitchId"]
@@ -18,7 +18,7 @@ def plot(house: House, zone: str = ZONE) -> tuple[str, str]:
     return vswitch, group
 
 
-def order(house: House, user_data: str = "", **fields: Any) -> dict[str, Any]:
+def order(house: Clients, user_data: str = "", **fields: Any) -> dict[str, Any]:
     """Make the fields of a RunInstances call."""
     if "VSwitchId" not in fields:
         fields["VSwitchId"], fields["SecurityGroupId"] = plot(house)
@@ -33,13 +33,13 @@ def order(house: House, user_data: str = "", **fields: Any) -> dict[str, Any]:
     }
 
 
-def launch(house: House, user_data: str = "", **fields: Any) -> str:
+def launch(house: Clients, user_data: str = "", **fields: Any) -> str:
     """Run one instance and return its id."""
     reply = house.call("RunInstances", **order(house, user_data, **fields))
     return str(reply["InstanceIdSets"]["InstanceIdSet"][0])
 
 
-def describe(house: House, instance: str) -> dict[str, Any]:
+def describe(house: Clients, instance: str) -> dict[str, Any]:
     """Return what the cloud says of an instance, or nothing when it is gone."""
     import json
 
@@ -48,12 +48,12 @@ def describe(house: House, instance: str) -> dict[str, Any]:
     return found[0] if found else {}
 
 
-def status(house: House, instance: str) -> str:
+def status(house: Clients, instance: str) -> str:
     """Return an instance's status, "" when it is gone."""
     return str(describe(house, instance).get("Status", ""))
 
 
-def running(house: House, user_data: str = "", **fields: Any) -> str:
+def running(house: Clients, user_data: str = "", **fields: Any) -> str:
     """Run one instance and wait until it runs."""
     instance = launch(house, user_data, **fields)
     until(lambda: status(house, instance) == "Running")
