@@ -54,7 +54,7 @@ def file_names(output: Path | None, prompt: str, count: int) -> list[Path]:
         return [output] if count == 1 else [_numbered(output, number) for number in range(1, count + 1)]
     words = re.sub(r"[^a-z0-9]+", "-", prompt.lower()).strip("-")[:LONGEST_NAME].strip("-") or "picture"
     names: list[Path] = []
-    number = 0
+    number = 0 if count == 1 else 1
     while len(names) < count:
         path = _numbered(Path(f"{words}.png"), number) if number or count > 1 else Path(f"{words}.png")
         number += 1

@@ -83,8 +83,9 @@ class Journal:
                     f"another garret is at work on {self.folder.name} (process {holder})",
                     f"wait for it, or see how far it is: garret status {self.folder.name}",
                 ) from None
-            os.ftruncate(descriptor, 0)
-            os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
+            with suppress(OSError):  # a full disk: the lock holds without its holder's number
+                os.ftruncate(descriptor, 0)
+                os.pwrite(descriptor, str(os.getpid()).encode("ascii"), 0)
             yield
         finally:
             os.close(descriptor)

@@ -1,0 +1,79 @@
+"""A failed stack is told by its first cause, in its own words, with what to type."""
+
+from __future__ import annotations
+
+import pytest
+
+from garret.errors import BootstrapFailed, StackFailed
+from garret.ops.cloud import Billed, StackEvent
+from garret.ops.failure import explain
+
+
+def event(resource: str, reason: str, status: str = "CREATE_FAILED") -> StackEvent:
+    """An event of a resource."""
+    return StackEvent(f"{resource}{reason}", resource, "ALIYUN::X", status, reason, "")
+
+
+def test_the_first_cause_is_told() -> None:
+    """What was cancelled because something else failed is not the cause."""
+    events = [
+        event("Network", "", "CREATE_COMPLETE"),
+        event("Address", "Resource creation cancelled"),
+        event("Node", "code: OperationDenied.NoStock, message: sold out"),
+        event("Ready", "Resource creation cancelled"),
+    ]
+    error = explain("garret", events, "Stack failed", [])
+    assert isinstance(error, StackFailed)
+    assert error.resource == "machine"
+    assert "sold out" in error.message
+    assert "--zone" in error.hint
+    assert error.billed == "nothing"
+
+
+@pytest.mark.parametrize(
+    ("reason", "word"),
+    [
+        ("code: QuotaExceed.ElasticQuota", "quota"),
+        ("code: Account.Arrearage", "top up"),
+        ("code: Odd", "garret deploy"),
+    ],
+)
+def test_the_hint_fits_the_cause(reason: str, word: str) -> None:
+    """Quota, money and all else have different ways out."""
+    assert word in explain("garret", [event("Node", reason)], "", []).hint
+
+
+def test_the_node_speaks_through_its_signal() -> None:
+    """The step, its reason and the end of its log are taken apart."""
+    text = "WaitConditionFailure: ensure_gpu: nvidia-smi names no GPU\n" + "\n".join(f"line {n}" for n in range(30))
+    error = explain("mine", [event("Ready", text)], "", [Billed("instance", "i-1")])
+    assert isinstance(error, BootstrapFailed)
+    assert error.step == "ensure_gpu"
+    assert error.message.endswith("nvidia-smi names no GPU")
+    assert error.log_tail.splitlines()[-1] == "line 29"
+    assert len(error.log_tail.splitlines()) == 8
+    assert error.billed == "instance i-1"
+    assert error.hint.startswith("garret delete mine")
+
+
+def test_a_busy_port_leads_to_another() -> None:
+    """The way out of a busy port is --port."""
+    error = explain(
+        "mine", [event("Ready", "X: ensure_service: 127.0.0.1:7860 is already in use on this machine")], "", []
+    )
+    assert "--port" in error.hint
+    assert "--name mine" in error.hint
+
+
+def test_a_first_stage_that_failed_is_a_step() -> None:
+    """The runtime did not arrive: told as the node told it."""
+    error = explain("garret", [event("Ready", "X: ensure_bundle: 0 of 9 bytes of the runtime arrived")], "", [])
+    assert isinstance(error, BootstrapFailed)
+    assert error.step == "ensure_bundle"
+
+
+def test_a_stack_without_a_failed_part_has_its_own_reason() -> None:
+    """When no part says anything, the stack does."""
+    error = explain("garret", [], "timed out", [])
+    assert isinstance(error, StackFailed)
+    assert "timed out" in error.message
