@@ -161,7 +161,7 @@ REFUSED: dict[str, tuple[Reply, str]] = {
     "html-body": (answer(200, PAGE, Content_Type="application/octet-stream"), "HTML"),
     "json": (answer(200, b'{"error": "early access"}'), "JSON"),
     # Announced as gigabytes: known for what they are by their first bytes, not after the last.
-    "pickle": (answer(200, b"\x80\x02}q\x00.", Content_Length="5000000"), "pickle"),
+    "pickle": (answer(200, b"\x80\x02}q\x00X\x05\x00\x00\x00hello", Content_Length="5000000"), "pickle"),
     "zip": (answer(200, b"PK\x03\x04" + b"\0" * 60, Content_Length="5000000"), "zip"),
     "empty": (answer(200, b""), "0 bytes"),
     "short": (answer(200, CONTENT[:-1]), "not whole"),

@@ -117,6 +117,15 @@ def test_what_is_none_says_what_it_is(content: bytes, reason: str) -> None:
         parse_header(io.BytesIO(content))
 
 
+@pytest.mark.parametrize("length", [*range(50, 320), 640, 1152, 0x3C3C, 0x5D5B, 0x7B7B, 0x8B1F, 0xBFBBEF, 0xFFD8FF])
+def test_no_length_of_a_header_looks_like_another_format(length: int) -> None:
+    """60 is "<", 123 is "{", 640 begins like a pickle, 35615 like gzip: the first eight bytes are a number."""
+    bare = json.dumps({"a": entry()}).encode()
+    text = bare + b" " * (length - len(bare)) if length >= len(bare) else bare
+    header = parse_header(io.BytesIO(file_of(text)))
+    assert header.header_bytes == len(text)
+
+
 @given(some.binary(max_size=300))
 def test_no_bytes_make_it_stumble(content: bytes) -> None:
     """Only ever NotSafetensors."""

@@ -187,7 +187,7 @@ class Transfer:
     def _copy(self, reply: Reply, file: BinaryIO, begin: int, total: int | None) -> None:
         done = begin
         while chunk := reply.body.read1(CHUNK_BYTES):
-            if done == 0:
+            if done == 0 and len(chunk) > 8:
                 self._refuse_other(chunk)
             if total is not None and done + len(chunk) > total:
                 raise self._start_over("more came than the server announced")
