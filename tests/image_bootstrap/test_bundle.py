@@ -60,6 +60,15 @@ def test_it_holds_both_rooms_the_units_and_the_lock_and_nothing_else() -> None:
     assert not any("__pycache__" in name or name.endswith((".pyc", ".safetensors")) for name in names)
 
 
+def test_the_demo_model_travels_along_when_asked_to() -> None:
+    """For nodes whose image does not bring it; the chunks' three digits still count them all."""
+    bundle = build_bundle(with_model=True)
+    names = set(members(bundle.data))
+    assert {"garret/demo_model/demo.safetensors", "garret/demo_model/config/model_index.json"} <= names
+    assert set(members(build_bundle().data)) < names
+    assert len(list(chunks(bundle))) < 1000
+
+
 def test_everything_the_runtime_shows_is_shipped() -> None:
     """Pages and styles are files beside the code; whatever lies in the room goes along."""
     room = PACKAGE / "service_runtime"

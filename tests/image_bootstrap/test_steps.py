@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import http.server
 import os
+import shutil
 import ssl
 import subprocess
 import sys
@@ -314,8 +315,21 @@ def test_the_demo_model_is_put_where_models_live(machine: Machine) -> None:
     assert target.read_bytes() == b"Weights"
 
 
+def test_the_demo_model_comes_from_the_bundle_where_the_image_has_none(machine: Machine) -> None:
+    """An image of Alibaba Cloud knows nothing of garret's models."""
+    shutil.rmtree(machine.disk / "usr/share/garret/demo-model")
+    node = node_on(machine)
+    brought = node.host.path("/opt/garret/current/garret/demo_model")
+    (brought / "config/unet").mkdir(parents=True)
+    (brought / "demo.safetensors").write_bytes(b"from the bundle")
+    (brought / "config/unet/config.json").write_text("[]")
+    ensure_model(node)
+    assert (machine.disk / "home/models/Stable-diffusion/demo.safetensors").read_bytes() == b"from the bundle"
+    assert (machine.disk / "usr/share/garret/configs/demo/unet/config.json").read_text() == "[]"
+
+
 @pytest.mark.parametrize(
-    ("model", "reason"), [("demo", "brings no demo model"), ("other", "not known to this version")]
+    ("model", "reason"), [("demo", "bundle brings the demo model"), ("other", "not known to this version")]
 )
 def test_a_model_that_is_not_there_is_refused_with_what_to_do(machine: Machine, model: str, reason: str) -> None:
     """The node does not come up without anything to draw with."""

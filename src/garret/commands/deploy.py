@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,7 @@ def deploy(
     **said: Any,
 ) -> int:
     """Make a deployment, or finish one; ends when it has made a picture."""
+    from garret.image_bootstrap.bundle import build_bundle
     from garret.ops.deploy import Deploy, Wish
     from garret.ops.plan import wanted_spec
 
@@ -72,7 +74,9 @@ def deploy(
     # A wrong field is told before the local cloud is started for it.
     wanted_spec(settings.cloud, one.name, region, wish.said, one.spec)
     cloud = caller.cloud(settings, region)
-    work = Deploy(cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, yes), crash)
+    # The local cloud's image brings the demo model; on Alibaba Cloud it travels with the runtime.
+    pack = partial(build_bundle, with_model=settings.cloud == "aliyun")
+    work = Deploy(cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, yes), crash, pack)
     facts = work.run()
     caller.console.answer(facts, _lines(facts))
     return 0

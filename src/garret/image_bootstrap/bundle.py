@@ -16,6 +16,7 @@ CHUNK_BYTES = 24_000
 """SendFile takes 32 KB after Base64, which is 24 KB of ours."""
 
 _ROOMS = ("service_runtime", "image_bootstrap")
+_MODEL = "demo_model"
 _LOCK = "image_bootstrap/requirements.lock"
 _LEFT_OUT = ("__pycache__",)
 
@@ -29,12 +30,16 @@ class Bundle:
     size: int
 
 
-def build_bundle(package: Path | None = None) -> Bundle:
-    """Pack the runtime of a `garret` package folder (default: this one); the same files always give the same bytes."""
+def build_bundle(package: Path | None = None, with_model: bool = False) -> Bundle:
+    """Pack the runtime of a `garret` package folder (default: this one); the same files always give the same bytes.
+
+    `with_model` adds the demo model, some 9 MB, for nodes whose image does not bring it.
+    """
     folder = package or Path(garret.__file__).resolve().parent
+    rooms = (*_ROOMS, _MODEL) if with_model else _ROOMS
     plain = io.BytesIO()
     with tarfile.open(fileobj=plain, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-        for name, path in sorted(_members(folder)):
+        for name, path in sorted(_members(folder, rooms)):
             content = path.read_bytes()
             member = tarfile.TarInfo(name)
             member.size, member.mode, member.mtime = len(content), 0o644, 0
@@ -49,10 +54,10 @@ def chunks(bundle: Bundle, size: int = CHUNK_BYTES) -> Iterator[tuple[str, bytes
         yield f"{bundle.sha256}.{number:03d}", bundle.data[start : start + size]
 
 
-def _members(folder: Path) -> Iterator[tuple[str, Path]]:
+def _members(folder: Path, rooms: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     yield "garret/__init__.py", folder / "__init__.py"
     yield "requirements.lock", folder / _LOCK
-    for room in _ROOMS:
+    for room in rooms:
         for path in (folder / room).rglob("*"):
             relative = path.relative_to(folder)
             if path.is_file() and not set(relative.parts) & set(_LEFT_OUT) and relative.as_posix() != _LOCK:

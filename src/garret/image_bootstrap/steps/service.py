@@ -98,12 +98,11 @@ def ensure_model(node: Node) -> None:
     host, name = node.host, node.config.model
     if name != "demo":
         raise StepFailed(f"model {name!r} is not known to this version; deploy with the demo model")
-    weights, config = host.path(f"{DEMO}/demo.safetensors"), host.path(f"{DEMO}/config")
+    weights, config = _demo_model(host)
     if not weights.is_file() or not config.is_dir():
         raise StepFailed(
-            f"the image brings no demo model: {DEMO} holds no demo.safetensors and config/. "
-            "Use an image with it, or copy garret's demo_model folder there and run the bootstrap again: "
-            "systemctl start garret-bootstrap"
+            f"neither the image nor the bundle brings the demo model: {DEMO} holds no demo.safetensors and config/. "
+            "Copy garret's demo_model folder there and run the bootstrap again: systemctl start garret-bootstrap"
         )
     host.copy(weights, "/home/models/Stable-diffusion/demo.safetensors")
     for file in sorted(path for path in config.rglob("*") if path.is_file()):
@@ -160,6 +159,14 @@ def ensure_answering(node: Node) -> None:
 
 def _state(host: Host) -> str:
     return host.run(["systemctl", "is-active", "garret.service"], check=False, quiet=True).strip()
+
+
+def _demo_model(host: Host) -> tuple[Path, Path]:
+    """Return the demo model's weights and configuration: the image's own, else those that came in the bundle."""
+    folder = host.path(DEMO)
+    if not (folder / "demo.safetensors").is_file():
+        folder = host.path(f"{BUNDLE}/garret/demo_model")
+    return folder / "demo.safetensors", folder / "config"
 
 
 def _check_port_is_free(node: Node) -> None:
