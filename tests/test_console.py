@@ -66,7 +66,7 @@ ERRORS: list[tuple[BaseException, int, list[str]]] = [
     (OSError(errno.ENOSPC, "No space left on device", "/state/journal.jsonl"), 1, ["/state/journal.jsonl", "no space"]),
     (OSError(errno.EDQUOT, "Disk quota exceeded", "/state"), 1, ["/state", "GARRET_HOME"]),
     (PermissionError(errno.EACCES, "Permission denied", "/root/x"), 1, ["/root/x", "Permission denied", "GARRET_HOME"]),
-    (OSError(errno.EIO, "Input/output error", "/state"), 1, ["/state", "Input/output error"]),
+    (OSError(errno.EIO, "Input/output error", "/state"), 1, ["/state", "Input/output error", "--debug"]),
     (ValueError("a surprise"), 1, ["a fault in garret itself", "a surprise", "--debug"]),
 ]
 
@@ -91,6 +91,13 @@ def test_programs_read_the_same_error_as_json(error: BaseException, code: int, w
     assert told["exit_code"] == code
     assert told["error"] == type(as_garret_error(error)).__name__
     assert told["message"]
+
+
+def test_a_full_disk_needs_no_traceback() -> None:
+    """What is explained to the end does not send anyone to look into the code."""
+    console, _, err = consoles()
+    console.error(OSError(errno.ENOSPC, "No space left on device", "/state/journal.jsonl"))
+    assert "--debug" not in err.getvalue()
 
 
 def test_a_cloud_error_keeps_its_fields_for_programs() -> None:

@@ -94,7 +94,7 @@ class Console:
             self.note(line)
         if self.debug:
             self.note("".join(traceback.format_exception(error)).rstrip())
-        elif type(known) is OperationError and known is not error:
+        elif type(known) is OperationError and known is not error and not isinstance(error, OSError):
             self.note("        the traceback: the same command with --debug")
         return known.exit_code
 

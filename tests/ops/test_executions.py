@@ -90,10 +90,12 @@ def test_an_interrupt_leaves_the_execution_alone(node: Node, world: World) -> No
 
 
 def test_a_node_that_refuses_is_heard(node: Node, world: World) -> None:
-    """An error of the node's command line keeps its message; noise is shown as it is."""
-    world.answers["garret-node operation show"] = says({"error": {"message": "there is none", "hint": "list"}}, 1)
-    with pytest.raises(NodeFailed, match="there is none"):
+    """An error of the node's command line keeps its message, its hint becomes a command here; noise stays as it is."""
+    refusal = {"error": {"message": "there is none", "hint": "`garret-node operation list` shows what there is"}}
+    world.answers["garret-node operation show"] = says(refusal, 1)
+    with pytest.raises(NodeFailed, match="there is none") as raised:
         node.show(ID)
+    assert raised.value.hint == "`garret ops executions list` shows what there is"
     world.answers["garret-node operation show"] = CommandResult("Failed", 127, "sh: garret-node: not found")
     with pytest.raises(NodeFailed, match="not found"):
         node.show(ID)

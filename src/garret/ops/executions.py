@@ -17,7 +17,7 @@ from garret.ops.tell import Teller
 
 REQUESTS = "/var/lib/garret/requests"
 ENDED = ("Success", "Failed", "Cancelled")
-EVERY_S = {"aliyun": 3.0, "local": 0.3}
+EVERY_S = 0.3
 _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 
 
@@ -75,7 +75,7 @@ class Node:
         identifier = str(execution["id"])
         try:
             while execution["status"] not in ENDED:
-                self.cloud.clock.sleep(EVERY_S[self.cloud.kind])
+                self.cloud.clock.sleep(max(EVERY_S, self.cloud.poll_s))
                 execution = self.show(identifier)
                 progress = execution.get("progress") or {}
                 tell.progress(str(execution["verb"]), int(progress.get("done") or 0), progress.get("total"))
@@ -103,7 +103,8 @@ class Node:
         if result.exit_code != 0:
             error = reply.get("error") if isinstance(reply, dict) else None
             error = error if isinstance(error, dict) else {"message": result.output.strip()[-500:]}
-            raise NodeFailed(str(error.get("message")), str(error.get("hint") or ""))
+            hint = str(error.get("hint") or "").replace("garret-node operation", "garret ops executions")
+            raise NodeFailed(str(error.get("message")), hint)
         return reply
 
 

@@ -56,7 +56,7 @@ def file_names(output: Path | None, prompt: str, count: int) -> list[Path]:
     names: list[Path] = []
     number = 0 if count == 1 else 1
     while len(names) < count:
-        path = _numbered(Path(f"{words}.png"), number) if number or count > 1 else Path(f"{words}.png")
+        path = _numbered(Path(f"{words}.png"), number) if number else Path(f"{words}.png")
         number += 1
         if not path.exists():
             names.append(path)
