@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -304,6 +305,26 @@ def test_the_journal_is_printed_line_by_line(node: Node) -> None:
     journal.write_text(json.dumps(line) + '\n{"at": "2026', encoding="utf-8")
     assert [json.loads(text) for text in node.run("bootstrap", "--json").stdout.splitlines()] == [line]
     assert node.json("version", "--json")["python"].count(".") == 2
+
+
+def test_a_record_that_ends_while_somebody_looks_is_not_called_dead(tmp_path: Path) -> None:
+    """Read as Running, ended meanwhile, lock free: the second look decides."""
+    identifier = "c" * 32
+
+    class EndsMeanwhile(ExecutionStore):
+        @contextmanager
+        def held(self, identifier: str, patience_s: float = 0.0) -> Iterator[bool]:
+            writer.save(Execution(identifier, "download-model", status="Success"))
+            with super().held(identifier, patience_s) as free:
+                yield free
+
+    writer = ExecutionStore(tmp_path)
+    writer.save(Execution(identifier, "download-model", status="Running"))
+    assert EndsMeanwhile(tmp_path).get(identifier).status == "Success"
+    writer.save(Execution(identifier, "download-model", status="Running"))
+    with writer.held(identifier):
+        assert writer.get(identifier).status == "Running"
+    assert writer.get(identifier).status == "Failed"
 
 
 def test_records_survive_their_writer(tmp_path: Path) -> None:

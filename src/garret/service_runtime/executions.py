@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from garret.service_runtime.files import write_atomically
 
@@ -73,17 +73,19 @@ class ExecutionStore:
 
     def get(self, identifier: str) -> Execution:
         """Return a record; one whose process has gone is marked as failed first."""
-        try:
-            execution = Execution.from_dict(json.loads(self._path(identifier).read_text(encoding="utf-8")))
-        except (OSError, ValueError, KeyError, TypeError):
-            raise UnknownExecution(f"there is no execution {identifier[:64]!r}") from None
-        if execution.status in ENDED or not self._abandoned(execution):
+        execution = self._read(identifier)
+        if execution.status in ENDED or self._is_young(execution):
             return execution
-        error = {
-            "message": "the process that ran it has ended",
-            "hint": "Give the command again: a download goes on where it broke off",
-        }
-        return self.save(replace(execution, status=FAILED, ended_at=now(), error=error))
+        with self.held(identifier) as free:
+            # Read again: the process may have ended well between the first look and the lock.
+            execution = self._read(identifier)
+            if not free or execution.status in ENDED:
+                return execution
+            error = {
+                "message": "the process that ran it has ended",
+                "hint": "Give the command again: a download goes on where it broke off",
+            }
+            return self.save(replace(execution, status=FAILED, ended_at=now(), error=error))
 
     def all(self) -> list[Execution]:
         """Return all records, newest first."""
@@ -103,25 +105,29 @@ class ExecutionStore:
         return self._cancel_path(identifier).exists()
 
     @contextmanager
-    def held(self, identifier: str) -> Iterator[bool]:
-        """Hold an execution's lock while it runs; False when another process does."""
+    def held(self, identifier: str, patience_s: float = 0.0) -> Iterator[bool]:
+        """Hold an execution's lock while it runs; False when another process has it, and goes on having it."""
+        deadline = time.monotonic() + patience_s
         with self._lock_path(identifier).open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                yield False
-                return
+            while not _lock(file):
+                if time.monotonic() >= deadline:
+                    yield False
+                    return
+                time.sleep(0.02)
             yield True
 
     def log_path(self, identifier: str) -> Path:
         """Return where the process that runs an execution writes what it says."""
         return self.folder / f"{_checked(identifier)}.log"
 
-    def _abandoned(self, execution: Execution) -> bool:
-        if execution.status == STARTED and time.time() - self._path(execution.id).stat().st_mtime < _GRACE_S:
-            return False
-        with self.held(execution.id) as free:
-            return free
+    def _read(self, identifier: str) -> Execution:
+        try:
+            return Execution.from_dict(json.loads(self._path(identifier).read_text(encoding="utf-8")))
+        except (OSError, ValueError, KeyError, TypeError):
+            raise UnknownExecution(f"there is no execution {identifier[:64]!r}") from None
+
+    def _is_young(self, execution: Execution) -> bool:
+        return execution.status == STARTED and time.time() - self._path(execution.id).stat().st_mtime < _GRACE_S
 
     def _path(self, identifier: str) -> Path:
         return self.folder / f"{_checked(identifier)}.json"
@@ -131,6 +137,14 @@ class ExecutionStore:
 
     def _cancel_path(self, identifier: str) -> Path:
         return self.folder / f"{_checked(identifier)}.cancel"
+
+
+def _lock(file: IO[str]) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _checked(identifier: str) -> str:

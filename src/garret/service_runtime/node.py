@@ -95,7 +95,8 @@ def run(node: Node, identifier: str, parameters: dict[str, Any]) -> dict[str, An
     from garret.service_runtime.transfer import Surroundings
 
     store = node.executions
-    with store.held(identifier) as alone:
+    # Whoever looks at a record tries its lock for a moment; that is no reason not to run.
+    with store.held(identifier, patience_s=5) as alone:
         execution = store.get(identifier)
         if not alone or execution.status in ENDED:
             return execution.to_dict()
