@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from garret.errors import CloudError, OperationError, UsageError
-from garret.ops.cloud import Billed, Stack
+from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Stack
 from garret.ops.crash import Crash
 from garret.ops.delete import Delete
 from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed
@@ -88,9 +88,10 @@ def test_a_busy_stack_is_asked_again(world: World, tmp_path: Path) -> None:
     assert delete(world, tmp_path).run()["changed"] is True
 
 
-def test_a_foreign_stack_is_left_alone(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tags", [{}, {"owner": "someone"}, {DEPLOYMENT_TAG: "another"}])
+def test_a_foreign_stack_is_left_alone(world: World, tmp_path: Path, tags: dict[str, str]) -> None:
     """A stack of our name without our tag is not ours to delete."""
-    world.stacks["theirs"] = Stack("theirs", "garret-garret", "CREATE_COMPLETE", tags={"owner": "someone"})
+    world.stacks["theirs"] = Stack("theirs", "garret-garret", "CREATE_COMPLETE", tags=tags)
     with pytest.raises(UsageError, match="not made by garret"):
         delete(world, tmp_path).run()
     assert world.writes == []

@@ -138,9 +138,10 @@ def test_a_failed_node_is_told_and_another_port_tried(world: World, tmp_path: Pa
     assert spec.service_port == 7861
 
 
-def test_a_foreign_stack_is_left_alone(world: World, tmp_path: Path) -> None:
+@pytest.mark.parametrize("tags", [{}, {"owner": "someone"}, {DEPLOYMENT_TAG: "another"}])
+def test_a_foreign_stack_is_left_alone(world: World, tmp_path: Path, tags: dict[str, str]) -> None:
     """A stack of our name that garret did not make is never touched."""
-    world.stacks["theirs"] = Stack("theirs", "garret-garret", "ROLLBACK_COMPLETE", tags={"owner": "someone"})
+    world.stacks["theirs"] = Stack("theirs", "garret-garret", "ROLLBACK_COMPLETE", tags=tags)
     with pytest.raises(UsageError, match="did not make"):
         deploy(world, tmp_path).run()
     assert world.writes == []

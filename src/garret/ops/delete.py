@@ -46,7 +46,7 @@ class Delete:
     def _run(self) -> dict[str, Any]:
         name = self.deployment.name
         stack = self.cloud.stacks.find(self.deployment.stack_name)
-        if stack is not None and stack.tags and stack.tags.get(DEPLOYMENT_TAG) != name:
+        if stack is not None and stack.tags.get(DEPLOYMENT_TAG) != name:
             raise UsageError(f"stack {stack.name} was not made by garret; it is left alone", "garret list")
         if stack is None and not self.deployment.journal.entries():
             self._make_sure()

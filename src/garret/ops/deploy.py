@@ -97,7 +97,7 @@ class Deploy:
     def _own_stack(self) -> Stack | None:
         """The stack of our name, which must carry our tag: nobody else's is touched."""
         stack = self.cloud.stacks.find(self.deployment.stack_name)
-        if stack is not None and stack.tags and stack.tags.get(DEPLOYMENT_TAG) != self.deployment.name:
+        if stack is not None and stack.tags.get(DEPLOYMENT_TAG) != self.deployment.name:
             raise UsageError(
                 f"there is a stack {stack.name} ({stack.id}) that garret did not make",
                 f"take another name: garret deploy --name {self.deployment.name}-2",
@@ -207,6 +207,7 @@ class Deploy:
         picture = self.wish.picture or self.deployment.journal.folder / PICTURE_FILE
         if not fresh:
             self._refuse_stopped(endpoint)
+            self.tell.say(f"{self.deployment.name} is deployed as asked; nothing to change")
         wait_ready(endpoint, picture, self.cloud.clock, self.tell, READY_S if fresh else AGAIN_S)
         if fresh or str(picture) != self.deployment.picture:
             self.deployment.journal.append("ready", picture=str(picture), endpoint=login.endpoint)

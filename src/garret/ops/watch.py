@@ -17,7 +17,8 @@ IN_PROGRESS = "_IN_PROGRESS"
 STACK_KIND = "ALIYUN::ROS::Stack"
 ROLLED_BACK = ("ROLLBACK_COMPLETE", "CREATE_ROLLBACK_COMPLETE")
 """A creation failed, and the cloud has taken everything down again."""
-JOURNAL_EVERY_S = {"aliyun": 5.0, "local": 0.6}
+JOURNAL_EVERY_S = 0.6
+"""A look at the node's journal is a command on it: dearer than a look at the stack."""
 # What a person calls the parts of the template.
 PARTS = {
     "Network": "VPC",
@@ -44,6 +45,7 @@ class Creation:
     delivered: bool = False
     _told: set[str] = field(default_factory=set)
     _instance_id: str = ""
+    _last_refusal: str = ""
 
     def watch(self, deadline_s: float) -> Stack | None:
         """Return the stack when nothing is in progress any more; None when it is gone.
@@ -52,7 +54,7 @@ class Creation:
             NotReady: that took longer than `deadline_s`.
         """
         clock = self.cloud.clock
-        node = NodeJournal(self.cloud.assistant, clock, self.tell, JOURNAL_EVERY_S[self.cloud.kind])
+        node = NodeJournal(self.cloud.assistant, clock, self.tell, max(JOURNAL_EVERY_S, self.cloud.poll_s))
         deadline = clock.monotonic() + deadline_s
         while clock.monotonic() < deadline:
             stack = self.cloud.stacks.get(self.stack_id)
@@ -98,7 +100,10 @@ class Creation:
         except (CloudError, NodeFailed) as error:
             if not is_too_early(error):
                 raise
-            return  # looked at again a poll later, bounded by the deadline
+            if error.message != self._last_refusal:
+                self.tell.stage("runtime sent", "running", f"not yet: {error.message}")
+                self._last_refusal = error.message
+            return  # tried again a poll later, bounded by the deadline
         self.delivered = True
         self.tell.stage("runtime sent", "done", f"{size / 1000:.0f} KB", self.cloud.clock.monotonic() - started)
         self.on_delivered()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from urllib.parse import urlsplit
 
 from garret.ops.aliyun.assistant import EcsAssistant
 from garret.ops.aliyun.catalog import EcsCatalog
@@ -11,9 +12,11 @@ from garret.ops.aliyun.network import VpcNetwork
 from garret.ops.aliyun.session import Keys, Session
 from garret.ops.aliyun.stacks import RosStacks
 from garret.ops.cloud import Clock, Cloud, SystemClock
+from garret.settings import is_loopback
 
-POLL_S = {"aliyun": 5.0, "local": 0.2}
-ASSISTANT_POLL_S = {"aliyun": 1.0, "local": 0.05}
+POLL_S, POLL_NEAR_S = 5.0, 0.2
+ASSISTANT_POLL_S, ASSISTANT_POLL_NEAR_S = 1.0, 0.05
+"""How long to wait between two looks, at a cloud far away and at one on loopback."""
 
 
 def connect(
@@ -21,6 +24,7 @@ def connect(
 ) -> Cloud:
     """Return the cloud; nothing is sent, and no SDK is imported, before it is asked for something."""
     watch = clock or SystemClock()
+    near = is_loopback(urlsplit(endpoints.get("ros", "")).hostname or "")
     session = Session(region, endpoints, keys, watch)
     return Cloud(
         kind=kind,
@@ -29,7 +33,7 @@ def connect(
         instances=EcsInstances(session),
         network=VpcNetwork(session),
         catalog=EcsCatalog(session),
-        assistant=EcsAssistant(session, ASSISTANT_POLL_S[kind]),
+        assistant=EcsAssistant(session, ASSISTANT_POLL_NEAR_S if near else ASSISTANT_POLL_S),
         clock=watch,
-        poll_s=POLL_S[kind],
+        poll_s=POLL_NEAR_S if near else POLL_S,
     )
