@@ -16,6 +16,7 @@ import pytest
 
 from garret.errors import SettingsError
 from garret.local_cloud import daemon
+from garret.local_cloud.home import Home, new_cloud_file, write_cloud_file
 from tests.local_cloud.house import until
 
 
@@ -109,6 +110,16 @@ def test_a_broken_record_does_not_stop_a_start(home: Path) -> None:
     (home / "local-cloud").mkdir(parents=True)
     (home / "local-cloud/cloud.json").write_text('{"endpoint": ')
     assert daemon.up(home).running
+
+
+def test_a_record_that_cannot_be_written_is_named(home: Path) -> None:
+    """The error has the record's path, and no half-written file stays."""
+    place = Home(home)
+    place.make()
+    place.record.mkdir()
+    with pytest.raises(OSError, match=r"cloud\.json"):
+        write_cloud_file(place, new_cloud_file())
+    assert [path.name for path in place.folder.iterdir() if path.is_file()] == []
 
 
 def test_another_process_with_the_pid_is_not_taken_for_the_server(home: Path) -> None:

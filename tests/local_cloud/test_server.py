@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
+from pathlib import Path
+
 import pytest
 
-from tests.local_cloud.house import SECRET, House, code_of
+from garret.local_cloud.store import Store
+from tests.local_cloud.house import REGION, SECRET, House, PaperDriver, code_of
 
 
 def test_an_action_that_is_not_emulated_is_said_loudly(house: House) -> None:
@@ -68,3 +73,53 @@ def test_parameters_are_checked_before_anything_happens(
         house.common("2014-05-26", name, **params)
     wrong = (set(params) & {"ForceStop", "PageSize", "InstanceIds"}) or {"InstanceId"}
     assert wrong.pop() in refused.value.get_error_msg()
+
+
+class FullStore(Store):
+    """A store whose disk is full: SQLite itself refuses to grow it."""
+
+    def fill(self) -> None:
+        """Take what room there is."""
+        pages = self._connection.execute("PRAGMA page_count").fetchone()[0]
+        self._connection.execute(f"PRAGMA max_page_count = {pages}")
+        for size in (2000, 300, 20):
+            with contextlib.suppress(sqlite3.OperationalError):
+                for number in range(100_000):
+                    self.put("filler", f"{size}-{number}", {"x": "x" * size})
+
+
+def test_a_full_disk_is_an_answer_with_the_path(tmp_path: Path) -> None:
+    """Both SDKs get InternalError naming the file and the remedy, and the server goes on."""
+    store = FullStore(tmp_path / "cloud.sqlite")
+    with House(PaperDriver(), store=store) as house:
+        vpc, long = house.vpc("CreateVpc")["VpcId"], "x" * 3000
+        store.fill()
+        for ask in (
+            lambda: house.vpc("CreateVpc", Description=long),
+            lambda: house.call("CreateSecurityGroup", RegionId=REGION, VpcId=vpc, Description=long),
+        ):
+            with pytest.raises(Exception, match="InternalError") as refused:
+                ask()
+            assert str(tmp_path / "cloud.sqlite") in str(refused.value)
+            assert "GARRET_HOME" in str(refused.value)
+        assert house.http("GET", "/healthz")[0] == 200
+
+
+class BrokenDriver(PaperDriver):
+    """A driver with a bug."""
+
+    def alive(self, instance_id: str) -> bool:
+        """Fail in a way nobody foresaw."""
+        raise RuntimeError(f"a bug met {instance_id}")
+
+
+def test_a_bug_of_ours_is_an_answer(capfd: pytest.CaptureFixture[str]) -> None:
+    """An error nobody foresaw is InternalError for the SDK, and a traceback in the log."""
+    from tests.local_cloud.machines import launch
+
+    with House(BrokenDriver()) as house:
+        instance = launch(house)
+        house.cloud.background.join()
+        with pytest.raises(Exception, match="InternalError"):
+            house.call("StopInstance", InstanceId=instance)
+    assert "a bug met i-" in capfd.readouterr().err

@@ -18,7 +18,7 @@ import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -29,6 +29,7 @@ from garret.local_cloud.nodes.processes import is_running
 
 START_LIMIT_S = 20.0
 STOP_GRACE_S = 5.0
+ROOM_BYTES = 256 * 1024  # less than this, and the store cannot even be opened
 BUSY_PORT = 3  # the server's exit code when somebody else has its port
 
 
@@ -81,7 +82,8 @@ def down(home: Path, erase: bool = False) -> bool:
         was_up = record is not None and _end_server(record)
         stopped = _stop_nodes(place)
         if record is not None:
-            write_cloud_file(place, replace(record, pid=0, since=""))
+            with suppress(OSError):  # going down must work on a full disk: the process's start time tells enough
+                write_cloud_file(place, replace(record, pid=0, since=""))
         if erase:
             shutil.rmtree(place.folder)
     return was_up or stopped > 0
@@ -131,6 +133,9 @@ def _start(place: Home, record: CloudFile, port: int | None) -> None:
             )
         if child.poll() is not None or time.monotonic() > deadline:
             _end_child(child)
+            if shutil.disk_usage(place.folder).free < ROOM_BYTES:
+                hint = "Make room there, or set GARRET_HOME to a folder on another disk."
+                raise OperationError(f"the local cloud did not start: no space is left at {place.folder}", hint)
             raise OperationError("the local cloud did not start", f"Its log is {place.log}.")
         time.sleep(0.02)
 

@@ -76,10 +76,14 @@ def read_cloud_file(home: Home) -> CloudFile | None:
 
 
 def write_cloud_file(home: Home, record: CloudFile) -> None:
-    """Write the record as a whole or not at all, 0600."""
+    """Write the record as a whole or not at all, 0600; OSError, with the record's path, when there is no room."""
     handle, name = tempfile.mkstemp(dir=home.folder, prefix=".cloud.", suffix=".json")  # mkstemp makes it 0600
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        json.dump(asdict(record), file, indent=1)
-        file.flush()
-        os.fsync(file.fileno())
-    Path(name).replace(home.record)
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(asdict(record), file, indent=1)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(home.record)
+    except OSError as error:
+        Path(name).unlink(missing_ok=True)
+        raise OSError(error.errno, error.strerror, str(home.record)) from error

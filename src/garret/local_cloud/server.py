@@ -6,10 +6,12 @@ calls) asks for the secret of this home's access key in the header x-garret-secr
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import importlib
 import json
 import os
+import sqlite3
 import sys
 import time
 import traceback
@@ -133,24 +135,36 @@ class Doors:
         except LostReply:
             code = "(lost)"
             return HangUp()
-        except Exception:  # noqa: BLE001 - a fault of ours is an answer in the vendor's form, and a line in the log
-            traceback.print_exc(file=sys.stderr)
+        except Exception as error:  # noqa: BLE001 - a fault of ours is an answer in the vendor's form, and in the log
+            with contextlib.suppress(OSError):  # the log may be what cannot be written
+                traceback.print_exc(file=sys.stderr)
             code = "InternalError"
-            text = "The local cloud met a fault of its own; its log says more."
-            return _refusal(ApiError(code, text, 500), request_id, request.headers.get("host", ""))
+            return _refusal(self._own_fault(error), request_id, request.headers.get("host", ""))
         finally:
-            product = product_of_version(asked.version)
-            self._cloud.store.log_call(
-                {
-                    "at": self._cloud.clock.stamp(),
-                    "product": product.name if product else asked.version,
-                    "action": asked.action,
-                    "access": access(asked.action) if asked.action else "none",
-                    "code": code,
-                    "request_id": request_id,
-                    "seconds": round(time.perf_counter() - started, 6),
-                }
-            )
+            with contextlib.suppress(sqlite3.Error):
+                self._log(asked, code, request_id, time.perf_counter() - started)
+
+    def _log(self, asked: wire.Asked, code: str, request_id: str, seconds: float) -> None:
+        product = product_of_version(asked.version)
+        self._cloud.store.log_call(
+            {
+                "at": self._cloud.clock.stamp(),
+                "product": product.name if product else asked.version,
+                "action": asked.action,
+                "access": access(asked.action) if asked.action else "none",
+                "code": code,
+                "request_id": request_id,
+                "seconds": round(seconds, 6),
+            }
+        )
+
+    def _own_fault(self, error: Exception) -> ApiError:
+        text = "The local cloud met a fault of its own; its log says more."
+        if isinstance(error, sqlite3.Error):
+            text = f"The local cloud cannot use {self._cloud.store.path}: {error}."
+            if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+                text += " Most likely no space is left on that disk: make room, or set GARRET_HOME to another."
+        return ApiError("InternalError", text, 500)
 
     def _perform(self, asked: wire.Asked, request_id: str) -> dict[str, Any]:
         product = product_of_version(asked.version)

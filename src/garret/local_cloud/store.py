@@ -38,6 +38,7 @@ class Store:
     """One SQLite connection behind one lock; `path` None keeps everything in memory (tests)."""
 
     def __init__(self, path: Path | None) -> None:
+        self.path = path
         self._lock = threading.RLock()
         self._depth = 0
         self._connection = sqlite3.connect(path or ":memory:", check_same_thread=False, isolation_level=None)
@@ -62,14 +63,15 @@ class Store:
             self._depth += 1
             try:
                 yield
+                if self._depth == 1:
+                    self._connection.execute("COMMIT")
             except BaseException:
-                self._depth -= 1
-                if self._depth == 0:
+                # SQLite has rolled back by itself already when it was the disk that is full.
+                if self._depth == 1 and self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
-            self._depth -= 1
-            if self._depth == 0:
-                self._connection.execute("COMMIT")
+            finally:
+                self._depth -= 1
 
     def put(self, kind: str, id: str, body: Body, region: str = "") -> None:
         """Write `body`, replacing what `kind` and `id` had before (its place in the order stays)."""
