@@ -11,7 +11,7 @@ from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Stack
 from garret.ops.crash import Crash
 from garret.ops.delete import Delete
 from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed
-from tests.ops.test_status import deployed
+from tests.ops.test_status import deployed, look
 
 
 def delete(world: World, folder: Path, *, yes: bool = True, at: str = "") -> Delete:
@@ -77,6 +77,10 @@ def test_a_killed_delete_is_finished_by_the_next(world: World, tmp_path: Path) -
     deployed(world, tmp_path)
     with pytest.raises(Killed):
         delete(world, tmp_path, at="delete.sent").run()
+    assert look(world, tmp_path).state == "deleting"
+    world.stacks.clear()
+    found = look(world, tmp_path)
+    assert (found.state, found.next.split("   ")[0]) == ("absent", "garret delete garret")
     assert delete(world, tmp_path).run()["state"] == "absent"
     assert world.writes.count("DeleteStack") == 1
 

@@ -72,6 +72,9 @@ def _without_stack(deployment: Deployment, known: dict[str, Any]) -> Status:
     name = deployment.name
     if deployment.plan is None:
         return Status(**known, state="absent", why="there is no such deployment", next=f"garret deploy{flag(name)}")
+    if deployment.journal.last("deleting"):
+        why = "delete was cut off; its stack is gone, and nobody has looked yet whether anything is still billed"
+        return Status(**known, state="absent", why=why, next=f"garret delete {name}   (makes sure)")
     if deployment.stack_id:
         why = "its stack was deleted by someone else; nothing of it is left but our notes"
         return Status(**known, state="absent", why=why, next=f"garret deploy{flag(name)}   (makes it anew)")
