@@ -251,6 +251,10 @@ class FakeCatalog:
         """An id."""
         return "ubuntu.vhd"
 
+    def account(self) -> str:
+        """One account."""
+        return "1234567890123456"
+
 
 @dataclass
 class FakeAssistant:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -86,3 +87,16 @@ def test_the_plan_is_complete_and_shows_its_price(world: World) -> None:
     lines = "\n".join(plan_lines("local", spec, plan.place, "9.50 CNY per hour", "a password is made"))
     for word in (TYPE, "cn-hangzhou-i", "100 GiB", "9.50 CNY", "127.0.0.0/8", "port 7860"):
         assert word in lines
+    assert "account" not in lines
+
+
+def test_a_plan_for_real_money_names_who_pays(world: World) -> None:
+    """On Alibaba Cloud the account is asked for before anyone says yes, and the endpoint speaks TLS."""
+    spec = wanted_spec("aliyun", "garret", "cn-hangzhou", {"allow_cidr": ("203.0.113.7/32",)}, None)
+    plan = make_plan(spec, replace(cloud_of(world), kind="aliyun"), new_login("admin", None), small_bundle())
+    lines = "\n".join(plan_lines("aliyun", spec, plan.place, "9.50 CNY per hour", "a password is made"))
+    for word in ("Alibaba Cloud", "paid by account 1234567890123456", "port 443 open for 203.0.113.7/32"):
+        assert word in lines
+    assert "https://" in plan.template
+    assert plan.price is not None
+    assert plan.price.made_up is False

@@ -36,6 +36,7 @@ def render(caller: Caller, name: str | None, output: Path | None, **said: Any) -
     from garret.ops.journal import write_atomic
     from garret.ops.plan import LOCAL_PORT, LOOPBACK
     from garret.spec import parse_spec
+    from garret.templates.checks import require_good
     from garret.templates.render import render_template
 
     settings = caller.settings()
@@ -50,6 +51,7 @@ def render(caller: Caller, name: str | None, output: Path | None, **said: Any) -
         token_hash=NOBODY, model=spec.model, allow_private_download=local,
     )  # fmt: skip
     text = render_template(spec, build_user_data(config), scheme="http" if local else "https")
+    require_good(text, public=spec.public)
     if output is not None:
         write_atomic(output.absolute(), text.encode("utf-8"), 0o644)
         caller.console.answer({"template": str(output)}, [str(output)])

@@ -192,6 +192,9 @@ class Catalog(Protocol):
     def newest_image(self, family: str) -> str:
         """The id of the newest image of a family; empty when there is none."""
 
+    def account(self) -> str:
+        """The id of the account whose keys these are."""
+
 
 class Assistant(Protocol):
     """Cloud Assistant: commands and small files, without a login."""

@@ -259,6 +259,7 @@ class Deploy:
         name = self.deployment.name
         return Interrupted(
             f"interrupted; what has begun for {name} goes on in the cloud",
-            f"garret deploy{flag(name)}   (goes on), or garret delete {name}   (takes it down)",
+            f"garret status {name}   (how far it is), garret deploy{flag(name)}   (goes on), "
+            f"or garret delete {name}   (takes it down)",
             billed="machine, disk and address, each from when it exists",
         )

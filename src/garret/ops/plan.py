@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import Any
 
@@ -16,6 +16,7 @@ from garret.ops.cloud import Catalog, Cloud, Price
 from garret.ops.deployment import Login
 from garret.service_runtime.passwords import hash_token
 from garret.spec import DeploymentSpec, parse_spec
+from garret.templates.checks import require_good
 from garret.templates.render import parameters, render_template
 
 FAMILY = "ecs.gn7i"
@@ -29,10 +30,11 @@ _FREE_FIELDS = ("wait_timeout_s",)
 
 @dataclass(frozen=True)
 class Place:
-    """Where the machine goes, and from which image."""
+    """Where the machine goes, from which image, and who pays; the account is empty where nobody does."""
 
     zone: str
     image_id: str
+    account: str = ""
 
 
 @dataclass(frozen=True)
@@ -168,6 +170,8 @@ def _zones(spec: DeploymentSpec, stock: Mapping[str, list[str]]) -> list[str]:
 def make_plan(spec: DeploymentSpec, cloud: Cloud, login: Login, bundle: Bundle) -> Plan:
     """Put everything together that CreateStack will be told, with its price."""
     place = find_place(spec, cloud.catalog)
+    if not cloud.made_up:
+        place = replace(place, account=cloud.catalog.account())
     config = NodeConfig(
         deployment=spec.name,
         region=spec.region,
@@ -182,7 +186,8 @@ def make_plan(spec: DeploymentSpec, cloud: Cloud, login: Login, bundle: Bundle) 
         allow_private_download=cloud.kind == "local",
         bundle_wait_s=max(60, spec.wait_timeout_s - 60),
     )
-    template = render_template(spec, build_user_data(config), scheme="http" if cloud.kind == "local" else "https")
+    scheme = "http" if cloud.kind == "local" else "https"
+    template = require_good(render_template(spec, build_user_data(config), scheme=scheme), public=spec.public)
     values = parameters(spec, place.zone, place.image_id)
     price = cloud.price(cloud.stacks.price_per_hour(template, values))
     return Plan(spec, place, template, values, uuid.uuid4().hex, bundle.sha256, price)
@@ -198,7 +203,7 @@ def plan_lines(kind: str, spec: DeploymentSpec, place: Place, price: str, passwo
         f"  disk      {spec.disk_size_gib} GiB {spec.disk_category}, encrypted, deleted with the machine",
         f"  address   1 EIP, up to {spec.bandwidth_mbps} Mbit/s, traffic is paid by volume",
         f"  login     {spec.login}, {password}",
-        f"  price     {price}",
+        f"  price     {price}" + (f", paid by account {place.account}" if place.account else ""),
     ]
 
 

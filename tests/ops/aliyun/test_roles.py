@@ -179,6 +179,13 @@ def test_stock_is_told_best_first(vendor: Vendor, session: Session) -> None:
     assert catalog.stock("ecs.gn7i") == {}
 
 
+def test_the_account_is_asked_of_sts(vendor: Vendor, session: Session) -> None:
+    """Whose keys these are, and so who pays, is known before anything is made."""
+    vendor.says("GetCallerIdentity", {"AccountId": "1234567890123456", "Arn": "acs:ram::1234567890123456:user/me"})
+    assert EcsCatalog(session).account() == "1234567890123456"
+    assert vendor.sent[0].parameters["Version"] == "2015-04-01"
+
+
 def test_what_is_billed_beside_the_machine(vendor: Vendor, session: Session) -> None:
     """Addresses are asked of VPC and disks of ECS, both by the deployment's tag."""
     vendor.says("DescribeEipAddresses", {"EipAddresses": {"EipAddress": [{"AllocationId": "eip-1", "IpAddress": "a"}]}})

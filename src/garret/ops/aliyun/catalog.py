@@ -1,4 +1,4 @@
-"""What the cloud sells: regions, types, zones with stock, images."""
+"""What the cloud sells: regions, types, zones with stock, images; and to whom."""
 
 from __future__ import annotations
 
@@ -49,6 +49,10 @@ class EcsCatalog:
             "DescribeImageFromFamily", lambda: self._session.ecs.describe_image_from_family(request)
         )
         return str(reply.body.image.image_id) if reply.body.image and reply.body.image.image_id else ""
+
+    def account(self) -> str:
+        """The id of the account whose keys these are, from STS."""
+        return str(self._session.common("sts", "GetCallerIdentity", {}).get("AccountId", ""))
 
 
 def _nested(parent: Any, name: str) -> list[Any]:
