@@ -139,6 +139,7 @@ def test_no_secret_is_in_an_error(vendor: Vendor, session: Session, sdk: str) ->
     with pytest.raises(CloudError) as raised:
         ask(session, sdk)
     assert "signature is not matched" in raised.value.message
+    assert "string to sign" not in raised.value.message
     assert "SECRET" in raised.value.hint
     for secret in (KEYS.access_key_id, KEYS.access_key_secret, "token-of-mine", "abc123"):
         assert secret not in str(raised.value.to_dict())

@@ -31,6 +31,8 @@ _SECRETS = (
     re.compile(r"\b(LTAI|STS\.)[A-Za-z0-9]{8,}"),
 )
 _PREFIX = re.compile(r"^code: \d+, ")
+_STRING_TO_SIGN = re.compile(r"\s*server string to sign.*", re.IGNORECASE | re.DOTALL)
+"""What follows tells a programmer of signatures something, and a person nothing."""
 _SUFFIX = re.compile(r"\s*request id: \S+(\s+Response: .*)?$", re.DOTALL)
 _HINTS = {
     "InvalidAccessKeyId.NotFound": "check ALIBABA_CLOUD_ACCESS_KEY_ID, or try `--cloud local`",
@@ -59,7 +61,7 @@ def cloud_error(action: str, error: BaseException) -> CloudError:
         )
     passing = _REFUSED_FOR_NOW.match(code) or _RETRYABLE.match(code)
     retryable = bool(passing) or (status is not None and status >= 500)
-    text = _SUFFIX.sub("", _PREFIX.sub("", scrub(message))).strip()
+    text = _STRING_TO_SIGN.sub("", _SUFFIX.sub("", _PREFIX.sub("", scrub(message)))).strip()
     return CloudError(action, code, text, request_id=request_id, retryable=retryable, hint=_HINTS.get(code, ""))
 
 
