@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,12 +56,15 @@ class Deploy:
     confirm: Callable[[DeploymentSpec, Place, Plan, bool], bool]
     crash: Crash = field(default_factory=Crash)
     pack: Callable[[], Bundle] = build_bundle
+    _packing: Future[Bundle] | None = None
 
     def run(self) -> dict[str, Any]:
         """Deploy, or finish what is half done, or see that it is done; the deployment's facts."""
         if self.wish.password is not None:
             check_password(self.wish.password)
-        with self.deployment.journal.locked():
+        with self.deployment.journal.locked(), ThreadPoolExecutor(1) as pool:
+            if self.deployment.plan is None:  # compressed in a thread while this one loads SDKs and asks the cloud
+                self._packing = pool.submit(self.pack)
             try:
                 return self._run()
             except KeyboardInterrupt:
@@ -114,7 +118,7 @@ class Deploy:
     def _plan(self, spec: DeploymentSpec) -> None:
         """Plan, ask, and write down all that CreateStack will be told before it is told."""
         login = new_login(spec.login, self.wish.password)
-        bundle = self.pack()
+        bundle = self._packing.result() if self._packing else self.pack()
         plan = make_plan(spec, self.cloud, login, bundle)
         if not self.confirm(spec, plan.place, plan, bool(login.password)):
             raise UsageError("not confirmed; nothing was made")
