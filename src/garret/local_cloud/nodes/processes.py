@@ -6,7 +6,7 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 MARK = "GARRET_INSTANCE"
@@ -35,9 +35,7 @@ def is_running(pid: int, since: str) -> bool:
 def descendants(pid: int) -> list[int]:
     """Return the processes below this one, nearest first."""
     children: dict[int, list[int]] = {}
-    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
-    for line in listing.splitlines():
-        child, parent = (int(word) for word in line.split())
+    for child, parent in _parents():
         children.setdefault(parent, []).append(child)
     found, queue = [], list(children.get(pid, []))
     while queue:
@@ -45,6 +43,22 @@ def descendants(pid: int) -> list[int]:
         found.append(next_pid)
         queue.extend(children.get(next_pid, []))
     return found
+
+
+def _parents() -> Iterator[tuple[int, int]]:
+    """Yield every process with its parent."""
+    if Path("/proc/self/stat").exists():  # also where nobody has installed `ps`
+        for stat in Path("/proc").glob("[0-9]*/stat"):
+            try:
+                parent = stat.read_text("ascii", "replace").rpartition(")")[2].split()[1]
+            except OSError:
+                continue  # it ended meanwhile
+            yield int(stat.parent.name), int(parent)
+        return
+    listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
+    for line in listing.splitlines():
+        child, parent = line.split()
+        yield int(child), int(parent)
 
 
 def marked(instance_id: str) -> list[int]:
