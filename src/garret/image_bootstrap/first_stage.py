@@ -145,7 +145,7 @@ def ensure_resume(root: Path, environment: dict[str, str]) -> None:
         wanted.symlink_to("../garret-bootstrap.service")
 
 
-def ensure_bundle(root: Path, config: dict, poll_s: float = 0.5) -> None:  # type: ignore[type-arg]
+def ensure_bundle(root: Path, config: dict, poll_s: float = 0.1) -> None:  # type: ignore[type-arg]
     """Have the bundle unpacked below /opt/garret/runtime and /opt/garret/current pointing to it."""
     digest = config["bundle_sha256"]
     folder = root / "opt/garret/runtime" / digest[:12]

@@ -29,4 +29,4 @@ class Node:
     answer_timeout_s: float = 900.0
     address_timeout_s: float = 60.0
     retry_pause_s: float = 10.0
-    poll_s: float = 0.25
+    poll_s: float = 0.1
