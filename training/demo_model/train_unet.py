@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import math
 import time
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +15,7 @@ from diffusers import AutoencoderKL, DDPMScheduler, StableDiffusionXLPipeline
 
 from garret.demo_model import CONFIG
 from garret.demo_model.shapes import Scene, draw, random_caption, random_scene
-from training.demo_model.architecture import build_pipeline
+from training.demo_model.architecture import NATIVE_SIZE, build_pipeline
 from training.demo_model.common import (
     Progress,
     add_run_options,
@@ -24,13 +26,14 @@ from training.demo_model.common import (
 )
 
 PEAK_RATE = 1.2e-3
-AVERAGING = 0.999
+AVERAGING = 0.996
 EMPTY_SHARE = 0.1
 NOISE_OFFSET = 0.05
 # SDXL's schedule never reaches pure noise, yet every picture starts from it. Some late timesteps are therefore
 # trained on pure noise, with the target that leads straight to the picture; without this, colours come out pale.
 PURE_FROM, PURE_SHARE = 700, 0.15
 SNAPSHOT_SECONDS = 120.0
+LARGEST_STORE = 4000
 
 
 @dataclass(frozen=True)
@@ -44,9 +47,9 @@ class Bucket:
     kept: int
 
 
+LARGE = Bucket(256, 256, 8, 0.20, 800)
 BUCKETS = (
     Bucket(128, 128, 40, 0.56, 4000),
-    Bucket(256, 256, 8, 0.20, 800),
     Bucket(128, 192, 24, 0.10, 1000),
     Bucket(192, 128, 24, 0.10, 1000),
     Bucket(512, 512, 2, 0.04, 100),
@@ -119,7 +122,7 @@ class Learner(torch.nn.Module):
     def forward(self, captions: list[str], latents: torch.Tensor, bucket: Bucket) -> torch.Tensor:
         """Return the loss of one batch."""
         count = len(captions)
-        timesteps = torch.randint(0, len(self.signal), (count,))
+        timesteps = random_timesteps(count, bucket, len(self.signal))
         signal = self.signal[timesteps][:, None, None, None]
         noise = torch.randn_like(latents) + NOISE_OFFSET * torch.randn(count, 4, 1, 1)
         noisy = signal.sqrt() * latents + (1 - signal).sqrt() * noise
@@ -133,6 +136,13 @@ class Learner(torch.nn.Module):
         guess = self.unet(noisy, timesteps, words, added_cond_kwargs=conditions).sample
         squared = (guess.float() - target).square().mean((1, 2, 3))
         return (squared * loss_weight(signal.flatten() / (1 - signal.flatten()))).mean()
+
+
+def random_timesteps(count: int, bucket: Bucket, steps: int) -> torch.Tensor:
+    """Return random timesteps, the noisier the larger the picture, whose shape shows through more noise."""
+    scale = max(1.0, math.sqrt(bucket.height * bucket.width) / NATIVE_SIZE)
+    even = torch.rand(count)
+    return (steps * scale * even / (1 + (scale - 1) * even)).long().clamp(max=steps - 1)
 
 
 def loss_weight(ratio: torch.Tensor) -> torch.Tensor:
@@ -210,16 +220,16 @@ def train(run: Run, drawings: list[Drawings], random: np.random.Generator) -> No
     """Train until the steps or the seconds are over, writing a checkpoint and a snapshot every few minutes."""
     chance = np.array([source.bucket.share for source in drawings])
     progress = run.progress
-    running, saved = 0.0, progress.elapsed()
+    losses: deque[float] = deque(maxlen=100)
+    saved = progress.elapsed()
     while progress.fraction() < 1:
         source = drawings[int(random.choice(len(drawings), p=chance / chance.sum()))]
         captions, latents = source.batch()
-        loss = run.step(captions, latents, source.bucket)
-        running += (loss - running) / min(progress.step, 100)
+        losses.append(run.step(captions, latents, source.bucket))
         if progress.step % 20 == 0:
             source.refresh(source.bucket.count // 2)
         if progress.step % 50 == 0:
-            print(f"step {progress.step} {progress.elapsed():.0f} s loss {running:.4f}", flush=True)
+            print(f"step {progress.step} {progress.elapsed():.0f} s loss {np.mean(losses):.4f}", flush=True)
         if progress.elapsed() - saved > SNAPSHOT_SECONDS:
             saved = progress.elapsed()
             run.save()
@@ -231,7 +241,10 @@ def main(words: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add_run_options(parser, seconds=3700)
     parser.add_argument("--tokenizers", type=Path, default=CONFIG, help="the folder with the tokenizers")
-    parser.add_argument("--kept", type=int, help="keep at most this many drawings of each size ready")
+    parser.add_argument("--large-share", type=float, default=LARGE.share, help="the weight of 256x256 among the sizes")
+    parser.add_argument(
+        "--kept", type=int, default=LARGEST_STORE, help="keep at most this many drawings of each size ready"
+    )
     arguments = parser.parse_args(words)
     progress = begin(arguments)
     pipeline = build_pipeline(arguments.tokenizers)
@@ -241,7 +254,8 @@ def main(words: list[str] | None = None) -> None:
     if arguments.resume:
         run.load()
     random = np.random.default_rng((arguments.seed, progress.step))
-    drawings = [Drawings(bucket, vae, random, arguments.kept or bucket.kept) for bucket in BUCKETS]
+    large = replace(LARGE, share=arguments.large_share)
+    drawings = [Drawings(bucket, vae, random, min(bucket.kept, arguments.kept)) for bucket in (large, *BUCKETS)]
     # The clock starts when the first drawings are ready.
     progress.started = time.monotonic()
     train(run, drawings, random)
