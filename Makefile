@@ -2,6 +2,8 @@
 VENV := .venv
 PY := $(VENV)/bin/python
 BASE_PYTHON ?= python3
+# Compiled modules are written although PYTHONDONTWRITEBYTECODE may be set: without them each start takes seconds longer.
+PIP := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
 .PHONY: setup demo test check bench clean
@@ -13,12 +15,13 @@ setup: $(VENV)/.ready
 $(VENV)/.ready: pyproject.toml requirements/iac-code.txt
 	@$(BASE_PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "garret needs python3 >= 3.11; this is $$($(BASE_PYTHON) --version). Try: make $(MAKECMDGOALS) BASE_PYTHON=python3.12"; exit 1; }
-	@$(BASE_PYTHON) -m venv $(VENV) 2>/dev/null || \
-	  { echo "python3 cannot make a virtual environment here. Try: apt-get install python3-venv"; exit 1; }
-	@echo "Setting up .venv. The first time takes minutes, nearly all of it installing torch and diffusers (about 1.5 GB)."
-	@env -u PYTHONDONTWRITEBYTECODE $(PY) -m pip install --quiet --disable-pip-version-check --editable '.[service,dev]'
-	@$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --requirement requirements/iac-code.txt
+	@$(BASE_PYTHON) -m venv $(VENV) || \
+	  { echo "No virtual environment could be made in $(VENV); on Debian and Ubuntu: apt-get install python3-venv"; exit 1; }
+	@echo "Setting up .venv: about 1.5 GB, nearly all of it torch and diffusers. The first time takes minutes."
+	@$(PIP) --editable '.[service,dev]'
+	@$(PIP) --no-deps --requirement requirements/iac-code.txt
 	@touch $@
+	@echo ".venv is ready."
 
 demo: setup
 	@$(VENV)/bin/garret deploy --cloud local --region cn-hangzhou --instance-type ecs.gn7i-c16g1.4xlarge --yes --picture demo.png
@@ -30,6 +33,7 @@ check: setup
 	$(VENV)/bin/lint-imports
 
 test: setup check
+	@command -v openssl >/dev/null || { echo "The tests make certificates with openssl: apt-get install openssl"; exit 1; }
 	$(PY) -m pytest -q
 
 bench: setup

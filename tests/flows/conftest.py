@@ -7,14 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.flows.house import PROXIES, House
+from tests.flows.house import House
 
 
 @pytest.fixture
-def house(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[House]:
+def house(tmp_path: Path) -> Iterator[House]:
     """A house with nothing in it."""
-    for name in PROXIES:  # the SDKs, which this process uses as well, know no NO_PROXY
-        monkeypatch.delenv(name, raising=False)
     house = House(tmp_path / "home")
     try:
         yield house

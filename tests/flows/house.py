@@ -6,13 +6,13 @@ import json
 import os
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 GARRET = str(Path(sys.executable).with_name("garret"))
 DEPLOY = ("deploy", "--cloud", "local", "--region", "cn-hangzhou", "--instance-type", "ecs.gn7i-c16g1.4xlarge", "--yes")
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "ALL_PROXY", "all_proxy")
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,7 @@ class House:
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a person who has set nothing but the home."""
-        kept = {
-            name: value
-            for name, value in os.environ.items()
-            if name not in PROXIES and not name.startswith(("GARRET_", "ALIBABA_"))
-        }
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GARRET_", "ALIBABA_"))}
         return kept | {"GARRET_HOME": str(self.home), "GARRET_CLOUD": "local", "OMP_NUM_THREADS": "1"}
 
     def run(self, *arguments: str, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -70,6 +66,22 @@ class House:
 
         reply = client.describe_instances(models.DescribeInstancesRequest(region_id="cn-hangzhou"))
         return list(reply.body.instances.instance or [])
+
+    def billed(self) -> list[Any]:
+        """What the local cloud bills at this moment, by its own book."""
+        cloud = self.json("local", "up")
+        request = urllib.request.Request(f"{cloud['endpoint']}/_garret/bill")
+        request.add_header("x-garret-secret", cloud["access_key_secret"])
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return list(json.load(reply)["lines"])
+
+    def calls(self, access: str) -> int:
+        """How many calls of a kind, "read" or "write", the local cloud has answered."""
+        cloud = self.json("local", "up")
+        request = urllib.request.Request(f"{cloud['endpoint']}/_garret/calls")
+        request.add_header("x-garret-secret", cloud["access_key_secret"])
+        with urllib.request.urlopen(request, timeout=10) as reply:
+            return sum(call["access"] == access for call in json.load(reply)["calls"])
 
     def _client(self, package: str) -> Any:
         from importlib import import_module

@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 
 from garret.demo_model.check import matches
+from garret.local_cloud.nodes.processes import marked
 from tests.flows.house import DEPLOY, House
 
 pytestmark = pytest.mark.flow
@@ -31,8 +32,10 @@ def test_from_nothing_to_a_picture_and_back(house: House, tmp_path: Path) -> Non
     assert deployed["price_per_hour"]["made_up"] is True
     assert shows(first, "a red circle on a blue background")
 
+    written = house.calls("write")
     again = house.json(*DEPLOY)
     assert again["endpoint"] == deployed["endpoint"]
+    assert house.calls("write") == written, "a second deploy with nothing to change writes nothing"
     assert len(house.stacks()) == 1
 
     star = tmp_path / "star.png"
@@ -42,6 +45,7 @@ def test_from_nothing_to_a_picture_and_back(house: House, tmp_path: Path) -> Non
     assert [row["name"] for row in house.json("list")] == ["garret"]
     house.garret("ops", "stop")
     assert house.json("status")["state"] == "stopped"
+    assert "instance" not in {line["kind"] for line in house.billed()}, "a stopped machine is not paid for"
     assert [instance.stopped_mode for instance in house.instances()] == ["StopCharging"]
     with pytest.raises(urllib.error.URLError):
         urllib.request.urlopen(f"{deployed['endpoint']}/healthz", timeout=5)
@@ -52,10 +56,14 @@ def test_from_nothing_to_a_picture_and_back(house: House, tmp_path: Path) -> Non
     house.garret("generate", "a green star on a white background", "-o", str(tmp_path / "again.png"), "--seed", "1")
     assert shows(tmp_path / "again.png", "a green star on a white background")
 
+    machine = house.instances()[0].instance_id
+    assert marked(machine)
     house.garret("delete", "garret", "--yes")
     assert house.json("list") == []
     assert house.stacks() == []
     assert house.instances() == []
+    assert house.billed() == []
+    assert marked(machine) == [], "nothing of the node runs any more"
 
 
 @pytest.mark.parametrize("point", ["deploy.journaled", "deploy.created", "deploy.waiting"])
@@ -67,6 +75,21 @@ def test_a_killed_deploy_is_explained_and_finished(house: House, point: str) -> 
     assert house.json(*DEPLOY)["state"] == "running"
     assert len(house.stacks()) == 1
     assert len(house.instances()) == 1
+
+
+def test_killed_operations_are_finished_by_typing_them_again(house: House) -> None:
+    """After kill -9 right behind the call that stops, starts or deletes, the same command ends what it began."""
+    house.garret(*DEPLOY)
+    assert house.run("ops", "stop", GARRET_CRASH_AT="stop.sent").returncode == -9
+    house.garret("ops", "stop")
+    assert house.json("status")["state"] == "stopped"
+    assert house.run("ops", "start", GARRET_CRASH_AT="start.sent").returncode == -9
+    house.garret("ops", "start")
+    assert house.json("status")["state"] == "running"
+    assert house.run("delete", "garret", "--yes", GARRET_CRASH_AT="delete.sent").returncode == -9
+    house.garret("delete", "garret", "--yes")
+    assert house.stacks() == []
+    assert house.billed() == []
 
 
 def test_a_killed_deploy_can_be_deleted(house: House) -> None:

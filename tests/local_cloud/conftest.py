@@ -8,15 +8,6 @@ import pytest
 
 from tests.local_cloud.house import House, PaperDriver
 
-PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-
-
-@pytest.fixture(autouse=True)
-def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take proxies out of the environment: the vendor's SDKs use them even for loopback."""
-    for name in PROXIES:
-        monkeypatch.delenv(name, raising=False)
-
 
 @pytest.fixture
 def driver() -> PaperDriver:
