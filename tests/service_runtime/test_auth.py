@@ -29,6 +29,8 @@ def test_every_route_but_healthz_wants_a_login(service: Service) -> None:
     assert stranger.call("POST", "/healthz").status == 401
     health = stranger.call("GET", "/healthz")
     assert (health.status, health.json) == (200, {"status": "ok", "workers": 1})
+    head = stranger.call("HEAD", "/healthz")
+    assert (head.status, head.body, head.headers["content-type"]) == (200, b"", "application/json")
 
 
 def test_the_known_ways_in(service: Service) -> None:

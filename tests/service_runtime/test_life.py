@@ -286,6 +286,20 @@ def run_to_its_end(settings: ServiceSettings) -> subprocess.CompletedProcess[str
     )
 
 
+def test_small_answers_are_not_held_back(tmp_path: Path) -> None:
+    """On one kept connection: with Nagle's delay on, each answer after the first waits 40 ms."""
+    with serving(fake_settings(tmp_path)) as service:
+        connection = service.connect()
+        times = []
+        for _ in range(20):
+            began = time.perf_counter()
+            connection.request("GET", "/healthz")
+            assert connection.getresponse().read()
+            times.append(time.perf_counter() - began)
+        connection.close()
+    assert min(times[1:]) < 0.02
+
+
 def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
     """Exit code 3, the address, and what to do."""
     with serving(fake_settings(tmp_path, port=free_port())) as service:

@@ -98,7 +98,7 @@ def create_app(service: Service) -> FastAPI:
 
 
 def _add_pages(app: FastAPI, service: Service) -> None:
-    @app.get("/healthz", include_in_schema=False)
+    @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
     async def healthz() -> dict[str, Any]:
         ready = service.pool.ready
         return {"status": "ok" if ready and not service.stopping else "starting", "workers": ready}
