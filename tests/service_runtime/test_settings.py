@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from garret.image_bootstrap.steps.service import CONFIGS
 from garret.service_runtime.settings import ServiceSettings, SettingsError, read_env_file, write_env_file
 
 PRINTABLE = some.text(some.characters(blacklist_categories=("C", "Zl", "Zp")), max_size=40)
@@ -23,6 +24,11 @@ def test_settings_come_back_from_the_environment() -> None:
         allow_private_download=True,
     )
     assert ServiceSettings.from_env(read_env_file(write_env_file(settings.to_env()))) == settings
+
+
+def test_the_configurations_lie_where_bootstrap_puts_them() -> None:
+    """A service started by hand on a node finds what the bootstrap laid out."""
+    assert ServiceSettings().config_dir == Path(CONFIGS)
 
 
 @given(PRINTABLE)

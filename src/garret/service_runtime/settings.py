@@ -34,7 +34,7 @@ class ServiceSettings:
     state_dir: Path = Path("/var/lib/garret/service")
     models_dir: Path = Path("/home/models")
     embeddings_dir: Path = Path("/home/embeddings")
-    config_dir: Path = Path("/usr/share/garret/demo-model")
+    config_dir: Path = Path("/usr/share/garret/configs")
     login: str = "admin"
     password_hash: str = ""
     token_hashes: tuple[str, ...] = ()
