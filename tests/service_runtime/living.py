@@ -18,6 +18,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from garret.service_runtime.png import SIGNATURE
 from garret.service_runtime.settings import ServiceSettings
 
 SDXL_TENSORS = {
@@ -201,6 +202,29 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
         capture_output=True,
     )  # fmt: skip
     return file, key
+
+
+def read_texts(png: bytes) -> dict[str, str]:
+    """Return the text chunks of a PNG that the service wrote."""
+    texts = {}
+    for kind, data in _chunks(png):
+        if kind == b"tEXt":
+            key, _, value = data.partition(b"\0")
+            texts[key.decode("latin-1")] = value.decode("latin-1")
+        elif kind == b"iTXt":
+            key, _, rest = data.partition(b"\0")
+            texts[key.decode("latin-1")] = rest[2:].split(b"\0", 2)[2].decode("utf-8")
+    return texts
+
+
+def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
+    if not png.startswith(SIGNATURE):
+        raise ValueError("not a PNG")
+    at = len(SIGNATURE)
+    while at + 12 <= len(png):
+        (length,) = struct.unpack(">I", png[at : at + 4])
+        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
+        at += 12 + length
 
 
 def free_port() -> int:

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 
-from garret.service_runtime.png import SIGNATURE, read_texts
-from tests.service_runtime.living import Service
+from garret.service_runtime.png import SIGNATURE
+from tests.service_runtime.living import Service, read_texts
 
 
 def test_a_picture_comes_back_with_what_it_was_made_from(service: Service) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 from PIL import Image
 
-from garret.service_runtime.png import encode_png, read_texts
+from garret.service_runtime.png import encode_png
+from tests.service_runtime.living import read_texts
 
 
 @given(some.integers(1, 40), some.integers(1, 40), some.integers(0, 1000), some.booleans())

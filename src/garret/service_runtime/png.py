@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _FILTER_UP = 2
@@ -23,19 +23,6 @@ def encode_png(rgb: bytes, width: int, height: int, texts: Mapping[str, str] | N
     pixels = packer.compress(_filtered(rgb, width, height)) + packer.flush()
     words = b"".join(_text_chunk(key, text) for key, text in (texts or {}).items())
     return SIGNATURE + _chunk(b"IHDR", header) + words + _chunk(b"IDAT", pixels) + _chunk(b"IEND", b"")
-
-
-def read_texts(png: bytes) -> dict[str, str]:
-    """Return the text chunks of a PNG that `encode_png` wrote."""
-    texts = {}
-    for kind, data in _chunks(png):
-        if kind == b"tEXt":
-            key, _, value = data.partition(b"\0")
-            texts[key.decode("latin-1")] = value.decode("latin-1")
-        elif kind == b"iTXt":
-            key, _, rest = data.partition(b"\0")
-            texts[key.decode("latin-1")] = rest[2:].split(b"\0", 2)[2].decode("utf-8")
-    return texts
 
 
 def _filtered(rgb: bytes, width: int, height: int) -> bytes:
@@ -60,13 +47,3 @@ def _text_chunk(key: str, text: str) -> bytes:
 
 def _chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-
-
-def _chunks(png: bytes) -> Iterator[tuple[bytes, bytes]]:
-    if not png.startswith(SIGNATURE):
-        raise ValueError("not a PNG")
-    at = len(SIGNATURE)
-    while at + 12 <= len(png):
-        (length,) = struct.unpack(">I", png[at : at + 4])
-        yield png[at + 4 : at + 8], png[at + 8 : at + 8 + length]
-        at += 12 + length

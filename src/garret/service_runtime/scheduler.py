@@ -78,11 +78,6 @@ class Scheduler:
         self._number = 0
 
     @property
-    def open_jobs(self) -> int:
-        """Return how many accepted jobs are not over."""
-        return len(self._open)
-
-    @property
     def waiting(self) -> int:
         """Return how many pictures have not been given to a worker."""
         return len(self._waiting)

@@ -53,11 +53,6 @@ class SdxlEngine:
         self._thread.shutdown()
         self._loaded.clear()
 
-    @property
-    def loaded(self) -> list[str]:
-        """Return the paths of the models in memory, the one used last at the end."""
-        return [path for path, _, _ in self._loaded]
-
     def run(self, batch: Batch) -> Iterator[Step | Image]:
         """Make a batch; closing the generator stops the work at the next step."""
         yield from stepwise(lambda on_step: self._guarded(self._make, batch, on_step), self._thread)
