@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import re
 from typing import Any
 
 import pytest
@@ -256,6 +257,23 @@ def test_the_page_needs_nothing_from_elsewhere(service: Service) -> None:
     assert service.call("GET", "/ui/page.html").status == 404
 
 
+def test_the_pages_script_finds_its_fields_and_writes_text_only(service: Service) -> None:
+    """Every field the script speaks of is in the page, and a reply's words never become markup."""
+    page = service.call("GET", "/").body.decode()
+    script = service.call("GET", "/ui/page.js").body.decode()
+    fields = set(re.findall(r'field\("(\w+)"\)', script))
+    assert {"prompt", "stop", "download", "about"} <= fields
+    assert fields <= set(re.findall(r'id="(\w+)"', page))
+    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", script)
+    assert re.search(r'<textarea id="prompt"[^>]* required', page)
+    assert '<link rel="icon" href="data:,">' in page
+
+
+def test_the_model_list_tells_the_native_size(service: Service) -> None:
+    """So that a client need not ask a small model for 512 pixels; without a configuration it is SDXL's own."""
+    assert [entry["garret_native_size"] for entry in service.call("GET", "/sdapi/v1/sd-models").json] == [1024]
+
+
 def test_the_routes_are_described(service: Service) -> None:
     """For machines and for people, without scripts from a third party."""
     paths = service.call("GET", "/openapi.json").json["paths"]
@@ -264,6 +282,7 @@ def test_the_routes_are_described(service: Service) -> None:
     docs = service.call("GET", "/docs")
     assert b"/sdapi/v1/txt2img" in docs.body
     assert b"<script" not in docs.body
+    assert b'<a href="/">' in docs.body
 
 
 def test_many_callers_get_their_own_pictures(service: Service) -> None:

@@ -165,6 +165,8 @@ def _docs_page(openapi: dict[str, Any]) -> str:
     ]
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>garret: routes</title>'
+        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
         '<link rel="stylesheet" href="/ui/page.css"></head><body><main><h1>Routes</h1>'
+        '<p><a href="/">Back to the page</a></p>'
         f'<dl>{"".join(rows)}</dl><p><a href="/openapi.json">openapi.json</a></p></main></body></html>'
     )
