@@ -122,6 +122,14 @@ def test_no_guidance_means_no_negative_prompt(engine: Any) -> None:
     assert difference(first[0], second[0]) == 0
 
 
+def test_words_that_are_not_read_are_told(engine: Any) -> None:
+    """75 words of one token each fit; the 76th is cut off, in either text, and the picture says so."""
+    fits, cut = "red " * 75, "red " * 76
+    asked = (Picture(fits, fits, 1), Picture(cut, "", 1), Picture("", cut, 1))
+    notes = [event.notes for event in engine.run(replace(BATCH, steps=1, pictures=asked)) if isinstance(event, Image)]
+    assert notes == [{}, {"Prompt cut": "to 75 tokens"}, {"Negative prompt cut": "to 75 tokens"}]
+
+
 def test_closing_the_generator_stops_between_two_steps(engine: Any) -> None:
     """And the engine makes the next picture as if nothing had been."""
     (before,) = pictures(engine, BATCH)
@@ -197,6 +205,11 @@ def test_the_service_draws_with_the_real_engine(engine: Any, tmp_path: Path) -> 
         assert picture.size == (128, 128)
         (expected,) = pictures(engine, replace(BATCH, width=128, height=128, pictures=WORDS[:1]))
         assert difference(numpy.asarray(picture).astype(int), expected) <= 2
+        assert json.loads(answer.json["info"])["extra_generation_params"] == {}
+        long = service.call("POST", "/sdapi/v1/txt2img", {**body, "prompt": "a red circle " * 40, "steps": 1})
+        assert json.loads(long.json["info"])["extra_generation_params"] == {"Prompt cut": "to 75 tokens"}
+        (native,) = service.call("GET", "/sdapi/v1/sd-models").json
+        assert native["garret_native_size"] == 128
         shutil.copyfile(demo_model.WEIGHTS, folder / "copy.safetensors")
         copied = service.call(
             "POST", "/sdapi/v1/txt2img", {**body, "override_settings": {"sd_model_checkpoint": "copy"}}

@@ -43,6 +43,7 @@ def through(message: Message) -> Message:
         Ready("cpu", 0.5),
         Stepped(1, 2, 3),
         Made(1, 0, 2, 1, b"\0\1\2\3\4\5"),
+        Made(1, 0, 1, 1, b"\0\1\2", {"Prompt cut": "to 75 tokens"}),
         Done(1, True),
         Failed(1, "OutOfMemory", "full"),
     ],

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import struct
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from garret.service_runtime.batch import Batch
@@ -56,13 +56,14 @@ class Stepped:
 
 @dataclass(frozen=True)
 class Made:
-    """From the worker: one picture of a batch as rows of RGB bytes."""
+    """From the worker: one picture of a batch as rows of RGB bytes, and what the caller should know about it."""
 
     number: int
     index: int
     width: int
     height: int
     rgb: bytes
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

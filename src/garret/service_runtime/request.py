@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -84,6 +85,7 @@ class ImageResult:
     model_name: str
     model_sha256: str
     seconds: float
+    notes: Mapping[str, str] = field(default_factory=dict)
 
 
 def _check_text(name: str, text: str) -> None:

@@ -59,6 +59,7 @@ class Live:
     deaths: int = 0
     step: int = 0
     attached: bool = True
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 class Service:
@@ -270,6 +271,7 @@ class Service:
             self._fail(live, _storage_error(error))
             return
         live.pictures[index] = png
+        live.notes.update(made.notes)
         if len(live.pictures) == live.request.count and live.job_id in self._live:
             names = tuple(_picture_name(live, number) for number in range(live.request.count))
             await self._in_thread(self._store.finish, live.job_id, names)
@@ -288,7 +290,7 @@ class Service:
         texts = tuple(infotext(live.request, index, model.name, model.sha256) for index in range(count))
         pictures = tuple(live.pictures[index] for index in range(count))
         seconds = time.time() - live.began
-        return ImageResult(live.job_id, live.request, pictures, texts, model.name, model.sha256, seconds)
+        return ImageResult(live.job_id, live.request, pictures, texts, model.name, model.sha256, seconds, live.notes)
 
     def _of(self, assignment: Assignment) -> list[Live]:
         ids = dict.fromkeys(task.job_id for task in assignment.tasks)

@@ -94,7 +94,7 @@ class Worker:
             if isinstance(event, Step):
                 self._send(Stepped(run.number, event.done, event.total))
             elif isinstance(event, Image):
-                self._send(Made(run.number, event.index, event.width, event.height, event.rgb))
+                self._send(Made(run.number, event.index, event.width, event.height, event.rgb, event.notes))
             cancelled = run.number in self._cancelled
         if cancelled:
             events.close()  # type: ignore[attr-defined]

@@ -96,7 +96,7 @@ def info_of(result: ImageResult) -> dict[str, Any]:
         "seed_resize_from_w": -1,
         "seed_resize_from_h": -1,
         "denoising_strength": None,
-        "extra_generation_params": {},
+        "extra_generation_params": dict(result.notes),
         "index_of_first_image": 0,
         "infotexts": list(result.infotexts),
         "styles": [],

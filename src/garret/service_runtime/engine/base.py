@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -20,12 +20,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Image:
-    """One finished picture: its place in the batch and its rows as RGB bytes, height x width x 3."""
+    """One finished picture: its place in the batch, rows of RGB bytes (height x width x 3), and what to say of it."""
 
     index: int
     width: int
     height: int
     rgb: bytes
+    notes: dict[str, str] = field(default_factory=dict)
 
 
 class Fatal(Exception):

@@ -14,7 +14,7 @@ import diffusers
 import torch
 from diffusers import StableDiffusionXLPipeline
 
-from garret.service_runtime.batch import Batch
+from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Fatal, Image, Step
 from garret.service_runtime.engine.stepping import OnStep, Stopped, stepwise
 from garret.service_runtime.errors import ModelError, OutOfMemory, ServiceError
@@ -84,7 +84,10 @@ class SdxlEngine:
                 output_type="pt",
             ).images
             rows = (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        return [Image(index, batch.width, batch.height, picture.tobytes()) for index, picture in enumerate(rows)]
+        return [
+            Image(index, batch.width, batch.height, picture.tobytes(), cut_words(pipeline, batch.pictures[index]))
+            for index, picture in enumerate(rows)
+        ]
 
     def _pipeline(self, path: Path) -> Any:
         try:
@@ -179,6 +182,15 @@ def encode(pipeline: Any, batch: Batch) -> dict[str, Any]:
         "negative_prompt_embeds": negative,
         "negative_pooled_prompt_embeds": negative_pooled,
     }
+
+
+def cut_words(pipeline: Any, picture: Picture) -> dict[str, str]:
+    """Return a note for each text that CLIP reads only the beginning of; the pipeline cuts without a word."""
+    tokenizer = pipeline.tokenizer or pipeline.tokenizer_2
+    # The count and the limit both hold the marks of beginning and end, which no word of the caller's is in.
+    limit = tokenizer.model_max_length
+    texts = {"Prompt cut": picture.prompt, "Negative prompt cut": picture.negative_prompt}
+    return {name: f"to {limit - 2} tokens" for name, text in texts.items() if len(tokenizer(text).input_ids) > limit}
 
 
 def classify(error: Exception) -> type[Exception] | None:
