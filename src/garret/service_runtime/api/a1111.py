@@ -221,7 +221,7 @@ def _checkpoint(model: Model) -> dict[str, Any]:
         "sha256": model.sha256 or None,
         "filename": str(model.path),
         "config": None,
-        # Not A1111's: the side in pixels the model was made for, which its own clients ask for 512 without knowing.
+        # Not A1111's: the side in pixels the model was made for. Its clients ask for 512 and cannot know better else.
         "garret_native_size": model.native_size,
     }
 
