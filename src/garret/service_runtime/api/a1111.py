@@ -221,7 +221,7 @@ def _checkpoint(model: Model) -> dict[str, Any]:
         "sha256": model.sha256 or None,
         "filename": str(model.path),
         "config": None,
-        # Not A1111's: the side in pixels the model was made for. Its clients ask for 512 and cannot know better else.
+        # Not A1111's: the side in pixels the model was made for. A client that does not read it asks for 512.
         "garret_native_size": model.native_size,
     }
 
