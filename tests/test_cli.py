@@ -18,6 +18,7 @@ from garret.cli import LazyGroup, garret, run
 from garret.errors import UsageError
 from garret.local_cloud import daemon
 from garret.ops.crash import POINTS, Crash
+from garret.ops.journal import Journal
 
 HEAVY = (
     "alibabacloud",
@@ -76,7 +77,9 @@ def started(*arguments: str, **options: object) -> subprocess.Popen[str]:
     """Start the installed command as a person does."""
     script = str(Path(sys.executable).with_name("garret"))
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL} | options
-    return subprocess.Popen([script, *arguments], text=True, **pipes)  # type: ignore[call-overload, no-any-return]
+    # Tests that a shell runs in the background are deaf to Ctrl-C, and so would be what they start.
+    hearing = {"preexec_fn": lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)}
+    return subprocess.Popen([script, *arguments], text=True, **hearing, **pipes)  # type: ignore[call-overload, no-any-return]
 
 
 def test_help_loads_nothing_heavy() -> None:
@@ -140,7 +143,6 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["deploy", "--cloud", "moon"], ["moon", "aliyun", "local"]),
     (["status", "--cloud", "moon"], ["moon", "aliyun", "local"]),
     (["deploy", "--disk-size-gib", "much"], ["much", "--disk-size-gib"]),
-    (["delete"], ["garret delete NAME"]),
     (["generate"], ["PROMPT"]),
     (["generate", "a circle", "--count", "0"], ["--count"]),
     (["ops", "download-model", "--type", "pickle", "--url", "https://x"], ["pickle", "checkpoint"]),
@@ -176,7 +178,7 @@ def test_programs_read_refusals_as_json(capsys: pytest.CaptureFixture[str]) -> N
     assert run(["deploy", "--cloud", "moon", "--json"]) == 2
     told = json.loads(capsys.readouterr().out)
     assert (told["error"], told["exit_code"]) == ("SettingsError", 2)
-    assert run(["delete", "--json"]) == 2
+    assert run(["generate", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)["error"] == "UsageError"
 
 
@@ -198,6 +200,22 @@ def test_looking_makes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -
     assert json.loads(capsys.readouterr().out)["running"] is False
     assert run(["delete", "garret", "--yes"]) == 0
     assert not (home / "local-cloud").exists()
+
+
+def test_delete_takes_the_only_deployment_and_names_its_region(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Without a name it means what other commands mean; what it saw, it saw in one region, and says which."""
+    local = ["--cloud", "local", "--region", "cn-beijing"]
+    assert run(["delete", *local]) == 0
+    shown = capsys.readouterr().err
+    assert "no deployment garret in cn-beijing" in shown
+    assert "--region" in shown
+    assert run(["delete", "--json", *local]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["name"], told["changed"], told["region"]) == ("garret", False, "cn-beijing")
+    for name in ("mine", "yours"):
+        Journal(home / "deployments/local" / name).append("planned")
+    assert run(["delete", *local]) == 2
+    assert "--name mine" in capsys.readouterr().err
 
 
 def test_the_choice_that_nobody_made_is_told_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,39 +4,37 @@ from __future__ import annotations
 
 import click
 
-from garret.commands.door import Caller, cloud_options
-from garret.errors import NothingToDo, UsageError
+from garret.commands.door import Caller, cloud_options, name_option
+from garret.errors import NothingToDo
 
 EPILOG = """\b
 Examples:
-  garret delete garret
-      shows what goes, and asks for the name
-  garret delete garret --yes
+  garret delete
+      shows what goes, and asks for its name
+  garret delete my-pictures --yes
 
-Ends with a look at the cloud: exit code 1, and a list, while anything of the deployment is still billed.
+Ends with a look at the cloud, in the deployment's own region or the one said: exit code 1, and a list, while anything of the deployment is still billed.
 """
 
 
 @click.command(epilog=EPILOG)
-@click.argument("deployment", required=False, metavar="NAME")
-@click.option("--name", help="The same, by an option.")
+@click.argument("deployment", required=False, metavar="[NAME]")
+@name_option
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @cloud_options
 def delete(caller: Caller, deployment: str | None, name: str | None, yes: bool) -> int:
     """Delete a deployment and make sure that nothing of it is billed."""
     from garret.ops.delete import Delete
 
-    name = deployment or name
-    if name is None:
-        raise UsageError("which deployment was not said", "garret list, then: garret delete NAME")
     crash = caller.crash()
     settings = caller.settings()
-    one = caller.deployment(settings, name)
+    one = caller.deployment(settings, deployment or name)
+    name, region = one.name, caller.region_of(settings, one)
     console = caller.console
     if not caller.has_cloud(settings) and not one.journal.entries():
-        facts = {"name": name, "state": "absent", "changed": False}
+        facts = {"name": name, "state": "absent", "changed": False, "region": region}
     else:
-        cloud = caller.cloud(settings, caller.region_of(settings, one))
+        cloud = caller.cloud(settings, region)
 
         def confirm(parts: list[str]) -> bool:
             console.say(f"Delete {name} on {settings.cloud}, {cloud.region}:")
@@ -46,6 +44,9 @@ def delete(caller: Caller, deployment: str | None, name: str | None, yes: bool) 
 
         facts = Delete(cloud, one, console, confirm, crash).run()
     if not facts["changed"] and not console.as_json:
-        raise NothingToDo(f"there is no deployment {name}, and nothing with its tag is billed")
-    console.answer(facts, [f"{name} is deleted; nothing of it is billed"])
+        raise NothingToDo(
+            f"there is no deployment {name} in {region}, and nothing with its tag is billed there",
+            f"another region: garret delete {name} --region …",
+        )
+    console.answer(facts, [f"{name} is deleted; nothing of it is billed in {region}"])
     return 0

@@ -50,7 +50,7 @@ class Delete:
             raise UsageError(f"stack {stack.name} was not made by garret; it is left alone", "garret list")
         if stack is None and not self.deployment.journal.entries():
             self._make_sure()
-            return {"name": name, "state": "absent", "changed": False}
+            return {"name": name, "state": "absent", "changed": False, "region": self.cloud.region}
         if not self.confirm(self._what_goes(stack)):
             raise UsageError("not confirmed; nothing was deleted")
         if stack is not None:
@@ -58,7 +58,7 @@ class Delete:
         self._make_sure()
         self.deployment.journal.append("deleted")
         self.deployment.journal.forget(LOGIN_FILE, BUNDLE_FILE)
-        return {"name": name, "state": "absent", "changed": True}
+        return {"name": name, "state": "absent", "changed": True, "region": self.cloud.region}
 
     def _what_goes(self, stack: Stack | None) -> list[str]:
         if stack is None:
@@ -102,7 +102,7 @@ class Delete:
                 return
             self.cloud.clock.sleep(self.cloud.poll_s)
         raise OperationError(
-            f"{self.deployment.name} is not wholly gone",
+            f"{self.deployment.name} is not wholly gone from {self.cloud.region}",
             "delete these in the cloud's console; their tag is " + f"{DEPLOYMENT_TAG}={self.deployment.name}",
             billed=billed_text(left),
         )
