@@ -299,6 +299,29 @@ def test_a_home_that_is_no_folder_is_named(
     assert "Traceback" not in shown
 
 
+def test_a_terminal_without_the_signs_still_gets_the_words(tmp_path: Path) -> None:
+    """What an encoding cannot say is replaced, instead of ending the command in its middle."""
+    environment = os.environ | {"GARRET_HOME": str(tmp_path), "PYTHONIOENCODING": "ascii"}
+    process = started("generate", "ein grüner Stern ✓ 星", "--name", "nobody", env=environment)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "nobody" in err
+    assert "UnicodeEncodeError" not in err
+    process = started("generate", "✓ \N{SNOWMAN}", "--steps", "☃", env=environment)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "?" in err
+    assert "Error" not in err.replace("Error: ", "")
+
+
+def test_an_empty_prompt_is_refused(tmp_path: Path) -> None:
+    """Words are what pictures are made from."""
+    process = started("generate", " ", env=os.environ | {"GARRET_HOME": str(tmp_path)})
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "the prompt is empty" in err
+
+
 def test_a_reader_that_leaves_is_no_fault() -> None:
     """`garret … | head -0` ends without a traceback."""
     reading, writing = os.pipe()

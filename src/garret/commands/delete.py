@@ -13,7 +13,8 @@ Examples:
       shows what goes, and asks for its name
   garret delete my-pictures --yes
 
-Ends with a look at the cloud, in the deployment's own region or the one said: exit code 1, and a list, while anything of the deployment is still billed.
+Ends with a look at the cloud, in the deployment's own region or the one said: exit code 1, and a list, while anything
+of the deployment is still billed.
 """
 
 

@@ -14,6 +14,7 @@ from garret.console import fields, price_text
 from garret.errors import UsageError
 
 if TYPE_CHECKING:
+    from garret.ops.deployment import Deployment
     from garret.ops.plan import Place, Plan
     from garret.spec import DeploymentSpec
 
@@ -78,7 +79,7 @@ def deploy(
     pack = partial(build_bundle, with_model=settings.cloud == "aliyun")
     work = Deploy(cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, yes), crash, pack)
     facts = work.run()
-    caller.console.answer(facts, _lines(facts))
+    caller.console.answer(facts, _lines(facts, _password_text(facts, one)))
     return 0
 
 
@@ -116,7 +117,19 @@ def _password(caller: Caller, from_stdin: bool) -> str | None:
     return caller.environment.get("GARRET_PASSWORD") or None
 
 
-def _lines(facts: dict[str, Any]) -> list[str]:
+def _password_text(facts: dict[str, Any], deployment: Deployment) -> str:
+    """The password when this run made it, else where it is to be found."""
+    from garret.ops.deployment import LOGIN_FILE
+
+    if facts.get("password"):
+        return str(facts["password"])
+    login = deployment.login
+    if login and login.password:
+        return f"as shown at first; kept in {deployment.journal.folder / LOGIN_FILE}"
+    return "as you gave it"
+
+
+def _lines(facts: dict[str, Any], password: str) -> list[str]:
     from garret.ops.deployment import flag
 
     suffix = flag(facts["name"])
@@ -126,7 +139,7 @@ def _lines(facts: dict[str, Any]) -> list[str]:
             {
                 "Endpoint": facts["endpoint"],
                 "Login": facts["login"],
-                "Password": facts.get("password"),
+                "Password": password,
                 "Picture": facts["picture"],
                 "Cost now": price_text(facts["price_per_hour"]),
             }

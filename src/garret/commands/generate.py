@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
+from garret.errors import UsageError
 
 EPILOG = """\b
 Examples:
@@ -29,7 +30,7 @@ With --count 4, star.png becomes star-1.png to star-4.png. What is left out take
 @click.option("--seed", type=int, help="The same seed gives the same picture.")
 @click.option("--width", type=int, help="Pixels.")
 @click.option("--height", type=int, help="Pixels.")
-@click.option("--count", type=click.IntRange(1, 64), default=1, help="How many pictures.")
+@click.option("--count", type=click.IntRange(1, 16), default=1, help="How many pictures.")
 @name_option
 @cloud_options
 def generate(caller: Caller, prompt: str, output: Path | None, count: int, name: str | None, **said: Any) -> int:
@@ -37,6 +38,8 @@ def generate(caller: Caller, prompt: str, output: Path | None, count: int, name:
     from garret.ops.generate import file_names
     from garret.ops.generate import generate as make
 
+    if not prompt.strip():
+        raise UsageError("the prompt is empty", 'garret generate "a red circle on a blue background"')
     settings = caller.settings()
     deployment = caller.deployment(settings, name)
     started = time.monotonic()

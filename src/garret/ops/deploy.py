@@ -32,7 +32,8 @@ from garret.spec import DeploymentSpec, check_password
 
 SETTLE_S = 1800.0
 READY_S = 600.0
-AGAIN_S = 20.0
+# A machine that was booted again needs its time as well.
+AGAIN_S = 300.0
 
 
 @dataclass(frozen=True)
