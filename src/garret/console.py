@@ -63,7 +63,7 @@ class Console:
         self.say(f"{since} {mark} {name:<{NAME_WIDTH}}{took}{'  ' + detail if detail else ''}".rstrip())
 
     def progress(self, label: str, done: int, total: int | None) -> None:
-        """Draw how many bytes are done; on anything but a terminal, say it only at the end."""
+        """Draw how many bytes are done; on anything but a terminal, say nothing: the stage that ends it does."""
         if not self._err.isatty():
             return
         size = f"{_size(done)} of {_size(total)}" if total else _size(done)

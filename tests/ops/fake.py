@@ -127,7 +127,8 @@ class FakeStacks:
     world: World
 
     def validate(self, template: str) -> None:
-        """Take any template that is YAML."""
+        """Take any template that is YAML, unless a test wants it refused."""
+        self.world.refuse("ValidateTemplate")
         yaml.safe_load(template)
 
     def price_per_hour(self, template: str, parameters: Mapping[str, str]) -> tuple[float, str] | None:

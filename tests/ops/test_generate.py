@@ -37,6 +37,16 @@ def test_without_an_endpoint_the_way_to_one_is_named(tmp_path: Path) -> None:
     assert "garret deploy" in refused.value.hint
 
 
+def test_a_service_that_was_stopped_from_here_says_how_to_start_it(tmp_path: Path) -> None:
+    """The journal knows, so nobody has to look."""
+    one = deployment_in(tmp_path)
+    one.keep_login(opened(new_login("admin", None), {"EndPoint": "http://127.0.0.1:9"}))
+    one.journal.append("stopping", instance_id="i-1", economical=True)
+    with pytest.raises(NotReady) as stopped:
+        generate(one, {"prompt": "a star"}, [tmp_path / "a.png"])
+    assert "garret ops start" in stopped.value.hint
+
+
 def test_a_silent_service_and_a_missing_folder_are_told(tmp_path: Path) -> None:
     """Neither leaves a file behind."""
     one = deployment_in(tmp_path)

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from garret.errors import OperationError, SpecError, UsageError
+from garret.errors import CloudError, OperationError, SpecError, UsageError
 from garret.ops.deployment import new_login
 from garret.ops.plan import differences, find_place, make_plan, plan_lines, refuse_differences, wanted_spec
 from tests.ops.fake import TYPE, FakeCatalog, World, cloud_of, small_bundle
@@ -100,3 +100,12 @@ def test_a_plan_for_real_money_names_who_pays(world: World) -> None:
     assert "https://" in plan.template
     assert plan.price is not None
     assert plan.price.made_up is False
+
+
+def test_a_template_that_the_cloud_refuses_is_told_before_the_question(world: World) -> None:
+    """In the vendor's own words, with nothing made."""
+    world.refusals["ValidateTemplate"] = CloudError("ValidateTemplate", "InvalidTemplate", "no such property")
+    spec = wanted_spec("local", "garret", "cn-hangzhou", {}, None)
+    with pytest.raises(CloudError, match="no such property"):
+        make_plan(spec, cloud_of(world), new_login("admin", None), small_bundle())
+    assert world.stacks == {}

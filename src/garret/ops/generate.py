@@ -42,7 +42,11 @@ def generate(deployment: Deployment, body: Mapping[str, Any], paths: list[Path])
     try:
         pictures = endpoint_of(deployment).txt2img({**body, "batch_size": 1, "n_iter": len(paths)})
     except NotReady as error:
-        raise NotReady(error.message, f"garret status {deployment.name}   (says whether it is stopped)") from error
+        if (last := deployment.journal.entries()[-1:]) and last[0].get("event") == "stopping":
+            hint = f"garret ops start{flag(deployment.name)}   (it was stopped from here)"
+        else:
+            hint = f"garret status {deployment.name}   (says whether it is stopped)"
+        raise NotReady(error.message, hint) from error
     for path, picture in zip(paths, pictures, strict=False):
         write_atomic(path, picture, 0o644)
     return paths[: len(pictures)]

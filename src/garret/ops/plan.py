@@ -189,6 +189,7 @@ def make_plan(spec: DeploymentSpec, cloud: Cloud, login: Login, bundle: Bundle) 
     scheme = "http" if cloud.kind == "local" else "https"
     template = require_good(render_template(spec, build_user_data(config), scheme=scheme), public=spec.public)
     values = parameters(spec, place.zone, place.image_id)
+    cloud.stacks.validate(template)  # the vendor's own words come before the question, not after it
     price = cloud.price(cloud.stacks.price_per_hour(template, values))
     return Plan(spec, place, template, values, uuid.uuid4().hex, bundle.sha256, price)
 

@@ -16,16 +16,3 @@ class Teller(Protocol):
 
     def progress(self, label: str, done: int, total: int | None) -> None:
         """So many bytes of so many."""
-
-
-class Silence:
-    """Nobody listens."""
-
-    def say(self, text: str = "") -> None:
-        """Drop a line."""
-
-    def stage(self, name: str, state: str, detail: str = "", seconds: float | None = None) -> None:
-        """Drop a stage."""
-
-    def progress(self, label: str, done: int, total: int | None) -> None:
-        """Drop a number."""
