@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import wraps
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
 from garret.console import fields, rows
+from garret.errors import UsageError
 
 if TYPE_CHECKING:
     from garret.ops.executions import Node
+
+Function = TypeVar("Function", bound=Callable[..., Any])
 
 DOWNLOAD_EPILOG = """\b
 Examples:
@@ -18,6 +26,7 @@ Examples:
   garret ops download-model --type lora --url https://example.com/ink.safetensors --sha256 9f86d0…
 
 The node downloads it; Ctrl-C stops only the looking on. Types: checkpoint, lora, vae, other.
+The node is asked through Cloud Assistant; through SSH where its port 22 was opened: --ssh root@HOST --ssh-key FILE.
 """
 LIST_EPILOG = """\b
 Example:
@@ -29,6 +38,30 @@ Example:
 """
 
 
+@dataclass(frozen=True)
+class Way:
+    """How the node is to be reached: by SSH when an address was given."""
+
+    ssh: str | None
+    key_file: Path | None
+    host_keys: tuple[str, ...]
+
+
+def way_options(function: Function) -> Function:
+    """Add the options of SSH, and hand the function a Way in their place."""
+
+    @click.option("--ssh", metavar="USER@HOST:PORT", help="Ask the node by SSH instead of Cloud Assistant.")
+    @click.option("--ssh-key", type=click.Path(path_type=Path, exists=True, dir_okay=False), help="Private key file.")
+    @click.option("--host-key", multiple=True, help="Host key to expect; else the one the node reported.")
+    @wraps(function)
+    def wrapped(
+        *arguments: Any, ssh: str | None, ssh_key: Path | None, host_key: tuple[str, ...], **options: Any
+    ) -> Any:
+        return function(*arguments, way=Way(ssh, ssh_key, host_key), **options)
+
+    return wrapped  # type: ignore[return-value]
+
+
 @click.command("download-model", epilog=DOWNLOAD_EPILOG)
 @click.option("--type", "kind", type=click.Choice(["checkpoint", "lora", "vae", "other"]), required=True,
               help="What it is; chooses its folder on the node.")  # fmt: skip
@@ -37,29 +70,33 @@ Example:
 @click.option("--sha256", help="What it must hash to.")
 @click.option("--deployment", help="Which deployment; needed only when there are several.")
 @click.option("--no-wait", is_flag=True, help="Return when it has begun.")
+@way_options
 @cloud_options
 def download_model(
-    caller: Caller, *, kind: str, url: str, model: str | None, sha256: str | None, deployment: str | None, no_wait: bool
-) -> int:
+    caller: Caller, *, way: Way, kind: str, url: str, model: str | None, sha256: str | None, deployment: str | None,
+    no_wait: bool,
+) -> int:  # fmt: skip
     """Bring a model onto the node."""
     from garret.ops.download_model import VERB, parameters
 
     asked = parameters(kind, url, model, sha256)
-    node = _node(caller, deployment)
-    execution = node.begin(VERB, asked)
-    caller.console.say(f"execution {execution['id']}")
-    if not no_wait:
-        execution = node.follow(execution, caller.console)
+    with _node(caller, deployment, way) as node:
+        execution = node.begin(VERB, asked)
+        caller.console.say(f"execution {execution['id']}")
+        if not no_wait:
+            execution = node.follow(execution, caller.console)
     caller.console.answer(execution, _lines(execution))
     return 0
 
 
 @click.command("list", epilog=LIST_EPILOG)
 @name_option
+@way_options
 @cloud_options
-def executions_list(caller: Caller, name: str | None) -> int:
+def executions_list(caller: Caller, *, way: Way, name: str | None) -> int:
     """All executions, the newest first."""
-    found = _node(caller, name).all()
+    with _node(caller, name, way) as node:
+        found = node.all()
     table = [("ID", "VERB", "STATUS", "BEGAN"), *(_row(execution) for execution in found)]
     caller.console.answer(found, rows(table) if found else ["no executions"])
     return 0
@@ -68,20 +105,34 @@ def executions_list(caller: Caller, name: str | None) -> int:
 @click.command("show", epilog=SHOW_EPILOG)
 @click.argument("identifier", metavar="ID")
 @name_option
+@way_options
 @cloud_options
-def executions_show(caller: Caller, identifier: str, name: str | None) -> int:
+def executions_show(caller: Caller, *, way: Way, identifier: str, name: str | None) -> int:
     """One execution."""
-    execution = _node(caller, name).show(identifier)
+    with _node(caller, name, way) as node:
+        execution = node.show(identifier)
     caller.console.answer(execution, _lines(execution))
     return 0
 
 
-def _node(caller: Caller, name: str | None) -> Node:
+@contextmanager
+def _node(caller: Caller, name: str | None, way: Way) -> Iterator[Node]:
     from garret.ops.executions import Node
 
     settings = caller.settings()
     deployment = caller.deployment(settings, name)
-    return Node.of(caller.cloud_of(settings, deployment), deployment)
+    cloud = caller.cloud_of(settings, deployment)
+    if way.ssh is None:
+        yield Node.of(cloud, deployment)
+        return
+    from garret.ops.channels.ssh import SshChannel, parse_address
+    from garret.ops.deployment import node_facts
+
+    if way.key_file is None:
+        raise UsageError("--ssh-key was not said; a password is never used", "--ssh-key ~/.ssh/id_ed25519")
+    reported = node_facts(deployment.outputs).get("ssh_host_keys") or ()
+    with SshChannel(parse_address(way.ssh, way.key_file, way.host_keys or tuple(reported))) as channel:
+        yield Node.of(cloud, deployment, channel)
 
 
 def _row(execution: dict[str, Any]) -> tuple[str, str, str, str]:

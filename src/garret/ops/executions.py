@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from garret.errors import Interrupted, NodeFailed, UsageError
+from garret.ops.channels import Channel
+from garret.ops.channels.cloud_assistant import CloudAssistantChannel
 from garret.ops.cloud import Cloud, CommandResult
 from garret.ops.deployment import Deployment, flag
 from garret.ops.power import machine_of
@@ -23,15 +25,16 @@ _IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 
 @dataclass(frozen=True)
 class Node:
-    """The node of a deployment, by its own command line."""
+    """The node of a deployment, by its own command line, reached through a channel."""
 
     cloud: Cloud
     deployment: Deployment
     instance_id: str
+    channel: Channel
 
     @classmethod
-    def of(cls, cloud: Cloud, deployment: Deployment) -> Node:
-        """The node, if it runs.
+    def of(cls, cloud: Cloud, deployment: Deployment, channel: Channel | None = None) -> Node:
+        """The node, if it runs; through Cloud Assistant, unless another channel is given.
 
         Raises:
             UsageError: it does not.
@@ -42,14 +45,14 @@ class Node:
                 f"{deployment.name} is {machine.status.lower()}; its node cannot be asked",
                 f"garret ops start{flag(deployment.name)}",
             )
-        return cls(cloud, deployment, machine.id)
+        return cls(cloud, deployment, machine.id, channel or CloudAssistantChannel(cloud.assistant, machine.id))
 
     def begin(self, verb: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Put a request onto the node and start it; the execution."""
         identifier = uuid.uuid4().hex
         request = {"verb": verb, "parameters": dict(parameters), "requested_by": "garret command line"}
         content = json.dumps(request).encode("utf-8")
-        self.cloud.assistant.send_file(self.instance_id, f"{REQUESTS}/{identifier}.json", content)
+        self.channel.put(f"{REQUESTS}/{identifier}.json", content)
         return self._ask(f"garret-node operation start {identifier}")
 
     def show(self, identifier: str) -> dict[str, Any]:
@@ -60,7 +63,7 @@ class Node:
 
     def all(self) -> list[dict[str, Any]]:
         """All executions, the newest first."""
-        found = self._reply(self.cloud.assistant.run(self.instance_id, "garret-node operation list"))
+        found = self._reply(self.channel.run("garret-node operation list"))
         if not isinstance(found, list):
             raise NodeFailed("the node's answer is not a list of executions", "garret status")
         return found
@@ -89,7 +92,7 @@ class Node:
         return execution
 
     def _ask(self, command: str) -> dict[str, Any]:
-        reply = self._reply(self.cloud.assistant.run(self.instance_id, command))
+        reply = self._reply(self.channel.run(command))
         if not isinstance(reply, dict) or "status" not in reply:
             raise NodeFailed("the node's answer is not an execution", "garret status")
         return reply

@@ -6,6 +6,7 @@ import base64
 import binascii
 import hashlib
 import posixpath
+import re
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from garret.errors import NodeFailed
+from garret.errors import NodeFailed, UsageError
 from garret.ops.cloud import CommandResult
 
 if TYPE_CHECKING:
@@ -42,6 +43,28 @@ class SshAddress:
     def name(self) -> str:
         """The name under which known hosts are kept."""
         return self.host if self.port == 22 else f"[{self.host}]:{self.port}"
+
+
+_ADDRESS = re.compile(r"(?:(?P<user>[A-Za-z_][\w.-]*)@)?(?P<host>[\w.-]+|\[[0-9a-fA-F:]+\])(?::(?P<port>\d{1,5}))?")
+
+
+def parse_address(text: str, key_file: Path, host_keys: Sequence[str]) -> SshAddress:
+    """Read USER@HOST:PORT; user (root) and port (22) may be left out.
+
+    Raises:
+        UsageError: it is no such address, or nobody has said which host key to expect there.
+    """
+    found = _ADDRESS.fullmatch(text)
+    if found is None or not 0 < int(found["port"] or 22) < 65536:
+        raise UsageError(f"--ssh: {text!r} is not USER@HOST:PORT", "--ssh root@203.0.113.7")
+    if not host_keys:
+        raise UsageError(
+            "--ssh: the node has reported no SSH host key to expect, and an unknown one is never taken",
+            '--host-key "ssh-ed25519 AAAA…", as `cat /etc/ssh/ssh_host_ed25519_key.pub` on the node says',
+        )
+    return SshAddress(
+        found["host"].strip("[]"), tuple(host_keys), key_file, int(found["port"] or 22), found["user"] or "root"
+    )
 
 
 class SshChannel:
