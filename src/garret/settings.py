@@ -74,11 +74,16 @@ _CLOUD_HINT = "garret deploy --cloud local   (an Alibaba Cloud on this machine; 
 
 
 def home_folder(environment: Mapping[str, str]) -> Path:
-    """The state folder: GARRET_HOME, else ~/.garret."""
+    """The state folder: GARRET_HOME, else ~/.garret.
+
+    Raises:
+        SettingsError: GARRET_HOME is, or lies below, something that is no folder.
+    """
     if said := environment.get("GARRET_HOME"):
-        path = Path(said).expanduser()
-        if not path.is_absolute():
-            path = Path.cwd() / path
+        path = Path.cwd() / Path(said).expanduser()
+        there = next((one for one in (path, *path.parents) if one.exists()), path)
+        if there.exists() and not there.is_dir():
+            raise SettingsError(f"GARRET_HOME: {there} is not a folder", "set GARRET_HOME to a folder, or unset it")
         return path
     return _user_home(environment) / ".garret"
 

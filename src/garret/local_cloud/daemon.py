@@ -127,10 +127,7 @@ def _start(place: Home, record: CloudFile, port: int | None) -> None:
         if started is not None and started.pid == child.pid and _answers(started):
             return
         if child.poll() == BUSY_PORT:
-            raise SettingsError(
-                f"port: {wanted} on 127.0.0.1 is in use by another program",
-                f"End that program, or type `garret local up --port {_free_port()}`.",
-            )
+            raise _refused_port(wanted)
         if child.poll() is not None or time.monotonic() > deadline:
             _end_child(child)
             if shutil.disk_usage(place.folder).free < ROOM_BYTES:
@@ -138,6 +135,20 @@ def _start(place: Home, record: CloudFile, port: int | None) -> None:
                 raise OperationError(f"the local cloud did not start: no space is left at {place.folder}", hint)
             raise OperationError("the local cloud did not start", f"Its log is {place.log}.")
         time.sleep(0.02)
+
+
+def _refused_port(port: int) -> SettingsError:
+    """Why the server could not have its port: somebody else has it, or this user may not."""
+    hint = f"type `garret local up --port {_free_port()}`."
+    try:
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+    except PermissionError:
+        return SettingsError(f"port: {port} needs root; this user may take those above 1023", hint.capitalize())
+    except OSError:
+        pass  # the usual case
+    return SettingsError(f"port: {port} on 127.0.0.1 is in use by another program", f"End that program, or {hint}")
 
 
 def _end_child(child: subprocess.Popen[bytes]) -> None:
