@@ -75,11 +75,17 @@ class Work:
 
 
 class ResourceType(ABC):
-    """One file under resources/ has one or two of these, which belong together."""
+    """One file under resources/ has one or two of these, which belong together.
+
+    A changed property is updated in place when it is in `updatable`, replaces the resource when it is in `replace_on`,
+    and is refused otherwise.
+    """
 
     name: ClassVar[str]
     properties: ClassVar[Mapping[str, Property]]
     attributes: ClassVar[tuple[str, ...]]
+    updatable: ClassVar[frozenset[str]] = frozenset()
+    replace_on: ClassVar[frozenset[str]] = frozenset()
 
     @abstractmethod
     def create(self, work: Work) -> str:
@@ -92,6 +98,22 @@ class ResourceType(ABC):
     @abstractmethod
     def delete(self, work: Work) -> None:
         """Removes it; one that is gone already is no failure."""
+
+    def update(self, work: Work, before: Mapping[str, Any]) -> None:  # noqa: B027 - most types have nothing to do
+        """Brings the resource from the properties `before` to those of `work`; only `updatable` ones differ.
+
+        It may be called again after a crash, and with the two sides swapped when the stack is rolled back.
+        """
+
+    def drift(self, work: Work) -> dict[str, Any] | None:  # noqa: ARG002 - most types have nothing to read
+        """The properties as the cloud has them now, as far as they can be read; None when the resource is gone."""
+        return {}
+
+    def check(self, work: Work) -> None:  # noqa: B027 - most types carry out all they allow
+        """Refuses, before anything is made, what the vendor allows and this cloud does not carry out.
+
+        Properties that only the cloud will know are UNKNOWN. Raises ApiError naming the type and the property.
+        """
 
     def estimate(self, work: Work) -> dict[str, Any] | None:  # noqa: ARG002 - most types cost nothing
         """The price of one hour (Currency, OriginalPrice, TradePrice), or None where it costs nothing by itself."""
