@@ -71,10 +71,18 @@ class OperationError(GarretError):
 
 
 class CloudError(OperationError):
-    """The cloud refused a call or did not answer it."""
+    """The cloud refused a call or did not answer it; `kind` is the class of its code: retry, wait, user, fatal, …"""
 
     def __init__(
-        self, action: str, code: str, message: str, *, request_id: str = "", retryable: bool = False, hint: str = ""
+        self,
+        action: str,
+        code: str,
+        message: str,
+        *,
+        request_id: str = "",
+        retryable: bool = False,
+        hint: str = "",
+        kind: str = "",
     ) -> None:
         text = f"{action}: {code}: {message}" + (f" (request id {request_id})" if request_id else "")
         super().__init__(text, hint)
@@ -82,6 +90,7 @@ class CloudError(OperationError):
         self.code = code
         self.request_id = request_id
         self.retryable = retryable
+        self.kind = kind
 
 
 class StackFailed(OperationError):
