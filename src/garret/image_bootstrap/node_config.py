@@ -25,6 +25,7 @@ class NodeConfig:
     model: str = "demo"
     allow_private_download: bool = False
     bundle_wait_s: int = 1800
+    autostop_s: int = 0
 
     def to_json(self) -> str:
         """One compact line, keys sorted, so that the same deployment gives the same user-data."""

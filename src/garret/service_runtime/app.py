@@ -17,9 +17,10 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from garret.service_runtime.api import a1111, jobs
+from garret.service_runtime.api import a1111, jobs, machine
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized
+from garret.service_runtime.idle import Idle
 from garret.service_runtime.service import Service
 
 logger = logging.getLogger(__name__)
@@ -27,6 +28,8 @@ logger = logging.getLogger(__name__)
 _UI = Path(__file__).resolve().parent / "ui"
 _PAGE_FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 OPEN_PATHS = ("/healthz",)
+# Who only looks whether the node is needed does not need it.
+_NO_SIGN_OF_LIFE = ("/healthz", "/machine")
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -42,8 +45,9 @@ _HEADERS = {
 class Guard:
     """Stands before every route: says who calls, keeps strangers out, and puts the safe headers on every answer."""
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, *, local_only: bool) -> None:
+    def __init__(self, app: ASGIApp, authenticator: Authenticator, idle: Idle, *, local_only: bool) -> None:
         self._app = app
+        self._idle = idle
         self._authenticator = authenticator
         self._local_only = local_only
 
@@ -67,6 +71,8 @@ class Guard:
         except ServiceError as error:
             await error_response(error)(scope, receive, send_with_headers)
             return
+        if scope["path"] not in _NO_SIGN_OF_LIFE:
+            self._idle.touch(f"{scope['method']} {scope['path'][:80]}")
         await self._app(scope, receive, send_with_headers)
 
     async def _caller(self, scope: Scope) -> str:
@@ -90,10 +96,13 @@ def create_app(service: Service) -> FastAPI:
     app = FastAPI(title="garret", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(a1111.router(service))
     app.include_router(jobs.router(service))
+    app.include_router(machine.router(service))
     _add_pages(app, service)
     _add_errors(app)
     settings = service.settings
-    app.add_middleware(Guard, authenticator=Authenticator(settings), local_only=not settings.has_login)
+    app.add_middleware(
+        Guard, authenticator=Authenticator(settings), idle=service.idle, local_only=not settings.has_login
+    )
     return app
 
 

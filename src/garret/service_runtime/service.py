@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from garret.service_runtime.autostop import Autostop
 from garret.service_runtime.errors import (
     Cancelled,
     InsufficientStorage,
@@ -22,14 +23,18 @@ from garret.service_runtime.errors import (
     Unavailable,
     from_record,
 )
+from garret.service_runtime.executions import ENDED, ExecutionStore
 from garret.service_runtime.files import sweep, write_atomically
+from garret.service_runtime.idle import Idle
 from garret.service_runtime.infotext import infotext
 from garret.service_runtime.jobs import Job, JobStore
 from garret.service_runtime.messages import Made
+from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Model, Models
 from garret.service_runtime.png import encode_png
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.scheduler import Assignment, Scheduler, Task
+from garret.service_runtime.self_stop import SelfStop
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.workers import WorkerPool
 
@@ -85,6 +90,9 @@ class Service:
         self._down = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.stopping = False
+        self.idle = Idle()
+        stop = SelfStop(Metadata(settings.metadata_url), settings.ecs_endpoint)
+        self.autostop = Autostop(settings.autostop_s, self.idle, self._doing, stop)
         self.pool = WorkerPool(settings, self, self._first_checkpoint)
 
     # ---- life
@@ -98,6 +106,8 @@ class Service:
             await self._take_up(job)
         self.pool.feed()
         self._spawn(self._keep_tidy())
+        if self.settings.autostop_s:
+            self._spawn(self.autostop.watch())
 
     async def stop(self) -> None:
         """End the workers; jobs without a caller stay accepted, for the next start."""
@@ -235,6 +245,19 @@ class Service:
             # The next caller may be luckier: pictures that their callers have had long since make room.
             self._spawn(self._forget(_KEPT_WHEN_FULL_S))
             raise InsufficientStorage(f"the disk has {free >> 20} MiB left", "Delete models or pictures")
+
+    async def _doing(self) -> str:
+        """Say what keeps this node busy, if anything does."""
+        if self._live:
+            return "a job"
+        return await self._in_thread(self._running_operation)
+
+    def _running_operation(self) -> str:
+        folder = self.settings.state_dir / "executions"
+        if not folder.is_dir():
+            return ""
+        running = (one.verb for one in ExecutionStore(folder).all() if one.status not in ENDED)
+        return next(running, "")
 
     def _first_checkpoint(self) -> str:
         try:

@@ -51,6 +51,10 @@ class ServiceSettings:
     default_checkpoint: str = ""
     deployment: str = ""
     allow_private_download: bool = False
+    # Autostop after so long without a sign of life, 0 for never; where the node asks who it is and has itself stopped.
+    autostop_s: float = 0.0
+    metadata_url: str = "http://100.100.100.200/latest"
+    ecs_endpoint: str = ""
     # The fake engine's behaviour, for tests and rehearsals: seconds per picture, and faults as "oom@3,fatal@5".
     fake_seconds: float = 0.0
     fake_faults: str = ""
@@ -66,6 +70,9 @@ class ServiceSettings:
         _require(1 <= self.max_batch <= 16, "max_batch", "must be 1 to 16")
         _require(1 <= self.job_timeout_s <= 86_400, "job_timeout_s", "must be 1 to 86400 seconds")
         _require(0.1 <= self.client_timeout_s <= 600, "client_timeout_s", "must be 0.1 to 600 seconds")
+        _require(
+            self.autostop_s == 0 or 1 <= self.autostop_s <= 604_800, "autostop_s", "must be 0 (never) or 1 to 604800"
+        )
         _require(bool(self.tls_certificate) == bool(self.tls_key), "tls_key", "certificate and key come together")
 
     @property

@@ -10,6 +10,8 @@ import json
 import socket
 import ssl
 import time
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
@@ -89,8 +91,21 @@ def ensure_service_settings(node: Node) -> None:
         default_checkpoint=config.model,
         deployment=config.deployment,
         allow_private_download=config.allow_private_download,
+        autostop_s=float(config.autostop_s),
     )
+    if host.driver == "process":
+        settings = _with_doors(settings, host.environment)
     host.write(SERVICE_ENV, write_env_file(settings.to_env()), 0o640, group=SERVICE_USER)
+
+
+def _with_doors(settings: ServiceSettings, environment: Mapping[str, str]) -> ServiceSettings:
+    """Say where a node on the process driver finds the cloud that it is on; a real one knows by the defaults."""
+    nowhere = "http://127.0.0.1:9"
+    return replace(
+        settings,
+        metadata_url=environment.get("GARRET_METADATA_URL", nowhere),
+        ecs_endpoint=environment.get("GARRET_ENDPOINT_ECS", nowhere),
+    )
 
 
 def ensure_model(node: Node) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -10,7 +11,8 @@ from typing import Protocol
 class NodeRequest:
     """What a driver is told about a node before its first boot.
 
-    `user_data` is plain text (already out of its Base64); `public_ip` is None until an address is attached.
+    `user_data` is plain text (already out of its Base64); `public_ip` is None until an address is attached;
+    `environment` says where the node finds the cloud's doors, for drivers that give it no network of its own.
     """
 
     instance_id: str
@@ -18,6 +20,7 @@ class NodeRequest:
     private_ip: str
     hostname: str
     public_ip: str | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

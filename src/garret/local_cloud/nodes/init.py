@@ -155,16 +155,20 @@ def node_environment(folder: Path, node: dict[str, Any]) -> dict[str, str]:
     """Return the environment of every process of a node; nothing of the operator's own gets in."""
     disk = folder / "disk"
     kept = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
-    return kept | {
-        "PATH": f"{disk}/usr/local/bin:{disk}/bin:{os.environ.get('PATH', os.defpath)}",
-        "HOME": str(disk / "root"),
-        "TMPDIR": str(disk / "tmp"),
-        "GARRET_PREFIX": str(disk),
-        "GARRET_DRIVER": "process",
-        "GARRET_PYTHON": sys.executable,
-        "GARRET_SERVICE_HOST": node.get("address") or "127.0.0.1",
-        MARK: node["instance_id"],
-    }
+    return (
+        kept
+        | dict(node.get("environment", {}))
+        | {
+            "PATH": f"{disk}/usr/local/bin:{disk}/bin:{os.environ.get('PATH', os.defpath)}",
+            "HOME": str(disk / "root"),
+            "TMPDIR": str(disk / "tmp"),
+            "GARRET_PREFIX": str(disk),
+            "GARRET_DRIVER": "process",
+            "GARRET_PYTHON": sys.executable,
+            "GARRET_SERVICE_HOST": node.get("address") or "127.0.0.1",
+            MARK: node["instance_id"],
+        }
+    )
 
 
 def become_subreaper() -> None:

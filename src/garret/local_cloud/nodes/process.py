@@ -51,7 +51,12 @@ class ProcessDriver:
         shim.write_text(f'#!/bin/sh\nexec {shlex.join(words)} "$@"\n', encoding="utf-8")
         shim.chmod(0o755)
         write_private(folder / "user-data", node.user_data)
-        facts = {"instance_id": node.instance_id, "private_ip": node.private_ip, "hostname": node.hostname}
+        facts: dict[str, Any] = {
+            "instance_id": node.instance_id,
+            "private_ip": node.private_ip,
+            "hostname": node.hostname,
+        }
+        facts["environment"] = dict(node.environment)
         write_private(folder / "node.json", json.dumps({**facts, "address": node.public_ip or ""}))
 
     def boot(self, instance_id: str) -> None:
