@@ -94,12 +94,25 @@ class CloudError(OperationError):
 
 
 class StackFailed(OperationError):
-    """A stack did not come up: the first resource that failed, and the cloud's reason."""
+    """A stack did not come up, or go: the first resource that failed, the cloud's reason, its code and class."""
 
-    def __init__(self, resource: str, reason: str, hint: str = "", *, billed: str = "") -> None:
+    def __init__(
+        self,
+        resource: str,
+        reason: str,
+        hint: str = "",
+        *,
+        billed: str = "",
+        code: str = "",
+        kind: str = "",
+        request_id: str = "",
+    ) -> None:
         super().__init__(f"{resource}: {reason}", hint, billed=billed)
         self.resource = resource
         self.reason = reason
+        self.code = code
+        self.kind = kind
+        self.request_id = request_id
 
 
 class BootstrapFailed(OperationError):

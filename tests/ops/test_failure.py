@@ -6,7 +6,8 @@ import pytest
 
 from garret.errors import BootstrapFailed, StackFailed
 from garret.ops.cloud import Billed, StackEvent
-from garret.ops.failure import explain
+from garret.ops.failure import explain, explain_left
+from garret.ops.watch import STACK_KIND
 
 
 def event(resource: str, reason: str, status: str = "CREATE_FAILED") -> StackEvent:
@@ -77,3 +78,45 @@ def test_a_stack_without_a_failed_part_has_its_own_reason() -> None:
     error = explain("garret", [], "timed out", [])
     assert isinstance(error, StackFailed)
     assert "timed out" in error.message
+
+
+REQUEST = "4C3B9A5E-0000-4000-8000-00000000000A"
+
+
+def test_code_class_and_request_id_are_kept() -> None:
+    """A program reads from the error what class it is of, and support asks for the request id."""
+    said = f"ResponseException: code: OperationDenied.NoStock, message: sold out, requestId: {REQUEST}"
+    error = explain("garret", [event("Node", said)], "", [])
+    facts = error.to_dict()
+    assert (facts["code"], facts["kind"], facts["request_id"]) == ("OperationDenied.NoStock", "capacity", REQUEST)
+    unknown = explain("garret", [event("Node", "code: Brand.New, message: no")], "", []).to_dict()
+    assert "kind" not in unknown
+    assert "request_id" not in unknown
+
+
+def test_an_earlier_try_does_not_explain_this_one() -> None:
+    """Only what happened since the stack's newest beginning counts."""
+    begun = StackEvent("e1", "garret-x", STACK_KIND, "CREATE_IN_PROGRESS", "", "")
+    again = StackEvent("e2", "garret-x", STACK_KIND, "UPDATE_IN_PROGRESS", "", "")
+    events = [
+        begun,
+        event("Node", "code: OldTrouble.X"),
+        again,
+        event("Address", "code: QuotaExceeded.Eip", "UPDATE_FAILED"),
+    ]
+    assert "QuotaExceeded.Eip" in explain("garret", events, "", []).message
+
+
+def test_a_stack_that_would_not_go_names_what_holds_it() -> None:
+    """Deletion protection and dependencies are told by the part, with what lets go of it."""
+    protected = event("Node", "code: InvalidOperation.DeletionProtection, message: i-1 is protected", "DELETE_FAILED")
+    error = explain_left("mine", [protected], "", [Billed("instance", "i-1")])
+    assert error.message.startswith("machine: code: InvalidOperation.DeletionProtection")
+    assert "protection" in error.hint
+    assert "garret delete mine" in error.hint
+    assert error.billed == "instance i-1"
+    other = explain_left(
+        "mine", [event("Network", "code: DependencyViolation, message: in use", "DELETE_FAILED")], "", []
+    )
+    assert other.message.startswith("VPC: ")
+    assert explain_left("mine", [], "timed out", []).message.endswith("timed out")

@@ -34,6 +34,7 @@ class ApiError(Exception):
         self.message = message
         self.status = status
         self.retry_after_ms = retry_after_ms
+        self.request_id = ""  # of the call from inside that was refused: a stack tells it in its reason
 
 
 class LostReply(Exception):
@@ -149,7 +150,12 @@ class Cloud:
     def call(self, product: str, action: str, region: str, params: Mapping[str, str]) -> dict[str, Any]:
         """Call an action from inside, with the checks and faults of the wire; returns the body without RequestId."""
         full = {"RegionId": region, **params}
-        return self.perform(Call(PRODUCTS[product].name, action, region, full, new_request_id(), self.access_key_id))
+        call = Call(PRODUCTS[product].name, action, region, full, new_request_id(), self.access_key_id)
+        try:
+            return self.perform(call)
+        except ApiError as error:
+            error.request_id = call.request_id
+            raise
 
     def perform(self, call: Call) -> dict[str, Any]:
         """Check a call, let it meet its faults, and carry it out.

@@ -139,6 +139,8 @@ def failure_of(problem: ApiError | LostReply) -> FailedError:
     if isinstance(problem, LostReply):
         return FailedError("ResponseException", f"code: RequestTimeout, message: {problem}", "RequestTimeout")
     reason = f"code: {problem.code}, message: {problem.message}"
+    if problem.request_id:
+        reason += f", requestId: {problem.request_id}"
     return FailedError("ResponseException", reason, problem.code)
 
 
