@@ -14,7 +14,7 @@ from garret.errors import SettingsError
 
 CLOUDS = ("aliyun", "local")
 DEFAULT_REGION = "cn-hangzhou"
-PRODUCTS = ("ros", "ecs", "vpc", "oos", "sts")
+PRODUCTS = ("ros", "ecs", "vpc", "oos", "sts", "ram", "quotas", "bssopenapi")
 CONFIG_KEYS = ("cloud", "region", "endpoints")
 
 _REGION = re.compile(r"[a-z]{2}-[a-z0-9]+(-[a-z0-9]+)*")

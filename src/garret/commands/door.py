@@ -12,7 +12,7 @@ import click
 
 from garret.console import Console
 from garret.errors import UsageError
-from garret.settings import Settings, load_settings
+from garret.settings import PRODUCTS, Settings, load_settings
 
 if TYPE_CHECKING:
     from garret.ops.cloud import Cloud
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from garret.ops.deployment import Deployment
 
 Function = TypeVar("Function", bound=Callable[..., Any])
-PRODUCTS_OF_LOCAL = ("ros", "ecs", "vpc", "oos", "sts")
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ class Caller:
         from garret.ops.aliyun.session import Keys
 
         record = daemon.up(settings.home)
-        endpoints = dict.fromkeys(PRODUCTS_OF_LOCAL, record.endpoint) | dict(settings.endpoints)
+        endpoints = dict.fromkeys(PRODUCTS, record.endpoint) | dict(settings.endpoints)
         return connect("local", region, endpoints, Keys(record.access_key_id, record.access_key_secret))
 
     def cloud_of(self, settings: Settings, deployment: Deployment) -> Cloud:

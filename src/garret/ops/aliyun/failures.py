@@ -57,7 +57,11 @@ def cloud_error(action: str, error: BaseException) -> CloudError:
     code, message, request_id, status = _fields(error)
     if code is None or code.startswith("SDK."):
         return CloudError(
-            action, NO_ANSWER, _why_no_answer(error), retryable=True, hint="check the network, then type the same again"
+            action,
+            NO_ANSWER,
+            _why_no_answer(error),
+            retryable=getattr(error, "again", True),
+            hint="check the network, then type the same again",
         )
     passing = _REFUSED_FOR_NOW.match(code) or _RETRYABLE.match(code)
     retryable = bool(passing) or (status is not None and status >= 500)
@@ -91,7 +95,10 @@ def with_retries(action: str, send: Callable[[], Reply], *, again: bool, clock: 
 
 def is_vendors(error: BaseException) -> bool:
     """Say whether an exception comes from an SDK or from the network below it, and is no fault of ours."""
-    roots = ("Tea", "darabonba", "aliyunsdkcore", "alibabacloud_", "requests", "urllib3", "aiohttp")
+    roots = (
+        "Tea", "darabonba", "aliyunsdkcore", "alibabacloud_", "requests", "urllib3", "aiohttp",
+        "garret.ops.aliyun.signed",
+    )  # fmt: skip
     return any(klass.__module__.startswith(roots) for klass in type(error).__mro__) or isinstance(
         error, (ConnectionError, TimeoutError)
     )

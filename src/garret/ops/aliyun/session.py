@@ -14,29 +14,27 @@ from urllib.parse import urlsplit
 
 from garret.errors import CloudError, SettingsError
 from garret.ops.aliyun.failures import with_retries
+from garret.ops.aliyun.products import PRODUCTS, default_domain
+from garret.ops.aliyun.signed import SignedReader
 from garret.ops.cloud import Clock, SystemClock
+from garret.service_runtime.acs3 import AccessKeys
 from garret.settings import DEFAULT_REGION, is_loopback
 
 Reply = TypeVar("Reply")
+Keys = AccessKeys
 
 CONNECT_TIMEOUT_MS = 5_000
 READ_TIMEOUT_MS = 30_000
-VERSIONS = {"vpc": "2016-04-28", "sts": "2015-04-01"}
 _PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy")
-
-
-@dataclass(frozen=True)
-class Keys:
-    """An access key pair; kept out of every text."""
-
-    access_key_id: str
-    access_key_secret: str = field(repr=False)
-    security_token: str = field(default="", repr=False)
 
 
 @dataclass
 class Session:
-    """How the products are reached; without `keys`, the official credential chain is asked."""
+    """How the products are reached; without `keys`, the environment's own, else the official credential chain's.
+
+    Reads that a person waits for go through `read`, which imports no SDK. Writes go through the typed clients, and
+    what neither of these knows through the vendor's core SDK (`common`).
+    """
 
     region: str
     endpoints: Mapping[str, str] = field(default_factory=dict)
@@ -52,6 +50,28 @@ class Session:
     def call(self, action: str, send: Callable[[], Reply], *, again: bool = True) -> Reply:
         """Send one call; `again` says that sending it twice does no harm."""
         return with_retries(action, send, again=again, clock=self.clock)
+
+    def read(self, product: str, action: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """The answer to an action that changes nothing, by a signed request of the standard library.
+
+        Parameters may be nested ({"Tag": [{"Key": "a"}]}); None is left out. RegionId is the session's unless said.
+
+        Raises:
+            CloudError: the last answer, after what may pass was asked again.
+        """
+        wanted = dict(parameters or {})
+        if PRODUCTS[product].regional:
+            wanted.setdefault("RegionId", self.region)
+        endpoint = self.endpoint(product)
+        return self.call(action, lambda: self._reader.ask(endpoint, product, action, wanted, self._resolved()))
+
+    def endpoint(self, product: str) -> str:
+        """Where a product answers for this session, as a URL."""
+        return self.endpoints.get(product) or f"https://{default_domain(product, self.region)}"
+
+    @cached_property
+    def _reader(self) -> SignedReader:
+        return SignedReader()
 
     @cached_property
     def ros(self) -> Any:
@@ -80,11 +100,11 @@ class Session:
         from aliyunsdkcore.request import CommonRequest
 
         request = CommonRequest()
-        endpoint = urlsplit(self.endpoints.get(product, f"https://{default_domain(product, self.region)}"))
+        endpoint = urlsplit(self.endpoint(product))
         request.set_domain(endpoint.netloc)
         # The SDK's own default is http, and it knows https only by identity: an equal text would go in the clear.
         request.set_protocol_type(protocol_type.HTTP if endpoint.scheme == "http" else protocol_type.HTTPS)
-        request.set_version(VERSIONS[product])
+        request.set_version(PRODUCTS[product].version)
         request.set_action_name(action)
         request.set_method("POST")
         for name, value in ({"RegionId": self.region} | dict(parameters)).items():
@@ -110,8 +130,8 @@ class Session:
         return Client()
 
     def _resolved(self) -> Keys:
-        if self.keys is not None:
-            return self.keys
+        if known := self.keys or environment_keys(os.environ):
+            return known
         try:
             found = self._credential.get_credential()
         except Exception as error:
@@ -162,6 +182,10 @@ def on_ecs(vendor: Path = Path("/sys/class/dmi/id/sys_vendor")) -> bool:
         return False
 
 
-def default_domain(product: str, region: str) -> str:
-    """Where a product answers for a region."""
-    return "sts.aliyuncs.com" if product == "sts" else f"{product}.{region}.aliyuncs.com"
+def environment_keys(environment: Mapping[str, str]) -> Keys | None:
+    """The keys that stand in the environment itself: the official chain's first rung, without its import."""
+    identity = environment.get("ALIBABA_CLOUD_ACCESS_KEY_ID")
+    secret = environment.get("ALIBABA_CLOUD_ACCESS_KEY_SECRET")
+    if not identity or not secret:
+        return None
+    return Keys(identity, secret, environment.get("ALIBABA_CLOUD_SECURITY_TOKEN", ""))
