@@ -4,7 +4,7 @@ from typing import Any
 
 from garret.local_cloud.core import Action, ApiError, Call, Cloud, Parameter
 from garret.local_cloud.params import flag
-from garret.local_cloud.ros import errors, looking, planning, records, requests, stacks, waitcondition
+from garret.local_cloud.ros import creating, deleting, errors, looking, planning, records, requests, waitcondition
 
 REGION = Parameter("RegionId", required=True)
 STACK_ID = Parameter("StackId", required=True)
@@ -15,7 +15,7 @@ def create_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
     """Checks the template, records the stack and starts making it."""
     wanted = requests.wanted(call)
     token = requests.client_token(call)
-    return {"StackId": stacks.create(cloud, call, wanted, token, requests.fingerprint(call))}
+    return {"StackId": creating.create(cloud, call, wanted, token, requests.fingerprint(call))}
 
 
 def delete_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def delete_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
     requests.refuse_what_is_not_emulated(call)
     retain = requests.pick(call.params, "RetainResources")
     everything = flag(call.params, "RetainAllResources")
-    stacks.delete(cloud, call.params["StackId"], requests.region_of(call), retain, everything)
+    deleting.delete(cloud, call.params["StackId"], requests.region_of(call), retain, everything)
     return {}
 
 
@@ -62,7 +62,7 @@ ACTIONS: dict[str, Action] = {
             Parameter("TimeoutInMinutes", kind="integer"),
             Parameter("Parallelism", kind="integer"),
         ),
-        "no stack policy, RAM role, notification, nested stack or template by URL; Parallelism is not heeded",
+        "no stack policy, RAM role, notification, nested stack or template by URL",
     ),
     "GetStack": Action(
         looking.get_stack,

@@ -10,7 +10,7 @@ from garret.local_cloud.ros.parameters import resolve_parameters
 from garret.local_cloud.ros.requests import pick, refuse_what_is_not_emulated, region_of
 from garret.local_cloud.ros.resources import type_of
 from garret.local_cloud.ros.scope import UNKNOWN
-from garret.local_cloud.ros.stacks import outputs_of
+from garret.local_cloud.ros.stack_plan import outputs_of
 from garret.local_cloud.ros.template import parse_template
 from garret.local_cloud.ros.working import patiently, work_of
 

@@ -77,14 +77,15 @@ class Halt:
 
 
 def deadline_of(stack: records.Body) -> datetime:
-    """When the stack's creation has taken too long."""
-    return parse_stamp(stack["create_time"]) + timedelta(minutes=stack["timeout_minutes"])
+    """When the stack's creation or update has taken too long."""
+    return parse_stamp(stack["begun"]) + timedelta(minutes=stack["timeout_minutes"])
 
 
-def run_graph(cloud: Cloud, graph: Graph, step: Callable[[str], None], halt: Halt) -> None:
+def run_graph(cloud: Cloud, graph: Graph, step: Callable[[str], None], halt: Halt, width: int = 0) -> None:
     """Runs `step` for every node of the graph on a thread of its own, in the order that the graph asks for.
 
-    Returns when all are done, or when `halt` is on and those under way have ended. Raises ServerGoesDownError.
+    At most `width` run side by side (0: all that can; the resources of one template are the bound). Returns when all
+    are done, or when `halt` is on and those under way have ended. Raises ServerGoesDownError.
     """
     lock = threading.Lock()
     started: set[str] = set()
@@ -106,6 +107,8 @@ def run_graph(cloud: Cloud, graph: Graph, step: Callable[[str], None], halt: Hal
         ticket = wake.ticket()
         with lock:
             startable = [] if halt.on else ready(graph, finished, started)
+            if width:
+                startable = startable[: max(0, width - len(started) + len(ended))]
             started.update(startable)
             under_way = len(started) - len(ended)
         if cloud.background.stopping:
@@ -142,6 +145,17 @@ def failure_of(problem: ApiError | LostReply) -> FailedError:
     if problem.request_id:
         reason += f", requestId: {problem.request_id}"
     return FailedError("ResponseException", reason, problem.code)
+
+
+def operation_info(action: str, name: str, resource: records.Body | None, failure: FailedError) -> records.Body:
+    """OperationInfo of a failed stack: which resource, which code, what the cloud said."""
+    return {
+        "Action": action,
+        "Code": failure.code or failure.kind,
+        "Message": failure.reason,
+        "LogicalResourceId": name,
+        "ResourceType": resource["type"] if resource else "ALIYUN::ROS::Stack",
+    }
 
 
 def reason_text(action: str, name: str, failure: FailedError) -> str:

@@ -10,6 +10,7 @@ from garret.local_cloud.ros.waking import wake_of
 
 STACK, RESOURCE, EVENT = "stack", "stack_resource", "stack_event"
 GONE = "DELETE_COMPLETE"
+THERE = ("CREATE_COMPLETE", "UPDATE_IN_PROGRESS", "UPDATE_COMPLETE", "UPDATE_FAILED")  # Ref has an answer
 Body = dict[str, Any]
 
 
@@ -44,6 +45,11 @@ def resource(cloud: Cloud, stack_id: str, name: str) -> Body | None:
 def resources(cloud: Cloud, stack_id: str) -> list[Body]:
     """A stack's resources in the template's order."""
     return cloud.store.find(RESOURCE, stack_id=stack_id)
+
+
+def put_resource(cloud: Cloud, region: str, body: Body) -> None:
+    """Writes a whole resource; the one of the same name that was there is forgotten."""
+    cloud.store.put(RESOURCE, f"{body['stack_id']}/{body['name']}", body, region)
 
 
 def change_stack(cloud: Cloud, stack_id: str, status: str, reason: str, **more: Any) -> None:

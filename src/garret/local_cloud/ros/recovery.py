@@ -2,7 +2,7 @@
 
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.ros import records
-from garret.local_cloud.ros.stacks import go_on
+from garret.local_cloud.ros.engine import go_on
 
 
 def recover(cloud: Cloud) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from garret.local_cloud.core import Call
 from garret.local_cloud.params import flag, groups, number
 from garret.local_cloud.ros import errors
-from garret.local_cloud.ros.stacks import Wanted
+from garret.local_cloud.ros.creating import Wanted
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -99,6 +99,7 @@ def wanted(call: Call) -> Wanted:
         timeout_minutes=number(call.params, "TimeoutInMinutes", 60, 10, 1440),
         disable_rollback=flag(call.params, "DisableRollback"),
         deletion_protection=call.params.get("DeletionProtection", "Disabled") == "Enabled",
+        parallelism=number(call.params, "Parallelism", 0, 0, 1000),
     )
 
 

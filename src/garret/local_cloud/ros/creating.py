@@ -1,0 +1,114 @@
+"""CreateStack: the stack is recorded, then made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from garret.local_cloud.clock import stamp
+from garret.local_cloud.core import Call, Cloud
+from garret.local_cloud.ros import errors, records, tokens
+from garret.local_cloud.ros.engine import finish, go_on, watched
+from garret.local_cloud.ros.new_resource import new_resource
+from garret.local_cloud.ros.operation import Halt, deadline_of, operation_info, reason_text, run_graph
+from garret.local_cloud.ros.plan import make_plan
+from garret.local_cloud.ros.stack_plan import plan_of, pseudo_of, scope_of
+from garret.local_cloud.ros.working import make
+
+STACKS = 200  # the vendor's quota of stacks in one region
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What CreateStack asks for, already checked."""
+
+    name: str
+    template: str
+    parameters: Mapping[str, str]
+    tags: list[dict[str, str]] = field(default_factory=list)
+    timeout_minutes: int = 60
+    disable_rollback: bool = False
+    deletion_protection: bool = False
+    parallelism: int = 0
+
+
+def create(cloud: Cloud, call: Call, wanted: Wanted, token: str, fingerprint: str) -> str:
+    """Records the stack and starts making it; returns its id. The same token with the same request: the same id."""
+    known = tokens.known(cloud, call.region, token, fingerprint)
+    if known:
+        return known
+    stack_id = records.new_id()
+    body = stack_record(cloud, call.region, stack_id, wanted)
+    plan = make_plan(cloud, wanted.template, wanted.parameters, pseudo_of(body))
+    body["description"] = plan.template.description
+    with cloud.store.transaction():
+        known = tokens.known(cloud, call.region, token, fingerprint)  # somebody may have been quicker
+        if known:
+            return known
+        check_room(cloud, call.region, wanted.name)
+        cloud.store.put(records.STACK, stack_id, body, call.region)
+        for name in plan.resources:
+            records.put_resource(cloud, call.region, new_resource(cloud, stack_id, plan, name))
+        tokens.remember(cloud, call.region, token, fingerprint, stack_id)
+        records.change_stack(cloud, stack_id, "CREATE_IN_PROGRESS", "Stack CREATE started")
+    go_on(cloud, stack_id)
+    return stack_id
+
+
+def check_room(cloud: Cloud, region: str, name: str) -> None:
+    """Refuses a name that is taken, and one stack more than the quota."""
+    living = records.living(cloud, region)
+    if any(one["name"] == name for one in living):
+        raise errors.stack_exists(name)
+    if len(living) >= STACKS:
+        raise errors.validation_failed(f"There are {len(living)} stacks in {region}; the quota is {STACKS}.")
+
+
+def stack_record(cloud: Cloud, region: str, stack_id: str, wanted: Wanted) -> records.Body:
+    """A new stack as the store keeps it."""
+    now = stamp(cloud.clock.now())
+    return {
+        "id": stack_id,
+        "name": wanted.name,
+        "region": region,
+        "status": "CREATE_IN_PROGRESS",
+        "status_reason": "",
+        "template": wanted.template,
+        "description": "",
+        "parameters": dict(wanted.parameters),
+        "tags": wanted.tags,
+        "timeout_minutes": wanted.timeout_minutes,
+        "disable_rollback": wanted.disable_rollback,
+        "deletion_protection": wanted.deletion_protection,
+        "parallelism": wanted.parallelism,
+        "create_time": now,
+        "update_time": now,
+        "begun": now,
+        "retain": [],
+        "cause": "",
+        "operation": None,
+    }
+
+
+def work(cloud: Cloud, stack: records.Body) -> None:
+    """Makes what is not made yet; the next status is CREATE_COMPLETE, the rollback's, or CREATE_FAILED."""
+    stack_id = stack["id"]
+    halt = watched(cloud, stack, Halt(cloud, deadline_of(stack)))
+    plan = plan_of(cloud, stack)
+    scope = scope_of(cloud, stack, plan)
+    run_graph(
+        cloud,
+        plan.graph,
+        lambda name: make(cloud, stack_id, name, lambda: plan.properties(name, scope), halt),
+        halt,
+        stack["parallelism"],
+    )
+    if halt.failure is None and not halt.called_off:
+        reason = "Stack CREATE completed successfully"
+        finish(cloud, stack_id, "CREATE_IN_PROGRESS", "CREATE_COMPLETE", reason)
+        return
+    if halt.failure is None:
+        return  # DeleteStack has written the next status
+    name, failure = halt.failure
+    cause = reason_text("CREATE", name, failure)
+    operation = operation_info("CREATE", name, records.resource(cloud, stack_id, name), failure)
+    status = "CREATE_FAILED" if stack["disable_rollback"] else "CREATE_ROLLBACK_IN_PROGRESS"
+    finish(cloud, stack_id, "CREATE_IN_PROGRESS", status, cause, cause=cause, operation=operation)
