@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from garret.ops.at_once import at_once
+
 DEPLOYMENT_TAG = "garret:deployment"
 
 
@@ -235,9 +237,10 @@ class Cloud:
 
 def billed_by(cloud: Cloud, deployment: str) -> Sequence[Billed]:
     """Everything of a deployment that is billed now, as the cloud itself says."""
+    instances, others = at_once(lambda: cloud.instances.tagged(deployment), lambda: cloud.network.billed(deployment))
     machines = [
         Billed("instance", instance.id, f"{instance.instance_type}, {instance.status}")
-        for instance in cloud.instances.tagged(deployment)
+        for instance in instances
         if instance.stopped_mode != "StopCharging"
     ]
-    return [*machines, *cloud.network.billed(deployment)]
+    return [*machines, *others]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -26,19 +28,19 @@ def test_a_proxy_does_not_stand_before_loopback(
     """Both SDKs obey proxy variables and no NO_PROXY; a cloud on this machine is reached all the same."""
     for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
-    vendor.says("GetStack", {"StackId": "stack-1", "Status": "CREATE_COMPLETE"})
+    vendor.says("ValidateTemplate", {})
     vendor.says("DescribeEipAddresses", ADDRESSES)
     session = Session("cn-hangzhou", {"ros": vendor.url, "vpc": vendor.url}, KEYS, clock)
-    assert RosStacks(session).get("stack-1") is not None
+    RosStacks(session).validate("template: 1")
     session.common("vpc", "DescribeEipAddresses", {})
     assert len(vendor.sent) == 2
 
 
 def test_both_sdks_sign_with_the_keys_given(vendor: Vendor, session: Session) -> None:
     """The secret itself is in nothing that is sent."""
-    vendor.says("GetStack", {"StackId": "stack-1", "Status": "CREATE_COMPLETE"})
+    vendor.says("ValidateTemplate", {})
     vendor.says("DescribeEipAddresses", ADDRESSES)
-    RosStacks(session).get("stack-1")
+    RosStacks(session).validate("template: 1")
     session.common("vpc", "DescribeEipAddresses", {})
     typed, core = vendor.sent
     assert f"Credential={KEYS.access_key_id}," in typed.headers["authorization"]
@@ -49,11 +51,11 @@ def test_both_sdks_sign_with_the_keys_given(vendor: Vendor, session: Session) ->
 
 def test_a_temporary_key_brings_its_token(vendor: Vendor, clock: StandingClock) -> None:
     """Both SDKs send the security token beside the signature."""
-    vendor.says("GetStack", {"StackId": "stack-1", "Status": "CREATE_COMPLETE"})
+    vendor.says("ValidateTemplate", {})
     vendor.says("DescribeEipAddresses", ADDRESSES)
     keys = Keys("STS.0000000000000000test", "secret", "token-of-an-hour")
     session = Session("cn-hangzhou", {"ros": vendor.url, "vpc": vendor.url}, keys, clock)
-    RosStacks(session).get("stack-1")
+    RosStacks(session).validate("template: 1")
     session.common("vpc", "DescribeEipAddresses", {})
     assert vendor.sent[0].headers["x-acs-security-token"] == "token-of-an-hour"
     assert vendor.sent[1].parameters["SecurityToken"] == "token-of-an-hour"
@@ -66,8 +68,9 @@ from garret.ops.aliyun.session import Session
 from garret.ops.aliyun.stacks import RosStacks
 session = Session("cn-hangzhou", {"ros": sys.argv[1], "vpc": sys.argv[1]})
 try:
-    RosStacks(session).get("stack-1")
+    RosStacks(session).validate("template: 1")
     session.common("vpc", "DescribeEipAddresses", {})
+    session.read("vpc", "DescribeEipAddresses")
 except GarretError as error:
     sys.exit(f"{type(error).__name__}: {error.message} | {error.hint}")
 """
@@ -85,16 +88,33 @@ def run_chain(url: str, home: Path, **environment: str) -> subprocess.CompletedP
     )
 
 
-def test_without_keys_the_official_chain_is_asked(vendor: Vendor, tmp_path: Path) -> None:
-    """Keys in the environment are found by the vendor's own code, for both SDKs."""
-    vendor.says("GetStack", {"StackId": "stack-1", "Status": "CREATE_COMPLETE"})
+def in_environment(key: str, _home: Path) -> dict[str, str]:
+    """Keys where most scripts have them."""
+    return {"ALIBABA_CLOUD_ACCESS_KEY_ID": key, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s"}
+
+
+def in_profile(key: str, home: Path) -> dict[str, str]:
+    """Keys where the vendor's command line leaves them."""
+    profile = {"name": "default", "mode": "AK", "access_key_id": key, "access_key_secret": "s"}
+    (home / ".aliyun").mkdir()
+    (home / ".aliyun" / "config.json").write_text(json.dumps({"current": "default", "profiles": [profile]}))
+    return {}
+
+
+@pytest.mark.parametrize("put", [in_environment, in_profile])
+def test_without_keys_the_official_chain_is_asked(
+    vendor: Vendor, tmp_path: Path, put: Callable[[str, Path], dict[str, str]]
+) -> None:
+    """Keys are found where the vendor's own code looks for them, for both SDKs and for what we sign ourselves."""
+    vendor.says("ValidateTemplate", {})
     vendor.says("DescribeEipAddresses", ADDRESSES)
-    key = "LTAI0000000000000environ"
-    keys = {"ALIBABA_CLOUD_ACCESS_KEY_ID": key, "ALIBABA_CLOUD_ACCESS_KEY_SECRET": "s"}
-    done = run_chain(vendor.url, tmp_path, **keys)
+    key = "LTAI0000000000000someones"
+    done = run_chain(vendor.url, tmp_path, **put(key, tmp_path))
     assert (done.returncode, done.stderr) == (0, "")
-    assert key in vendor.sent[0].headers["authorization"]
-    assert vendor.sent[1].parameters["AccessKeyId"] == key
+    typed, core, read = vendor.sent
+    assert key in typed.headers["authorization"]
+    assert core.parameters["AccessKeyId"] == key
+    assert f"Credential={key}," in read.headers["authorization"]
 
 
 def test_an_empty_chain_is_told_in_one_line(vendor: Vendor, tmp_path: Path) -> None:
@@ -123,7 +143,7 @@ def test_an_https_endpoint_is_spoken_to_in_tls(vendor: Vendor, clock: StandingCl
     secured = vendor.url.replace("http:", "https:")
     session = Session("cn-hangzhou", {"ros": secured, "vpc": secured}, KEYS, clock)
     for ask in (
-        lambda: RosStacks(session).get("stack-1"),
+        lambda: RosStacks(session).validate("template: 1"),
         lambda: session.common("vpc", "DescribeEipAddresses", {}),
     ):
         with pytest.raises(CloudError):

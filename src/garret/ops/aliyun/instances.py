@@ -1,8 +1,9 @@
-"""The machines of ECS by its typed client."""
+"""The machines of ECS: signed reads look, its typed client starts and stops."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from garret.ops.aliyun.session import Session
@@ -19,20 +20,16 @@ class EcsInstances:
 
     def tagged(self, deployment: str) -> list[Instance]:
         """The instances of a deployment."""
-        tag = _models().DescribeInstancesRequestTag(key=DEPLOYMENT_TAG, value=deployment)
-        request = _models().DescribeInstancesRequest(region_id=self._session.region, tag=[tag], max_results=PAGE)
-        reply = self._session.call("DescribeInstances", lambda: self._session.ecs.describe_instances(request))
-        found = reply.body.instances.instance if reply.body.instances else []
-        return [_instance(raw) for raw in found or []]
+        tag = {"Key": DEPLOYMENT_TAG, "Value": deployment}
+        return self._described({"Tag": [tag], "MaxResults": PAGE})
 
     def get(self, instance_id: str) -> Instance | None:
         """An instance by its id; None when it is gone."""
-        request = _models().DescribeInstancesRequest(
-            region_id=self._session.region, instance_ids=json.dumps([instance_id])
-        )
-        reply = self._session.call("DescribeInstances", lambda: self._session.ecs.describe_instances(request))
-        found = (reply.body.instances.instance if reply.body.instances else []) or []
-        return _instance(found[0]) if found else None
+        return next(iter(self._described({"InstanceIds": json.dumps([instance_id])})), None)
+
+    def _described(self, wanted: Mapping[str, Any]) -> list[Instance]:
+        reply = self._session.read("ecs", "DescribeInstances", wanted)
+        return [_instance(raw) for raw in (reply.get("Instances") or {}).get("Instance") or []]
 
     def start(self, instance_id: str) -> None:
         """Ask for a stopped instance to start."""
@@ -47,21 +44,17 @@ class EcsInstances:
         self._session.call("StopInstance", lambda: self._session.ecs.stop_instance(request), again=False)
 
 
-def _instance(raw: Any) -> Instance:
-    public = ""
-    if raw.eip_address and raw.eip_address.ip_address:
-        public = raw.eip_address.ip_address
-    elif raw.public_ip_address and raw.public_ip_address.ip_address:
-        public = raw.public_ip_address.ip_address[0]
-    tags = raw.tags.tag if raw.tags else []
+def _instance(raw: Mapping[str, Any]) -> Instance:
+    addresses = (raw.get("PublicIpAddress") or {}).get("IpAddress") or [""]
+    tags = (raw.get("Tags") or {}).get("Tag") or []
     return Instance(
-        id=raw.instance_id,
-        status=raw.status,
-        instance_type=raw.instance_type or "",
-        zone=raw.zone_id or "",
-        public_ip=public,
-        stopped_mode=raw.stopped_mode or "",
-        tags={tag.tag_key: tag.tag_value for tag in tags or []},
+        id=raw["InstanceId"],
+        status=raw["Status"],
+        instance_type=raw.get("InstanceType") or "",
+        zone=raw.get("ZoneId") or "",
+        public_ip=(raw.get("EipAddress") or {}).get("IpAddress") or addresses[0],
+        stopped_mode=raw.get("StoppedMode") or "",
+        tags={tag["TagKey"]: tag.get("TagValue") or "" for tag in tags},
     )
 
 

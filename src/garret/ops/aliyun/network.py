@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from garret.ops.aliyun.session import Session
+from garret.ops.at_once import at_once
 from garret.ops.cloud import DEPLOYMENT_TAG, Billed
 
 PAGE = 50
@@ -18,24 +19,19 @@ class VpcNetwork:
 
     def billed(self, deployment: str) -> list[Billed]:
         """Addresses and disks of a deployment that exist."""
-        return [*self._addresses(deployment), *self._disks(deployment)]
+        addresses, disks = at_once(lambda: self._addresses(deployment), lambda: self._disks(deployment))
+        return [*addresses, *disks]
 
     def _addresses(self, deployment: str) -> list[Billed]:
-        wanted = {"Tag.1.Key": DEPLOYMENT_TAG, "Tag.1.Value": deployment, "PageSize": str(PAGE)}
-        reply = self._session.common("vpc", "DescribeEipAddresses", wanted)
+        reply = self._session.read("vpc", "DescribeEipAddresses", _tagged(deployment) | {"PageSize": PAGE})
         found = (reply.get("EipAddresses") or {}).get("EipAddress") or []
         return [Billed("address", str(raw["AllocationId"]), str(raw.get("IpAddress", ""))) for raw in found]
 
     def _disks(self, deployment: str) -> list[Billed]:
-        models = _models()
-        tag = models.DescribeDisksRequestTag(key=DEPLOYMENT_TAG, value=deployment)
-        request = models.DescribeDisksRequest(region_id=self._session.region, tag=[tag], max_results=PAGE)
-        reply = self._session.call("DescribeDisks", lambda: self._session.ecs.describe_disks(request))
-        found = (reply.body.disks.disk if reply.body.disks else []) or []
-        return [Billed("disk", raw.disk_id, f"{raw.size} GiB {raw.category}") for raw in found]
+        reply = self._session.read("ecs", "DescribeDisks", _tagged(deployment) | {"MaxResults": PAGE})
+        found = (reply.get("Disks") or {}).get("Disk") or []
+        return [Billed("disk", str(raw["DiskId"]), f"{raw.get('Size')} GiB {raw.get('Category')}") for raw in found]
 
 
-def _models() -> Any:
-    from alibabacloud_ecs20140526 import models
-
-    return models
+def _tagged(deployment: str) -> dict[str, Any]:
+    return {"Tag": [{"Key": DEPLOYMENT_TAG, "Value": deployment}]}

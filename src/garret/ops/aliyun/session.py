@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -123,6 +122,8 @@ class Session:
         if not (os.environ.get("ALIBABA_CLOUD_ECS_METADATA") or on_ecs()):
             # The chain's last rung; off the cloud it is a wait for an address that does not answer.
             os.environ.setdefault("ALIBABA_CLOUD_ECS_METADATA_DISABLED", "true")
+        import logging
+
         from alibabacloud_credentials.client import Client
 
         # It writes a traceback for every rung that holds; what is missing is said once, in our words.

@@ -1,8 +1,8 @@
-"""ROS by its typed client."""
+"""ROS: its typed client writes and estimates, signed reads look."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from itertools import count
 from typing import Any
 
@@ -74,71 +74,49 @@ class RosStacks:
 
     def find(self, name: str) -> Stack | None:
         """The stack of this name that is not deleted."""
-        found = [stack for stack in self._list(stack_name=[name]) if stack.name == name]
+        found = [stack for stack in self._list({"StackName": [name]}) if stack.name == name]
         return self.get(found[0].id) if found else None
 
     def get(self, stack_id: str) -> Stack | None:
         """A stack by its id, with its outputs; None when it is gone."""
-        request = _models().GetStackRequest(region_id=self._session.region, stack_id=stack_id)
         try:
-            body = self._session.call("GetStack", lambda: self._session.ros.get_stack(request)).body
+            raw = self._session.read("ros", "GetStack", {"StackId": stack_id})
         except CloudError as error:
             if error.code in _NOT_FOUND:
                 return None
             raise
-        if body.status in GONE:
-            return None
-        return Stack(
-            id=body.stack_id,
-            name=body.stack_name,
-            status=body.status,
-            reason=body.status_reason or "",
-            outputs={str(output["OutputKey"]): output.get("OutputValue") for output in body.outputs or []},
-            parameters={p.parameter_key: str(p.parameter_value) for p in body.parameters or []},
-            tags={tag.key: tag.value for tag in body.tags or []},
-            created_at=body.create_time or "",
-        )
+        return None if raw.get("Status") in GONE else _stack(raw)
 
     def tagged(self) -> list[Stack]:
         """Every stack that belongs to a deployment of ours and is not deleted."""
-        tag = _models().ListStacksRequestTag(key=DEPLOYMENT_TAG)
-        return self._list(tag=[tag])
+        return self._list({"Tag": [{"Key": DEPLOYMENT_TAG}]})
 
     def resources(self, stack_id: str) -> list[StackResource]:
         """What is in a stack."""
-        request = _models().ListStackResourcesRequest(region_id=self._session.region, stack_id=stack_id)
-        reply = self._session.call("ListStackResources", lambda: self._session.ros.list_stack_resources(request))
+        reply = self._session.read("ros", "ListStackResources", {"StackId": stack_id})
         return [
             StackResource(
-                name=resource.logical_resource_id,
-                kind=resource.resource_type,
-                id=resource.physical_resource_id or "",
-                status=resource.status,
-                reason=resource.status_reason or "",
+                name=raw["LogicalResourceId"],
+                kind=raw["ResourceType"],
+                id=raw.get("PhysicalResourceId") or "",
+                status=raw["Status"],
+                reason=raw.get("StatusReason") or "",
             )
-            for resource in reply.body.resources or []
+            for raw in reply.get("Resources") or []
         ]
 
     def events(self, stack_id: str) -> list[StackEvent]:
         """What happened in a stack, oldest first."""
-
-        def page(number: int) -> tuple[list[Any], int]:
-            request = _models().ListStackEventsRequest(
-                region_id=self._session.region, stack_id=stack_id, page_size=PAGE, page_number=number
-            )
-            body = self._session.call("ListStackEvents", lambda: self._session.ros.list_stack_events(request)).body
-            return list(body.events or []), int(body.total_count or 0)
-
         events = [
             StackEvent(
-                id=event.event_id or "",
-                resource=event.logical_resource_id or "",
-                kind=event.resource_type or "",
-                status=event.status,
-                reason=event.status_reason or "",
-                at=event.create_time or "",
+                id=raw.get("EventId") or "",
+                resource=raw.get("LogicalResourceId") or "",
+                kind=raw.get("ResourceType") or "",
+                status=raw["Status"],
+                reason=raw.get("StatusReason") or "",
+                at=raw.get("CreateTime") or "",
             )
-            for event in _all_pages(page)
+            for raw in self._pages("ListStackEvents", "Events", {"StackId": stack_id})
         ]
         return events[::-1]  # the cloud lists the newest first
 
@@ -151,37 +129,34 @@ class RosStacks:
             if error.code not in _NOT_FOUND:
                 raise
 
-    def _list(self, **wanted: Any) -> list[Stack]:
-        def page(number: int) -> tuple[list[Any], int]:
-            request = _models().ListStacksRequest(
-                region_id=self._session.region, page_size=PAGE, page_number=number, **wanted
-            )
-            body = self._session.call("ListStacks", lambda: self._session.ros.list_stacks(request)).body
-            return list(body.stacks or []), int(body.total_count or 0)
+    def _list(self, wanted: Mapping[str, Any]) -> list[Stack]:
+        found = self._pages("ListStacks", "Stacks", wanted)
+        return [_stack(raw) for raw in found if raw["Status"] not in GONE]
 
-        return [
-            Stack(
-                id=stack.stack_id,
-                name=stack.stack_name,
-                status=stack.status,
-                reason=stack.status_reason or "",
-                tags={tag.key: tag.value for tag in stack.tags or []},
-                created_at=stack.create_time or "",
-            )
-            for stack in _all_pages(page)
-            if stack.status not in GONE
-        ]
+    def _pages(self, action: str, key: str, wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """What lies below `key` on all pages of an action."""
+        found: list[dict[str, Any]] = []
+        for number in count(1):
+            reply = self._session.read("ros", action, {**wanted, "PageSize": PAGE, "PageNumber": number})
+            rows = reply.get(key) or []
+            found += rows
+            if not rows or len(found) >= int(reply.get("TotalCount") or 0):
+                break
+        return found
 
 
-def _all_pages(page: Callable[[int], tuple[list[Any], int]]) -> list[Any]:
-    """Everything that `page`, called with 1, 2, …, returns with the total number."""
-    found: list[Any] = []
-    for number in count(1):
-        rows, total = page(number)
-        found += rows
-        if not rows or len(found) >= total:
-            break
-    return found
+def _stack(raw: Mapping[str, Any]) -> Stack:
+    """A stack as GetStack describes it, or a line of ListStacks, which has neither outputs nor parameters."""
+    return Stack(
+        id=raw["StackId"],
+        name=raw.get("StackName") or "",
+        status=raw["Status"],
+        reason=raw.get("StatusReason") or "",
+        outputs={str(output["OutputKey"]): output.get("OutputValue") for output in raw.get("Outputs") or []},
+        parameters={one["ParameterKey"]: str(one.get("ParameterValue")) for one in raw.get("Parameters") or []},
+        tags={tag["Key"]: tag.get("Value") or "" for tag in raw.get("Tags") or []},
+        created_at=raw.get("CreateTime") or "",
+    )
 
 
 def hourly_sum(resources: Mapping[str, Any]) -> tuple[float, str] | None:
