@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from garret.local_cloud.core import ApiError, Call, Cloud
-from garret.local_cloud.params import Reply, Tags, has_tags, missing_tags, names, tags
+from garret.local_cloud.params import Reply, Tags, flag, has_tags, missing_tags, names, tags
 
 Kinds = Mapping[str, str]
 
@@ -33,6 +33,20 @@ def tag_resources(call: Call, cloud: Cloud, kinds: Kinds) -> Reply:
             if body is None:
                 raise ApiError("InvalidResourceId.NotFound", f"The {kind} {id!r} does not exist.", 404)
             cloud.store.update(kind, id, Tags=merge(body.get("Tags", []), wanted))
+    return {}
+
+
+def untag_resources(call: Call, cloud: Cloud, kinds: Kinds) -> Reply:
+    """Take tags away by key, or all of them with All; a tag that is not there is fine."""
+    kind, keys = _kind(call, kinds), names(call.params, "TagKey")
+    everything = flag(call.params, "All") and not keys
+    with cloud.store.transaction():
+        for id in names(call.params, "ResourceId"):
+            body = cloud.store.get(kind, id)
+            if body is None:
+                raise ApiError("InvalidResourceId.NotFound", f"The {kind} {id!r} does not exist.", 404)
+            kept = [tag for tag in body.get("Tags", []) if not everything and tag["Key"] not in keys]
+            cloud.store.update(kind, id, Tags=kept)
     return {}
 
 

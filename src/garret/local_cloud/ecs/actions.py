@@ -4,11 +4,32 @@ from __future__ import annotations
 
 from garret.local_cloud import tagging
 from garret.local_cloud.core import Action, Call, Cloud, Parameter
-from garret.local_cloud.ecs import assistant, catalog, disks, files, images, instances, invocations, power
+from garret.local_cloud.ecs import (
+    account,
+    assistant,
+    attaching,
+    catalog,
+    changing,
+    charging,
+    disks,
+    files,
+    images,
+    instances,
+    invocations,
+    key_pairs,
+    power,
+    snapshots,
+)
 from garret.local_cloud.ecs import security_groups as groups
 from garret.local_cloud.params import Reply
 
-KINDS = {"instance": "instance", "disk": "disk", "securitygroup": "security_group"}
+KINDS = {
+    "instance": "instance",
+    "disk": "disk",
+    "securitygroup": "security_group",
+    "snapshot": "snapshot",
+    "keypair": "key_pair",
+}
 
 
 def _need(*names: str) -> tuple[Parameter, ...]:
@@ -21,6 +42,10 @@ def _flags(*names: str) -> tuple[Parameter, ...]:
 
 def _tag_resources(call: Call, cloud: Cloud) -> Reply:
     return tagging.tag_resources(call, cloud, KINDS)
+
+
+def _untag_resources(call: Call, cloud: Cloud) -> Reply:
+    return tagging.untag_resources(call, cloud, KINDS)
 
 
 def _list_tag_resources(call: Call, cloud: Cloud) -> Reply:
@@ -42,7 +67,9 @@ _CATALOG = {
         note="DestinationResource InstanceType only; a made-up stock table",
     ),
     "DescribePrice": Action(
-        catalog.describe_price, _need("RegionId"), note="instances with a system disk; made-up prices"
+        catalog.describe_price,
+        (*_need("RegionId"), Parameter("Amount", kind="integer"), Parameter("Period", kind="integer")),
+        note="instances with their disks, or disks alone; made-up prices",
     ),
     "DescribeImageFromFamily": Action(images.describe_image_from_family, _need("RegionId", "ImageFamily")),
     "DescribeImages": Action(images.describe_images, _need("RegionId"), note="three public images"),
@@ -52,8 +79,8 @@ _INSTANCES = {
     "RunInstances": Action(
         instances.run_instances,
         (*_need("RegionId"), *_flags("DryRun", "DeletionProtection"), Parameter("Amount", kind="integer")),
-        note="pay-as-you-go with a system disk in a VSwitch; no data disks, launch templates or dedicated hosts; "
-        "spot strategies and key pairs are kept and shown, nothing more",
+        note="in a VSwitch; no launch templates, dedicated hosts or addresses of its own; data disks, key pairs and "
+        "passwords are records: a process node has no block devices and nobody logs in; a spot price never moves",
     ),
     "DescribeInstances": Action(instances.describe_instances, _need("RegionId"), note="pages, no NextToken"),
     "DescribeInstanceStatus": Action(instances.describe_instance_status, _need("RegionId")),
@@ -65,7 +92,63 @@ _INSTANCES = {
     "RebootInstance": Action(power.reboot_instance, (*_need("InstanceId"), *_flags("DryRun", "ForceStop"))),
     "DeleteInstance": Action(power.delete_instance, (*_need("InstanceId"), *_DELETE)),
     "DeleteInstances": Action(power.delete_instances, (*_need("RegionId", "InstanceId.N"), *_DELETE)),
-    "DescribeDisks": Action(disks.describe_disks, _need("RegionId"), note="system disks"),
+    "DescribeInstanceAttribute": Action(changing.describe_instance_attribute, _need("InstanceId")),
+    "ModifyInstanceAttribute": Action(
+        changing.modify_instance_attribute,
+        _need("InstanceId"),
+        note="names, description, groups, protection, user-data (for no boot any more); a password is checked only",
+    ),
+    "ModifyInstanceSpec": Action(
+        changing.modify_instance_spec, _need("InstanceId"), note="InstanceType of a stopped instance"
+    ),
+    "ModifyPrepayInstanceSpec": Action(
+        changing.modify_prepay_instance_spec, _need("InstanceId", "InstanceType"), note="of a stopped instance"
+    ),
+    "ModifyInstanceChargeType": Action(
+        charging.modify_instance_charge_type, _need("RegionId", "InstanceIds"), note="no orders, no refunds"
+    ),
+    "DescribeAccountAttributes": Action(
+        account.describe_account_attributes, _need("RegionId"), note="made-up limits that nothing enforces"
+    ),
+}
+
+_RECORD = "a record: a process node has no block devices"
+_DISKS = {
+    "DescribeDisks": Action(disks.describe_disks, _need("RegionId")),
+    "CreateDisk": Action(
+        disks.create_disk, (*_need("RegionId"), Parameter("Size", kind="integer"), *_flags("Encrypted")), note=_RECORD
+    ),
+    "DeleteDisk": Action(disks.delete_disk, _need("DiskId")),
+    "ModifyDiskAttribute": Action(disks.modify_disk_attribute, _flags("DeleteWithInstance")),
+    "AttachDisk": Action(
+        attaching.attach_disk, (*_need("DiskId", "InstanceId"), *_flags("DeleteWithInstance")), note=_RECORD
+    ),
+    "DetachDisk": Action(attaching.detach_disk, _need("DiskId", "InstanceId"), note="data disks"),
+    "ResizeDisk": Action(
+        attaching.resize_disk,
+        (Parameter("DiskId", required=True), Parameter("NewSize", required=True, kind="integer")),
+        note=_RECORD,
+    ),
+    "CreateSnapshot": Action(
+        snapshots.create_snapshot,
+        (*_need("DiskId"), Parameter("RetentionDays", kind="integer")),
+        note="a record without the disk's content; accomplished at once; RetentionDays deletes nothing",
+    ),
+    "DescribeSnapshots": Action(snapshots.describe_snapshots, _need("RegionId")),
+    "DeleteSnapshot": Action(snapshots.delete_snapshot, (*_need("SnapshotId"), *_flags("Force"))),
+}
+
+_KEYS = {
+    "CreateKeyPair": Action(key_pairs.create_key_pair, _need("RegionId", "KeyPairName"), note="RSA, 2048 bits"),
+    "ImportKeyPair": Action(key_pairs.import_key_pair, _need("RegionId", "KeyPairName", "PublicKeyBody")),
+    "DescribeKeyPairs": Action(key_pairs.describe_key_pairs, _need("RegionId")),
+    "DeleteKeyPairs": Action(key_pairs.delete_key_pairs, _need("RegionId", "KeyPairNames")),
+    "AttachKeyPair": Action(
+        key_pairs.attach_key_pair,
+        _need("RegionId", "KeyPairName", "InstanceIds"),
+        note="kept and shown: nobody logs in to a process node",
+    ),
+    "DetachKeyPair": Action(key_pairs.detach_key_pair, _need("RegionId", "KeyPairName", "InstanceIds")),
 }
 
 _SECURITY = {
@@ -73,15 +156,29 @@ _SECURITY = {
     "AuthorizeSecurityGroup": Action(
         groups.authorize_security_group,
         _need("RegionId", "SecurityGroupId"),
-        note="IPv4 rules are checked, kept and shown; a process node has no firewall",
+        note="rules are checked, kept and shown; a process node has no firewall",
     ),
     "RevokeSecurityGroup": Action(groups.revoke_security_group, _need("RegionId", "SecurityGroupId")),
+    "AuthorizeSecurityGroupEgress": Action(
+        groups.authorize_security_group_egress, _need("RegionId", "SecurityGroupId"), note="kept and shown"
+    ),
+    "RevokeSecurityGroupEgress": Action(groups.revoke_security_group_egress, _need("RegionId", "SecurityGroupId")),
+    "ModifySecurityGroupRule": Action(
+        groups.modify_security_group_rule, _need("RegionId", "SecurityGroupId", "SecurityGroupRuleId")
+    ),
+    "ModifySecurityGroupEgressRule": Action(
+        groups.modify_security_group_egress_rule, _need("RegionId", "SecurityGroupId", "SecurityGroupRuleId")
+    ),
+    "ModifySecurityGroupAttribute": Action(
+        groups.modify_security_group_attribute, _need("RegionId", "SecurityGroupId")
+    ),
     "DescribeSecurityGroups": Action(groups.describe_security_groups, _need("RegionId")),
     "DescribeSecurityGroupAttribute": Action(
         groups.describe_security_group_attribute, _need("RegionId", "SecurityGroupId")
     ),
     "DeleteSecurityGroup": Action(groups.delete_security_group, _need("RegionId", "SecurityGroupId")),
     "TagResources": Action(_tag_resources, _need("RegionId", "ResourceType", "ResourceId.N")),
+    "UntagResources": Action(_untag_resources, (*_need("RegionId", "ResourceType", "ResourceId.N"), *_flags("All"))),
     "ListTagResources": Action(_list_tag_resources, _need("RegionId", "ResourceType")),
 }
 
@@ -105,4 +202,4 @@ _ASSISTANT = {
     ),
 }
 
-ACTIONS = {**_CATALOG, **_INSTANCES, **_SECURITY, **_ASSISTANT}
+ACTIONS = {**_CATALOG, **_INSTANCES, **_DISKS, **_KEYS, **_SECURITY, **_ASSISTANT}

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from garret.local_cloud import prices
-from garret.local_cloud.core import ApiError, Call, Cloud
+from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
 from garret.local_cloud.ecs.instance_types import (
     DISK_CATEGORIES,
     FAMILY,
@@ -15,7 +16,7 @@ from garret.local_cloud.ecs.instance_types import (
     InstanceType,
 )
 from garret.local_cloud.faults import CLOSED, NO_STOCK
-from garret.local_cloud.params import Reply, names, number
+from garret.local_cloud.params import Reply, groups, names, number
 from garret.local_cloud.regions import REGIONS, default_stock
 
 
@@ -71,25 +72,58 @@ def describe_available_resource(call: Call, cloud: Cloud) -> Reply:
 
 
 def describe_price(call: Call, _cloud: Cloud) -> Reply:
-    """The made-up price per hour of instances with their system disk."""
-    if call.params.get("ResourceType", "instance") != "instance":
-        raise ApiError("InvalidResourceType.ValueNotSupported", "garret's local cloud has prices of instances only.")
-    kind = call.params.get("InstanceType", "")
-    check_type(kind)
-    amount = number(call.params, "Amount", 1, 1, 1000)
-    size = number(call.params, "SystemDisk.Size", 40, 20, 32768)
-    parts = {"instanceType": prices.instance_price(kind), "systemDisk": prices.disk_price(size)}
-    details = [_price(price * amount) | {"Resource": name} for name, price in parts.items()]
+    """The made-up price of instances with their disks, or of a disk alone: per hour, week, month or year."""
+    params = call.params
+    what = params.get("ResourceType", "") or "instance"
+    if what not in ("instance", "disk"):
+        text = "garret's local cloud has prices of instances and disks only."
+        raise ApiError("InvalidResourceType.ValueNotSupported", text)
+    amount, unit, period = number(params, "Amount", 1, 1, 1000), *_period(params)
+    sizes = [number(one, "Size", 20, 1, 32768) for one in groups(params, "DataDisk")]
+    parts: dict[str, float] = {}
+    if what == "instance":
+        kind = params.get("InstanceType", "")
+        check_type(kind)
+        size = number(params, "SystemDisk.Size", 40, 20, 32768)
+        parts = {"instanceType": _hour(params, kind), "systemDisk": prices.disk_price(size)}
+    elif not sizes:
+        raise missing("DataDisk.1.Size")
+    parts |= {"dataDisk": sum(prices.disk_price(size) for size in sizes)} if sizes else {}
+    parts = {name: prices.period_price(price, unit, period) * amount for name, price in parts.items()}
+    details = [_price(price) | {"Resource": name} for name, price in parts.items()]
     return {
         "PriceInfo": {
             "Price": {
-                **_price(sum(parts.values()) * amount),
+                **_price(sum(parts.values())),
                 "Currency": prices.CURRENCY,
                 "DetailInfos": {"DetailInfo": details},
             },
             "Rules": {"Rule": [{"RuleId": 0, "Description": prices.NOTE}]},
         }
     }
+
+
+def price_of(params: Mapping[str, str], instance_type: str, disk_gib: int) -> float:
+    """What one instance of this order costs with its disks: for the period paid beforehand, else for an hour."""
+    hour = _hour(params, instance_type) + prices.disk_price(disk_gib)
+    if params.get("InstanceChargeType") != "PrePaid":
+        return round(hour, 4)
+    return prices.period_price(hour, params.get("PeriodUnit", "") or "Month", int(params["Period"]))
+
+
+def _hour(params: Mapping[str, str], instance_type: str) -> float:
+    if params.get("SpotStrategy", "") in ("", "NoSpot"):
+        return prices.instance_price(instance_type)
+    return prices.spot_price(instance_type)
+
+
+def _period(params: Mapping[str, str]) -> tuple[str, int]:
+    unit = params.get("PriceUnit", "") or "Hour"
+    if unit not in prices.HOURS:
+        raise invalid("PriceUnit", f"{unit!r} is none of {', '.join(prices.HOURS)}")
+    if unit != "Hour" and params.get("SpotStrategy", "") not in ("", "NoSpot"):
+        raise ApiError("InvalidParameter.Conflict", "A spot instance has a price per hour: PriceUnit Hour.")
+    return unit, number(params, "Period", 1, 1, 1 if unit == "Hour" else 60)
 
 
 def check_type(instance_type: str) -> InstanceType:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from garret.local_cloud import prices, tagging
+from garret.local_cloud import tagging
 from garret.local_cloud.clock import minute_stamp
 from garret.local_cloud.core import ApiError, Call, Cloud, missing
-from garret.local_cloud.ecs import catalog, lifecycle, orders
+from garret.local_cloud.ecs import catalog, charging, disks, lifecycle, orders
 from garret.local_cloud.ecs.images import IMAGES, Image
-from garret.local_cloud.ecs.instance_types import FAMILY, GPU_SPEC, INSTANCE_TYPES
+from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY, GPU_SPEC, INSTANCE_TYPES
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, dry_run, flag, has_tags, names, number, numbered, once, page, tags
 from garret.local_cloud.vpc.switches import free_addresses
@@ -76,8 +76,10 @@ def _run(call: Call, cloud: Cloud) -> Reply:
     image = orders.image(call)
     groups_of_it = orders.security_groups(call, cloud, vswitch["VpcId"])
     disk = orders.system_disk(params, image)
-    user_data = orders.user_data(params)
-    wanted_tags = tags(params)
+    data_disks = disks.data_disks(cloud, params, DISK_CATEGORIES)
+    paid = charging.read_charge(params, kind.id, cloud.clock.now())
+    more = {**paid, **orders.log_in(call, cloud), "SecurityGroupIds": groups_of_it}
+    more |= {"UserData": orders.user_data(params), "Tags": tags(params)}
     free = free_addresses(cloud, vswitch)
     address = params.get("PrivateIpAddress", "")
     if address and (address not in free or amount > 1):
@@ -87,14 +89,13 @@ def _run(call: Call, cloud: Cloud) -> Reply:
     dry_run(call)
     ids = []
     for private_ip in [address] if address else free[:amount]:
-        body = _body(call, cloud, vswitch, image, private_ip)
-        body |= {"SecurityGroupIds": groups_of_it, "UserData": user_data, "Tags": wanted_tags}
+        body = {**_body(call, cloud, vswitch, image, private_ip), **more}
         cloud.store.put("instance", body["InstanceId"], body, body["RegionId"])
-        _put_disk(cloud, body, disk)
+        _put_disks(cloud, body, disk, data_disks)
         ids.append(body["InstanceId"])
         lifecycle.settle_soon(cloud, body["InstanceId"])
-    price = round(amount * (prices.instance_price(kind.id) + prices.disk_price(disk["Size"])), 4)
-    return {"InstanceIdSets": {"InstanceIdSet": ids}, "TradePrice": price}
+    price = catalog.price_of(params, kind.id, disk["Size"] + sum(one["Size"] for one in data_disks))
+    return {"InstanceIdSets": {"InstanceIdSet": ids}, "TradePrice": round(amount * price, 4), "OrderId": ""}
 
 
 def _body(call: Call, cloud: Cloud, vswitch: dict[str, Any], image: Image, private_ip: str) -> dict[str, Any]:
@@ -114,11 +115,10 @@ def _body(call: Call, cloud: Cloud, vswitch: dict[str, Any], image: Image, priva
         "EipAllocationId": "",
         "EipAddress": "",
         "AddressTold": "",
-        "KeyPairName": params.get("KeyPairName", ""),
+        "ResourceGroupId": params.get("ResourceGroupId", ""),
         "HttpTokens": params.get("HttpTokens", "optional"),
         "HttpEndpoint": params.get("HttpEndpoint", "enabled"),
         "DeletionProtection": flag(params, "DeletionProtection"),
-        "SpotStrategy": params.get("SpotStrategy", "NoSpot"),
         "CreationTime": minute_stamp(cloud.clock.now()),
         "StartTime": "",
         "Status": "Pending",
@@ -130,23 +130,13 @@ def _body(call: Call, cloud: Cloud, vswitch: dict[str, Any], image: Image, priva
     }
 
 
-def _put_disk(cloud: Cloud, instance: dict[str, Any], disk: dict[str, Any]) -> None:
-    id = new_id("d")
-    body = {
-        "DiskId": id,
-        "RegionId": instance["RegionId"],
-        "ZoneId": instance["ZoneId"],
-        "InstanceId": instance["InstanceId"],
-        "ImageId": instance["ImageId"],
-        "Status": "In_use",
-        "Type": "system",
-        "Device": "/dev/xvda",
-        "CreationTime": cloud.clock.stamp(),
-        "DeleteWithInstance": True,
-        "Tags": instance["Tags"],
-        **disk,
-    }
-    cloud.store.put("disk", id, body, instance["RegionId"])
+def _put_disks(cloud: Cloud, instance: dict[str, Any], system: dict[str, Any], others: list[dict[str, Any]]) -> None:
+    now = cloud.clock.stamp()
+    place = {name: instance[name] for name in ("RegionId", "ZoneId", "InstanceId")} | {"AttachedTime": now}
+    first = {"Type": "system", "Device": "/dev/xvda", "ImageId": instance["ImageId"], "DeleteWithInstance": True}
+    disks.put_disk(cloud, {**system, **first, **place, "Status": "In_use"}, instance["Tags"])
+    for fields in others:
+        disks.put_disk(cloud, {**fields, **place}, instance["Tags"])
 
 
 def _filtered(call: Call, cloud: Cloud) -> list[dict[str, Any]]:
@@ -154,8 +144,8 @@ def _filtered(call: Call, cloud: Cloud) -> list[dict[str, Any]]:
     ids = names(params, "InstanceIds")
     if len(ids) > 100:
         raise ApiError("InvalidParameter", "InstanceIds: at most 100.")
-    same = ("VpcId", "VSwitchId", "ZoneId", "InstanceType", "ImageId")
-    filters = {name: params[name] for name in same if params.get(name)}
+    same = ("VpcId", "VSwitchId", "ZoneId", "InstanceType", "ImageId", "KeyPairName", "InstanceChargeType")
+    filters = {name: params[name] for name in (*same, "ResourceGroupId") if params.get(name)}
     status, name, group = params.get("Status", ""), params.get("InstanceName", ""), params.get("SecurityGroupId", "")
     private, elastic = names(params, "PrivateIpAddresses"), names(params, "EipAddresses")
     return [
@@ -193,13 +183,17 @@ def _view(body: dict[str, Any]) -> dict[str, Any]:
         "GPUSpec": GPU_SPEC,
         "OSType": "linux",
         "OSName": IMAGES[body["ImageId"]].os_name,
-        "InstanceChargeType": "PostPaid",
+        "InstanceChargeType": body.get("InstanceChargeType", "PostPaid"),
+        "SpotPriceLimit": body.get("SpotPriceLimit", 0.0),
+        "SpotDuration": body.get("SpotDuration", 1),
+        "SaleCycle": body.get("PeriodUnit", "").lower(),
+        "ResourceGroupId": body.get("ResourceGroupId", ""),
         "InternetChargeType": "PayByTraffic",
         "InternetMaxBandwidthOut": 0,
         "InstanceNetworkType": "vpc",
         "IoOptimized": True,
         "DeviceAvailable": True,
-        "ExpiredTime": "2099-12-31T15:59Z",
+        "ExpiredTime": body.get("ExpiredTime", charging.NEVER),
         "SecurityGroupIds": {"SecurityGroupId": body["SecurityGroupIds"]},
         "PublicIpAddress": {"IpAddress": []},
         "InnerIpAddress": {"IpAddress": []},

@@ -116,5 +116,5 @@ def _remove(cloud: Cloud, body: dict[str, Any]) -> None:
             if disk["DeleteWithInstance"]:
                 cloud.store.delete("disk", disk["DiskId"])
             else:
-                cloud.store.update("disk", disk["DiskId"], InstanceId="", Status="Available")
+                cloud.store.update("disk", disk["DiskId"], InstanceId="", Status="Available", Device="")
         cloud.store.delete("instance", id)

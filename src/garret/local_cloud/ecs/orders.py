@@ -9,9 +9,12 @@ from typing import Any
 
 from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
 from garret.local_cloud.ecs import catalog
+from garret.local_cloud.ecs.disks import check_performance
 from garret.local_cloud.ecs.images import IMAGES, Image, find_image
 from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY
-from garret.local_cloud.params import flag, groups, number, numbered
+from garret.local_cloud.ecs.key_pairs import find_key_pair
+from garret.local_cloud.ecs.passwords import check_password
+from garret.local_cloud.params import flag, number, numbered
 from garret.local_cloud.vpc.switches import find_vswitch
 
 USER_DATA_LIMIT = 32 * 1024  # bytes before Base64
@@ -21,6 +24,10 @@ _REFUSED = {
     "LaunchTemplateName": "launch templates",
     "DedicatedHostId": "dedicated hosts",
     "NetworkInterface.1.NetworkInterfaceId": "network interfaces made elsewhere",
+    "DeploymentSetId": "deployment sets",
+    "HpcClusterId": "clusters",
+    "RamRoleName": "instance roles",
+    "Ipv6AddressCount": "IPv6",
 }
 
 
@@ -29,10 +36,9 @@ def refuse_unknown(params: Mapping[str, str]) -> None:
     for name, what in _REFUSED.items():
         if params.get(name):
             raise ApiError("InvalidParameter.NotSupported", f"{name}: the local cloud has no {what}.")
-    if params.get("InstanceChargeType", "PostPaid") != "PostPaid":
-        raise ApiError("InvalidInstanceChargeType.ValueNotSupported", "The local cloud sells PostPaid instances only.")
-    if groups(params, "DataDisk"):
-        raise ApiError("InvalidParameter.NotSupported", "DataDisk: the local cloud has system disks only.")
+    if params.get("InternetMaxBandwidthOut", "0") not in ("", "0"):
+        text = "InternetMaxBandwidthOut: the local cloud gives no address with an instance; bind an Elastic IP."
+        raise ApiError("InvalidParameter.NotSupported", text)
 
 
 def vswitch(call: Call, cloud: Cloud) -> dict[str, Any]:
@@ -88,10 +94,11 @@ def system_disk(params: Mapping[str, str], image: Image) -> dict[str, Any]:
     if size < image.size_gib:
         text = f"SystemDisk.Size {size} GiB is less than the image's {image.size_gib} GiB."
         raise ApiError("InvalidSystemDiskSize.LessThanImageSize", text)
+    level = params.get("SystemDisk.PerformanceLevel", "")
     return {
         "Category": category,
         "Size": size,
-        "PerformanceLevel": params.get("SystemDisk.PerformanceLevel", "PL1" if category == "cloud_essd" else ""),
+        "PerformanceLevel": check_performance(category, level, size, "SystemDisk.PerformanceLevel"),
         "Encrypted": flag(params, "SystemDisk.Encrypted"),
         "DiskName": params.get("SystemDisk.DiskName", ""),
         "Description": params.get("SystemDisk.Description", ""),
@@ -109,3 +116,16 @@ def user_data(params: Mapping[str, str]) -> str:
         text = f"The user-data has {len(raw)} bytes before Base64; {USER_DATA_LIMIT} is the most."
         raise ApiError("InvalidUserData.SizeExceeded", text)
     return text
+
+
+def log_in(call: Call, cloud: Cloud) -> dict[str, Any]:
+    """How people get into the instance; of a password only that there is one."""
+    params = call.params
+    name = params.get("KeyPairName", "")
+    if name:
+        find_key_pair(cloud, call.region, name)
+    if params.get("Password"):
+        check_password(params["Password"])
+        if flag(params, "PasswordInherit"):
+            raise ApiError("InvalidPasswordParam.Mismatch", "Password and PasswordInherit: one of them.")
+    return {"KeyPairName": name, "PasswordSet": bool(params.get("Password"))}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from garret.local_cloud.clock import minute_stamp
 from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.ecs import catalog, lifecycle
 from garret.local_cloud.params import Reply, dry_run, flag, numbered
@@ -74,15 +75,18 @@ def _start(call: Call, cloud: Cloud, id: str) -> str:
 
 def _stop(call: Call, cloud: Cloud, id: str) -> str:
     with cloud.store.transaction():
-        before = _expect(lifecycle.find_instance(cloud, id), "Running")
+        body = lifecycle.find_instance(cloud, id)
+        before = _expect(body, "Running")
         dry_run(call)
+        # One that was paid for beforehand has no economical mode: it stops all the same, and no error says so.
+        paid_before = body.get("InstanceChargeType") == "PrePaid"
         cloud.store.update(
             "instance",
             id,
             Goal=lifecycle.STOPPED,
             Status="Stopping",
             ForceStop=flag(call.params, "ForceStop"),
-            StoppedMode=call.params.get("StoppedMode") or KEEP,
+            StoppedMode=NOT_APPLICABLE if paid_before else call.params.get("StoppedMode") or KEEP,
         )
     lifecycle.settle_soon(cloud, id)
     return before
@@ -95,6 +99,9 @@ def _delete(call: Call, cloud: Cloud, ids: list[str]) -> None:
             body = lifecycle.find_instance(cloud, id)
             if body["DeletionProtection"]:
                 raise ApiError("InvalidOperation.DeletionProtection", f"{id} is protected from deletion.", 403)
+            if body.get("InstanceChargeType") == "PrePaid" and body["ExpiredTime"] > minute_stamp(cloud.clock.now()):
+                text = f"{id} is paid for until {body['ExpiredTime']}; make it PostPaid before it is deleted."
+                raise ApiError("ChargeTypeViolation", text, 403)
             if not force:
                 _expect(body, "Stopped")
         dry_run(call)

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import ipaddress
-import re
-from collections.abc import Mapping
 from typing import Any
 
 from garret.local_cloud import tagging
-from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
+from garret.local_cloud.core import ApiError, Call, Cloud, missing
+from garret.local_cloud.ecs.security_rules import EGRESS, INGRESS, Rule, read_rule, same
 from garret.local_cloud.ids import new_id
-from garret.local_cloud.params import Reply, groups, has_tags, names, number, numbered, once, page, tags
+from garret.local_cloud.params import Reply, groups, has_tags, names, numbered, once, page, tags
 from garret.local_cloud.vpc.networks import find_vpc
 
-PROTOCOLS = ("TCP", "UDP", "ICMP", "GRE", "ALL", "ICMPV6")
 RULES_LIMIT = 200
 
 
@@ -34,6 +31,7 @@ def create_security_group(call: Call, cloud: Cloud) -> Reply:
             "SecurityGroupName": params.get("SecurityGroupName", ""),
             "SecurityGroupType": params.get("SecurityGroupType", "normal"),
             "Description": params.get("Description", ""),
+            "ResourceGroupId": params.get("ResourceGroupId", ""),
             "CreationTime": cloud.clock.stamp(),
             "Rules": [],
             "Tags": wanted,
@@ -46,33 +44,99 @@ def create_security_group(call: Call, cloud: Cloud) -> Reply:
 
 def authorize_security_group(call: Call, cloud: Cloud) -> Reply:
     """Add rules for what comes in: one in the call itself, or Permissions.N."""
-    wanted = groups(call.params, "Permissions") or [dict(call.params)]
-    rules = [_rule(cloud, fields) for fields in wanted]
+    return _authorize(call, cloud, INGRESS)
+
+
+def authorize_security_group_egress(call: Call, cloud: Cloud) -> Reply:
+    """Add rules for what goes out."""
+    return _authorize(call, cloud, EGRESS)
+
+
+def revoke_security_group(call: Call, cloud: Cloud) -> Reply:
+    """Take rules for what comes in away: by id, or those that say the same; a rule that is not there is fine."""
+    return _revoke(call, cloud, INGRESS)
+
+
+def revoke_security_group_egress(call: Call, cloud: Cloud) -> Reply:
+    """Take rules for what goes out away."""
+    return _revoke(call, cloud, EGRESS)
+
+
+def modify_security_group_rule(call: Call, cloud: Cloud) -> Reply:
+    """Change one rule for what comes in, named by its id; what the call does not say stays."""
+    return _modify_rule(call, cloud, INGRESS)
+
+
+def modify_security_group_egress_rule(call: Call, cloud: Cloud) -> Reply:
+    """Change one rule for what goes out."""
+    return _modify_rule(call, cloud, EGRESS)
+
+
+def modify_security_group_attribute(call: Call, cloud: Cloud) -> Reply:
+    """Change a group's name or description."""
+    keys = ("SecurityGroupName", "Description")
+    changes: dict[str, object] = {name: call.params[name] for name in keys if name in call.params}
+    with cloud.store.transaction():
+        _find(cloud, call.params["SecurityGroupId"])
+        cloud.store.update("security_group", call.params["SecurityGroupId"], **changes)
+    return {}
+
+
+def _authorize(call: Call, cloud: Cloud, direction: str) -> Reply:
+    rules = _wanted(call, cloud, direction)
     id = call.params["SecurityGroupId"]
     with cloud.store.transaction():
         known = _find(cloud, id)["Rules"]
         # The same rule again is fine and stays one, as with the vendor.
-        fresh = [rule for rule in rules if not any(_same(rule, other) for other in known)]
+        fresh: list[Rule] = []
+        for rule in rules:
+            if not any(same(rule, other) for other in [*known, *fresh]):
+                fresh.append(rule)
         if len(known) + len(fresh) > RULES_LIMIT:
             raise ApiError("AuthorizationLimitExceed", f"A security group has at most {RULES_LIMIT} rules.", 403)
         cloud.store.update("security_group", id, Rules=[*known, *fresh])
     return {}
 
 
-def revoke_security_group(call: Call, cloud: Cloud) -> Reply:
-    """Take rules away: by id, or those that say the same; a rule that is not there is fine."""
+def _revoke(call: Call, cloud: Cloud, direction: str) -> Reply:
     ids = numbered(call.params, "SecurityGroupRuleId")
-    wanted = groups(call.params, "Permissions") or ([] if ids else [dict(call.params)])
-    gone = [_rule(cloud, fields) for fields in wanted]
+    gone = [] if ids else _wanted(call, cloud, direction, strict=False)
     id = call.params["SecurityGroupId"]
     with cloud.store.transaction():
         kept = [
             rule
             for rule in _find(cloud, id)["Rules"]
-            if rule["SecurityGroupRuleId"] not in ids and not any(_same(rule, other) for other in gone)
+            if rule["Direction"] != direction
+            or (rule["SecurityGroupRuleId"] not in ids and not any(same(rule, other) for other in gone))
         ]
         cloud.store.update("security_group", id, Rules=kept)
     return {}
+
+
+def _modify_rule(call: Call, cloud: Cloud, direction: str) -> Reply:
+    id, rule_id = call.params["SecurityGroupId"], call.params["SecurityGroupRuleId"]
+    with cloud.store.transaction():
+        rules = _find(cloud, id)["Rules"]
+        found = [rule for rule in rules if (rule["SecurityGroupRuleId"], rule["Direction"]) == (rule_id, direction)]
+        if not found:
+            raise ApiError("InvalidSecurityGroupRuleId.NotFound", f"{id} has no rule {rule_id!r}.", 404)
+        asked = {name: value for name, value in call.params.items() if name not in ("SecurityGroupId", "RegionId")}
+        fresh = read_rule(cloud, {**found[0], **asked}, direction, lambda group: _find(cloud, group))
+        fresh |= {"SecurityGroupRuleId": rule_id, "CreateTime": found[0]["CreateTime"]}
+        if any(same(fresh, rule) for rule in rules if rule["SecurityGroupRuleId"] != rule_id):
+            raise ApiError("InvalidSecurityGroupRule.RuleRepeat", f"{id} has the same rule already.", 400)
+        changed = [fresh if rule["SecurityGroupRuleId"] == rule_id else rule for rule in rules]
+        cloud.store.update("security_group", id, Rules=changed)
+    return {}
+
+
+def _wanted(call: Call, cloud: Cloud, direction: str, *, strict: bool = True) -> list[Rule]:
+    fields = groups(call.params, "Permissions") or [dict(call.params)]
+    # A rule that is taken away may name a group that is gone by now.
+    return [
+        read_rule(cloud, one, direction, (lambda group: _find(cloud, group)) if strict else (lambda _: None))
+        for one in fields
+    ]
 
 
 def describe_security_groups(call: Call, cloud: Cloud) -> Reply:
@@ -93,7 +157,8 @@ def describe_security_groups(call: Call, cloud: Cloud) -> Reply:
 def describe_security_group_attribute(call: Call, cloud: Cloud) -> Reply:
     """One group with its rules."""
     body = _find(cloud, call.params["SecurityGroupId"])
-    rules = [] if call.params.get("Direction", "all") == "egress" else body["Rules"]
+    direction = call.params.get("Direction", "") or "all"
+    rules = [rule for rule in body["Rules"] if direction in ("all", rule["Direction"])]
     shown = {name: body[name] for name in ("SecurityGroupId", "SecurityGroupName", "Description", "VpcId", "RegionId")}
     return {**shown, "InnerAccessPolicy": "Accept", "Permissions": {"Permission": rules}, "NextToken": ""}
 
@@ -107,6 +172,15 @@ def delete_security_group(call: Call, cloud: Cloud) -> Reply:
         if users:
             text = f"The security group {id} is still used by {users[0]['InstanceId']}."
             raise ApiError("DependencyViolation", text, 403)
+        asking = [
+            body["SecurityGroupId"]
+            for body in cloud.store.find("security_group")
+            if body["SecurityGroupId"] != id
+            and any(id in (rule.get("SourceGroupId"), rule.get("DestGroupId")) for rule in body["Rules"])
+        ]
+        if asking:
+            text = f"A rule of {asking[0]} names the security group {id}."
+            raise ApiError("DependencyViolation", text, 403)
         cloud.store.delete("security_group", id)
     return {}
 
@@ -116,59 +190,6 @@ def _find(cloud: Cloud, id: str) -> dict[str, Any]:
     if body is None:
         raise ApiError("InvalidSecurityGroupId.NotFound", f"The security group {id!r} does not exist.", 404)
     return body
-
-
-def _rule(cloud: Cloud, fields: Mapping[str, str]) -> dict[str, str]:
-    protocol, policy = fields.get("IpProtocol", "").upper(), fields.get("Policy", "Accept").capitalize()
-    if protocol not in PROTOCOLS:
-        raise ApiError("InvalidIpProtocol.ValueNotSupported", f"IpProtocol must be one of {', '.join(PROTOCOLS)}.")
-    if policy not in ("Accept", "Drop"):
-        raise ApiError("InvalidPolicy.Malformed", "Policy must be Accept or Drop.")
-    source, group = fields.get("SourceCidrIp", ""), fields.get("SourceGroupId", "")
-    if not (source or group):
-        raise ApiError("MissingParameter.Source", "SourceCidrIp or SourceGroupId is needed.")
-    if group:
-        _find(cloud, group)
-    return {
-        "IpProtocol": protocol,
-        "PortRange": _port_range(protocol, fields.get("PortRange", "")),
-        "SourceCidrIp": _cidr(source) if source else "",
-        "SourceGroupId": group,
-        "Policy": policy,
-        "Priority": str(number(fields, "Priority", 1, 1, 100)),
-        "Description": fields.get("Description", ""),
-        "Direction": "ingress",
-        "NicType": "intranet",
-        "CreateTime": cloud.clock.stamp(),
-        "SecurityGroupRuleId": new_id("sgr"),
-    }
-
-
-def _cidr(text: str) -> str:
-    try:
-        return str(ipaddress.IPv4Network(text, strict=False))
-    except ValueError:
-        raise ApiError("InvalidSourceCidrIp.Malformed", f"SourceCidrIp {text!r} is no IPv4 block.") from None
-
-
-def _port_range(protocol: str, text: str) -> str:
-    if not text:
-        raise missing("PortRange")
-    match = re.fullmatch(r"(-1|\d{1,5})/(-1|\d{1,5})", text)
-    if not match:
-        raise invalid("PortRange", f"{text!r} has not the form 80/80")
-    low, high = int(match[1]), int(match[2])
-    with_ports = protocol in ("TCP", "UDP")
-    if with_ports and not 1 <= low <= high <= 65535:
-        raise invalid("PortRange", f"{text} is not within 1/65535 in rising order")
-    if not with_ports and text != "-1/-1":
-        raise invalid("PortRange", f"{protocol} has no ports: -1/-1")
-    return text
-
-
-def _same(one: Mapping[str, str], other: Mapping[str, str]) -> bool:
-    compared = ("IpProtocol", "PortRange", "SourceCidrIp", "SourceGroupId", "Policy", "Priority")
-    return all(one[name] == other[name] for name in compared)
 
 
 def _view(cloud: Cloud, body: dict[str, Any]) -> dict[str, Any]:
