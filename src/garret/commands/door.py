@@ -58,13 +58,14 @@ class Caller:
         from garret.ops.aliyun.connect import connect
 
         if settings.cloud == "aliyun":
-            return connect("aliyun", region, settings.endpoints)
+            return connect("aliyun", region, settings.endpoints, tell=self.console.note)
         from garret.local_cloud import daemon
         from garret.ops.aliyun.session import Keys
 
         record = daemon.up(settings.home)
         endpoints = dict.fromkeys(PRODUCTS, record.endpoint) | dict(settings.endpoints)
-        return connect("local", region, endpoints, Keys(record.access_key_id, record.access_key_secret))
+        keys = Keys(record.access_key_id, record.access_key_secret)
+        return connect("local", region, endpoints, keys, tell=self.console.note)
 
     def cloud_of(self, settings: Settings, deployment: Deployment) -> Cloud:
         """The cloud that a deployment is on; none is started just to find nothing there.

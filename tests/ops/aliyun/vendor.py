@@ -30,6 +30,8 @@ class Vendor:
     url: str = ""
     answers: dict[str, list[tuple[int, Any]]] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
+    headers: dict[str, str] = field(default_factory=dict)
+    """Headers that every answer has; `Date` is as the server would say it unless it is here."""
 
     def says(self, action: str, *bodies: dict[str, Any]) -> None:
         """Answer an action with these bodies, one after the other."""
@@ -72,7 +74,9 @@ def vendor_server() -> Iterator[Vendor]:
                 self.connection.close()
                 return
             data = json.dumps(reply).encode()
-            self.send_response(status)
+            self.send_response_only(status)
+            for name, value in ({"Date": self.date_time_string()} | vendor.headers).items():
+                self.send_header(name, value)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from garret.ops.aliyun.assistant import EcsAssistant
 from garret.ops.aliyun.catalog import EcsCatalog
 from garret.ops.aliyun.instances import EcsInstances
 from garret.ops.aliyun.network import VpcNetwork
+from garret.ops.aliyun.retries import silent
 from garret.ops.aliyun.session import Keys, Session
 from garret.ops.aliyun.stacks import RosStacks
 from garret.ops.cloud import Clock, Cloud, SystemClock
@@ -20,12 +21,21 @@ ASSISTANT_POLL_S, ASSISTANT_POLL_NEAR_S = 1.0, 0.05
 
 
 def connect(
-    kind: str, region: str, endpoints: Mapping[str, str], keys: Keys | None = None, clock: Clock | None = None
+    kind: str,
+    region: str,
+    endpoints: Mapping[str, str],
+    keys: Keys | None = None,
+    clock: Clock | None = None,
+    *,
+    tell: Callable[[str], None] = silent,
 ) -> Cloud:
-    """Return the cloud; nothing is sent, and no SDK is imported, before it is asked for something."""
+    """Return the cloud; nothing is sent, and no SDK is imported, before it is asked for something.
+
+    `tell` hears a line whenever a person waits longer since a call has to be sent again.
+    """
     watch = clock or SystemClock()
     near = is_loopback(urlsplit(endpoints.get("ros", "")).hostname or "")
-    session = Session(region, endpoints, keys, watch)
+    session = Session(region, endpoints, keys, watch, tell)
     return Cloud(
         kind=kind,
         region=region,

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import random
 import re
-from collections.abc import Callable
-from typing import Any, TypeVar
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
 
 from garret.errors import CloudError
-from garret.ops.cloud import Clock
-
-Reply = TypeVar("Reply")
+from garret.ops.aliyun.error_classes import ErrorClass, classify
 
 NO_ANSWER = "NoAnswer"
-ATTEMPTS, PATIENT_ATTEMPTS = 5, 11
-"""How often one call is sent at most: after an outage, and when the cloud only asks for patience."""
-FIRST_PAUSE_S = 0.5
-LONGEST_PAUSE_S = 8.0
-_REFUSED_FOR_NOW = re.compile(
-    r"^(Throttling.*|.*\.Throttling|SignatureNonceUsed|LastTokenProcessing|IdempotentProcessing)$"
-)
-"""Said before any work was done: the same call may always be sent again."""
-_RETRYABLE = re.compile(r"^(ServiceUnavailable|InternalError.*|UnknownError|LimitedOperation.*|SystemBusy)$")
+CLOCK_IS_OFF = "InvalidTimeStamp.Expired"
 _SECRETS = (
     re.compile(
         r"(?i)((?:AccessKeyId|Signature|SignatureNonce|SecurityToken|AccessKeySecret|x-acs-security-token)"
@@ -34,15 +24,6 @@ _PREFIX = re.compile(r"^code: \d+, ")
 _STRING_TO_SIGN = re.compile(r"\s*server string to sign.*", re.IGNORECASE | re.DOTALL)
 """What follows tells a programmer of signatures something, and a person nothing."""
 _SUFFIX = re.compile(r"\s*request id: \S+(\s+Response: .*)?$", re.DOTALL)
-_HINTS = {
-    "InvalidAccessKeyId.NotFound": "check ALIBABA_CLOUD_ACCESS_KEY_ID, or try `--cloud local`",
-    "InvalidAccessKeyId": "check ALIBABA_CLOUD_ACCESS_KEY_ID, or try `--cloud local`",
-    "SignatureDoesNotMatch": "check ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-    "IncompleteSignature": "check ALIBABA_CLOUD_ACCESS_KEY_SECRET",
-    "InvalidTimeStamp.Expired": "this machine's clock is wrong; set it, then try again",
-    "NoPermission": "the user of these keys lacks a permission: see the cloud's RAM console",
-    "Forbidden.RAM": "the user of these keys lacks a permission: see the cloud's RAM console",
-}
 
 
 def scrub(text: str) -> str:
@@ -56,41 +37,43 @@ def cloud_error(action: str, error: BaseException) -> CloudError:
     """Turn whatever an SDK raised into a CloudError."""
     code, message, request_id, status = _fields(error)
     if code is None or code.startswith("SDK."):
-        return CloudError(
-            action,
-            NO_ANSWER,
-            _why_no_answer(error),
-            retryable=getattr(error, "again", True),
-            hint="check the network, then type the same again",
-        )
-    passing = _REFUSED_FOR_NOW.match(code) or _RETRYABLE.match(code)
-    retryable = bool(passing) or (status is not None and status >= 500)
+        why, again = _why_no_answer(error), getattr(error, "again", True)
+        hint = "check the network, then type the same again"
+        return CloudError(action, NO_ANSWER, why, retryable=again, hint=hint, kind="retry" if again else "user")
+    meaning = meaning_of(action, code, status)
     text = _STRING_TO_SIGN.sub("", _SUFFIX.sub("", _PREFIX.sub("", scrub(message)))).strip()
-    return CloudError(action, code, text, request_id=request_id, retryable=retryable, hint=_HINTS.get(code, ""))
+    return CloudError(
+        action,
+        code,
+        text,
+        request_id=request_id,
+        retryable=meaning.again in ("always", "harmless"),
+        hint=_clock_hint(getattr(error, "date", "")) if code == CLOCK_IS_OFF else meaning.hint,
+        kind=meaning.kind,
+    )
 
 
-def with_retries(action: str, send: Callable[[], Reply], *, again: bool, clock: Clock) -> Reply:
-    """Send, and send again after throttling, 5xx and lost connections, if `again` says that this does no harm.
+def meaning_of(action: str, code: str, status: int | None) -> ErrorClass:
+    """The class of a code; what is throttled may be called so at the end of a code as well."""
+    return classify(action, "Throttling" if code.endswith(".Throttling") else code, status)
 
-    Raises:
-        CloudError: the last answer.
-    """
-    pause = FIRST_PAUSE_S
-    for attempt in range(1, PATIENT_ATTEMPTS + 1):
-        try:
-            return send()
-        except Exception as raised:
-            if not is_vendors(raised):
-                raise
-            error = cloud_error(action, raised)
-            not_done = bool(_REFUSED_FOR_NOW.match(error.code))
-            limit = PATIENT_ATTEMPTS if not_done else ATTEMPTS
-            if not (error.retryable and (again or not_done)) or attempt >= limit:
-                raise error from raised
-        # Jitter, so that many callers that were throttled together do not come back together.
-        clock.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - not a secret
-        pause = min(2 * pause, LONGEST_PAUSE_S)
-    raise AssertionError("unreachable")
+
+def retry_after_s(error: BaseException) -> float:
+    """How long the answer itself asks to wait, in seconds; 0 when it does not say."""
+    ours, theirs = getattr(error, "retry_after_s", None), getattr(error, "retry_after", None)
+    return float(ours if ours is not None else (theirs or 0) / 1000)  # the SDK keeps the header's milliseconds
+
+
+def _clock_hint(date: str) -> str:
+    """By how much this machine's clock is off, by the clock of whoever answered."""
+    try:
+        minutes = round((datetime.now(UTC) - parsedate_to_datetime(date)).total_seconds() / 60)
+    except (ValueError, TypeError):
+        return "this machine's clock is wrong; set it, then try again"
+    if abs(minutes) < 1:
+        return "this machine's clock was off when the request was signed and is right now; try again"
+    way = "ahead" if minutes > 0 else "behind"
+    return f"this machine's clock is {abs(minutes)} minutes {way}, by the cloud's; set it, then try again"
 
 
 def is_vendors(error: BaseException) -> bool:

@@ -12,8 +12,8 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from garret.errors import CloudError, SettingsError
-from garret.ops.aliyun.failures import with_retries
 from garret.ops.aliyun.products import PRODUCTS, default_domain
+from garret.ops.aliyun.retries import silent, with_retries
 from garret.ops.aliyun.signed import SignedReader
 from garret.ops.cloud import Clock, SystemClock
 from garret.service_runtime.acs3 import AccessKeys
@@ -32,13 +32,14 @@ class Session:
     """How the products are reached; without `keys`, the environment's own, else the official credential chain's.
 
     Reads that a person waits for go through `read`, which imports no SDK. Writes go through the typed clients, and
-    what neither of these knows through the vendor's core SDK (`common`).
+    what neither of these knows through the vendor's core SDK (`common`). `tell` hears why a call is sent again.
     """
 
     region: str
     endpoints: Mapping[str, str] = field(default_factory=dict)
     keys: Keys | None = None
     clock: Clock = field(default_factory=SystemClock)
+    tell: Callable[[str], None] = silent
 
     def __post_init__(self) -> None:
         """Take proxies out of the way of a loopback endpoint: neither SDK heeds NO_PROXY."""
@@ -48,7 +49,7 @@ class Session:
 
     def call(self, action: str, send: Callable[[], Reply], *, again: bool = True) -> Reply:
         """Send one call; `again` says that sending it twice does no harm."""
-        return with_retries(action, send, again=again, clock=self.clock)
+        return with_retries(action, send, again=again, clock=self.clock, tell=self.tell)
 
     def read(self, product: str, action: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """The answer to an action that changes nothing, by a signed request of the standard library.
