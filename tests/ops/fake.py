@@ -25,7 +25,7 @@ from garret.ops.deployment import Deployment
 from garret.ops.journal import Journal
 
 PICTURE = b"\x89PNG\r\n\x1a\n a picture"
-TYPE = "ecs.gn7i-c16g1.4xlarge"
+TYPE = "ecs.gn7i-c8g1.2xlarge"
 
 
 class Killed(BaseException):
@@ -246,7 +246,7 @@ class FakeCatalog:
 
     def stock(self, family: str) -> dict[str, list[str]]:
         """One type is sold out."""
-        return {TYPE: ["cn-hangzhou-i", "cn-hangzhou-j"], f"{family}-c8g1.2xlarge": []}
+        return {TYPE: ["cn-hangzhou-i", "cn-hangzhou-j"], f"{family}-c16g1.4xlarge": []}
 
     def newest_image(self, family: str) -> str:
         """An id."""

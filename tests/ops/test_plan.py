@@ -51,8 +51,8 @@ def test_how_long_to_wait_is_no_difference() -> None:
 @pytest.mark.parametrize(
     ("said", "error", "words"),
     [
-        ({"instance_type": "ecs.gn7i-c17g1.4xlarge"}, SpecError, ("does not sell", TYPE)),
-        ({"instance_type": "ecs.gn7i-c8g1.2xlarge"}, OperationError, ("no ecs.gn7i-c8g1.2xlarge in stock", TYPE)),
+        ({"instance_type": "ecs.gn7i-c9g1.2xlarge"}, SpecError, ("does not sell", TYPE)),
+        ({"instance_type": "ecs.gn7i-c16g1.4xlarge"}, OperationError, ("no ecs.gn7i-c16g1.4xlarge in stock", TYPE)),
         ({"zone": "cn-hangzhou-z"}, SpecError, ("cn-hangzhou-i", "cn-hangzhou-j")),
     ],
 )

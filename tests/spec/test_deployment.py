@@ -18,7 +18,7 @@ LEAST = {"region": "cn-hangzhou"}
 def test_a_region_is_all_that_has_to_be_said() -> None:
     """Everything else has a default that works."""
     spec = parse_spec(LEAST)
-    assert (spec.name, spec.stack_name, spec.instance_type) == ("garret", "garret-garret", "ecs.gn7i-c16g1.4xlarge")
+    assert (spec.name, spec.stack_name, spec.instance_type) == ("garret", "garret-garret", "ecs.gn7i-c8g1.2xlarge")
     assert (spec.service_port, spec.disk_size_gib, spec.bandwidth_mbps, spec.public) == (443, 100, 100, False)
     assert spec.ingress_cidrs == ()
 
