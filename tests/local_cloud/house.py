@@ -133,6 +133,14 @@ class Clients:
         """Call VPC."""
         return self.common("2016-04-28", action, RegionId=REGION, **params)
 
+    def ram(self, action: str, **params: str) -> dict[str, Any]:
+        """Call RAM, which knows no regions."""
+        return self.common("2015-05-01", action, **params)
+
+    def oos(self, action: str, **params: str) -> dict[str, Any]:
+        """Call OOS."""
+        return self.common("2019-06-01", action, RegionId=REGION, **params)
+
 
 class House(Clients):
     """One server and its clients."""

@@ -101,6 +101,8 @@ PRODUCTS: dict[str, Product] = {
         Product("Vpc", "2016-04-28", "garret.local_cloud.vpc"),
         Product("ROS", "2019-09-10", "garret.local_cloud.ros"),
         Product("Sts", "2015-04-01", "garret.local_cloud.sts"),
+        Product("Ram", "2015-05-01", "garret.local_cloud.ram"),
+        Product("Oos", "2019-06-01", "garret.local_cloud.oos"),
     )
 }
 

@@ -111,7 +111,7 @@ def _remove(cloud: Cloud, body: dict[str, Any]) -> None:
     cloud.driver.destroy(id)
     with cloud.store.transaction():
         for address in cloud.store.find("eip", InstanceId=id):
-            cloud.store.update("eip", address["AllocationId"], Status="Available", InstanceId="")
+            cloud.store.update("eip", address["AllocationId"], Status="Available", InstanceId="", InstanceType="")
         for disk in cloud.store.find("disk", InstanceId=id):
             if disk["DeleteWithInstance"]:
                 cloud.store.delete("disk", disk["DiskId"])

@@ -15,6 +15,7 @@ from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY
 from garret.local_cloud.ecs.key_pairs import find_key_pair
 from garret.local_cloud.ecs.passwords import check_password
 from garret.local_cloud.params import flag, number, numbered
+from garret.local_cloud.ram.roles import check_instance_role
 from garret.local_cloud.vpc.switches import find_vswitch
 
 USER_DATA_LIMIT = 32 * 1024  # bytes before Base64
@@ -26,7 +27,6 @@ _REFUSED = {
     "NetworkInterface.1.NetworkInterfaceId": "network interfaces made elsewhere",
     "DeploymentSetId": "deployment sets",
     "HpcClusterId": "clusters",
-    "RamRoleName": "instance roles",
     "Ipv6AddressCount": "IPv6",
 }
 
@@ -119,7 +119,7 @@ def user_data(params: Mapping[str, str]) -> str:
 
 
 def log_in(call: Call, cloud: Cloud) -> dict[str, Any]:
-    """How people get into the instance; of a password only that there is one."""
+    """How people get into the instance, and as whom it calls the cloud; of a password only that there is one."""
     params = call.params
     name = params.get("KeyPairName", "")
     if name:
@@ -128,4 +128,7 @@ def log_in(call: Call, cloud: Cloud) -> dict[str, Any]:
         check_password(params["Password"])
         if flag(params, "PasswordInherit"):
             raise ApiError("InvalidPasswordParam.Mismatch", "Password and PasswordInherit: one of them.")
-    return {"KeyPairName": name, "PasswordSet": bool(params.get("Password"))}
+    role = params.get("RamRoleName", "")
+    if role:
+        check_instance_role(cloud, role)
+    return {"KeyPairName": name, "PasswordSet": bool(params.get("Password")), "RamRoleName": role}

@@ -29,10 +29,12 @@ def create_vpc(call: Call, cloud: Cloud) -> Reply:
             "CidrBlock": block,
             "CreationTime": cloud.clock.stamp(),
             "VRouterId": new_id("vrt"),
+            "RouteTableId": new_id("vtb"),
+            "ResourceGroupId": call.params.get("ResourceGroupId", ""),
             "Tags": wanted,
         }
         cloud.store.put("vpc", id, body, call.region)
-        return {"VpcId": id, "VRouterId": body["VRouterId"], "RouteTableId": new_id("vtb"), "ResourceGroupId": ""}
+        return {name: body[name] for name in ("VpcId", "VRouterId", "RouteTableId", "ResourceGroupId")}
 
     return once(call, cloud, create)
 
@@ -47,6 +49,15 @@ def describe_vpcs(call: Call, cloud: Cloud) -> Reply:
     ]
     some, counts = page(call, found, high=50)
     return {"Vpcs": {"Vpc": [_view(cloud, body) for body in some]}, **counts}
+
+
+def modify_vpc_attribute(call: Call, cloud: Cloud) -> Reply:
+    """Change a network's name or description."""
+    changes: dict[str, object] = {name: call.params[name] for name in ("VpcName", "Description") if name in call.params}
+    with cloud.store.transaction():
+        find_vpc(cloud, call.params["VpcId"])
+        cloud.store.update("vpc", call.params["VpcId"], **changes)
+    return {}
 
 
 def delete_vpc(call: Call, cloud: Cloud) -> Reply:
@@ -90,6 +101,8 @@ def _view(cloud: Cloud, body: dict[str, Any]) -> dict[str, Any]:
     return {
         **shown,
         "VRouterId": body["VRouterId"],
+        "RouterTableIds": {"RouterTableIds": [body.get("RouteTableId", "")]},
+        "ResourceGroupId": body.get("ResourceGroupId", ""),
         "Status": "Available",
         "IsDefault": False,
         "VSwitchIds": {"VSwitchId": switches},

@@ -60,6 +60,16 @@ def describe_vswitches(call: Call, cloud: Cloud) -> Reply:
     return {"VSwitches": {"VSwitch": [_view(cloud, body) for body in some]}, **counts}
 
 
+def modify_vswitch_attribute(call: Call, cloud: Cloud) -> Reply:
+    """Change a switch's name or description."""
+    keys = ("VSwitchName", "Description")
+    changes: dict[str, object] = {name: call.params[name] for name in keys if name in call.params}
+    with cloud.store.transaction():
+        find_vswitch(cloud, call.params["VSwitchId"])
+        cloud.store.update("vswitch", call.params["VSwitchId"], **changes)
+    return {}
+
+
 def delete_vswitch(call: Call, cloud: Cloud) -> Reply:
     """Remove a switch that no instance uses any more."""
     id = call.params["VSwitchId"]
@@ -68,6 +78,9 @@ def delete_vswitch(call: Call, cloud: Cloud) -> Reply:
         if users := cloud.store.find("instance", VSwitchId=id):
             text = f"The VSwitch {id} is still used by {users[0]['InstanceId']}."
             raise ApiError("DependencyViolation", text, 403)
+        if gateways := cloud.store.find("nat_gateway", VSwitchId=id):
+            text = f"The VSwitch {id} is still used by {gateways[0]['NatGatewayId']}."
+            raise ApiError("DependencyViolation.NatGateway", text, 403)
         dry_run(call)
         cloud.store.delete("vswitch", id)
     return {}
@@ -82,8 +95,9 @@ def find_vswitch(cloud: Cloud, id: str) -> dict[str, Any]:
 
 
 def free_addresses(cloud: Cloud, vswitch: dict[str, Any]) -> list[str]:
-    """The switch's addresses that no instance has, lowest first."""
-    used = {body["PrivateIp"] for body in cloud.store.find("instance", VSwitchId=vswitch["VSwitchId"])}
+    """The switch's addresses that nothing has, lowest first."""
+    here = {"VSwitchId": vswitch["VSwitchId"]}
+    used = {body["PrivateIp"] for kind in ("instance", "nat_gateway") for body in cloud.store.find(kind, **here)}
     block = list(ipaddress.IPv4Network(vswitch["CidrBlock"]))[1 : 1 - RESERVED]
     return [str(address) for address in block if str(address) not in used]
 
