@@ -20,7 +20,21 @@ import yaml
 
 from garret.errors import CloudError
 from garret.image_bootstrap.bundle import Bundle
-from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, CommandResult, Instance, Stack, StackEvent, StackResource
+from garret.ops.cloud import (
+    DEPLOYMENT_TAG,
+    Billed,
+    BillItem,
+    Cloud,
+    CommandResult,
+    Disk,
+    Instance,
+    Quota,
+    Snapshot,
+    Stack,
+    StackEvent,
+    StackResource,
+    Who,
+)
 from garret.ops.deployment import Deployment
 from garret.ops.journal import Journal
 
@@ -94,6 +108,15 @@ class World:
     stopped_mode: str = "StopCharging"
     refusals: dict[str, CloudError] = field(default_factory=dict)
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    disks: list[Disk] = field(default_factory=list)
+    snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    snapshot_breaks: bool = False
+    delete_fails: tuple[str, str] | None = None  # the resource and the reason of a stack that will not go
+    bill: list[BillItem] = field(default_factory=list)
+    denied: dict[str, str] = field(default_factory=dict)
+    quotas: list[Quota] = field(default_factory=list)
+    balance: tuple[float, str] = (1000.0, "CNY")
+    skew_s: float = 0.0
 
     def refuse(self, action: str) -> None:
         """Raise what a test wants raised once at this action."""
@@ -190,6 +213,15 @@ class FakeStacks:
         """Begin to delete."""
         self.world.refuse("DeleteStack")
         self.world.writes.append("DeleteStack")
+        if self.world.delete_fails:
+            resource, reason = self.world.delete_fails
+            self.world.events[stack_id] += [
+                StackEvent("d1", "", "ALIYUN::ROS::Stack", "DELETE_IN_PROGRESS", "", ""),
+                StackEvent("d2", resource, "ALIYUN::ECS::VPC", "DELETE_FAILED", reason, ""),
+            ]
+            stack = self.world.stacks[stack_id]
+            self.world.stacks[stack_id] = replace(stack, status="DELETE_FAILED", reason="Resource DELETE failed")
+            return
         self.world.stacks[stack_id] = replace(self.world.stacks[stack_id], status="DELETE_IN_PROGRESS")
         self.world.instances.clear()
 
@@ -291,6 +323,83 @@ class FakeAssistant:
         return CommandResult("Failed", 1, "", "no such file")
 
 
+@dataclass
+class FakeSnapshots:
+    """Disks as the test says; a snapshot is whole at the second look."""
+
+    world: World
+
+    def disks(self, deployment: str) -> list[Disk]:
+        """As the test says, while the machine is there."""
+        return list(self.world.disks) if self.world.instances else []
+
+    def create(self, disk_id: str, deployment: str, *, token: str) -> str:
+        """Begin once per token."""
+        world = self.world
+        world.refuse("CreateSnapshot")
+        world.writes.append("CreateSnapshot")
+        if token not in world.tokens:
+            world.tokens[token] = snapshot_id = f"s-{next(world.numbers)}"
+            status = "failed" if world.snapshot_breaks else "progressing"
+            world.snapshots[snapshot_id] = Snapshot(snapshot_id, disk_id, 100, status, "1%")
+        return world.tokens[token]
+
+    def kept(self, deployment: str) -> list[Snapshot]:
+        """All; they grow while one looks."""
+        found = list(self.world.snapshots.values())
+        for one in found:
+            if one.status == "progressing":
+                self.world.snapshots[one.id] = replace(one, status="accomplished", progress="100%")
+        return found
+
+    def delete(self, snapshot_id: str) -> None:
+        """Delete."""
+        self.world.writes.append("DeleteSnapshot")
+        self.world.snapshots.pop(snapshot_id, None)
+
+
+@dataclass
+class FakeAccount:
+    """An account as the test says."""
+
+    world: World
+
+    def who(self) -> Who:
+        """One user."""
+        self.world.refuse("GetCallerIdentity")
+        return Who("1234567890123456", "user/studio")
+
+    def clock_skew_s(self) -> float:
+        """As the test says."""
+        return self.world.skew_s
+
+    def balance(self) -> tuple[float, str]:
+        """As the test says."""
+        self.world.refuse("QueryAccountBalance")
+        return self.world.balance
+
+    def quotas(self) -> list[Quota]:
+        """As the test says."""
+        self.world.refuse("ListProductQuotas")
+        return self.world.quotas
+
+    def lacks(self, action: str) -> str | None:
+        """As the test says."""
+        return self.world.denied.get(action, "")
+
+
+@dataclass
+class FakeBills:
+    """The bill as the test says."""
+
+    world: World
+
+    def items(self, resource_id: str, month: str) -> list[BillItem]:
+        """The lines of one thing and month."""
+        self.world.refuse("DescribeInstanceBill")
+        return [one for one in self.world.bill if (one.resource_id, one.month) == (resource_id, month)]
+
+
 def small_bundle() -> Bundle:
     """A runtime of three pieces that is quick to make."""
     data = bytes(range(256)) * 200
@@ -301,7 +410,8 @@ def cloud_of(world: World, clock: FakeClock | None = None) -> Cloud:
     """The cloud of a world."""
     return Cloud(
         "local", "cn-hangzhou", FakeStacks(world), FakeInstances(world), FakeNetwork(world), FakeCatalog(world),
-        FakeAssistant(world), clock or FakeClock(), 0.2,
+        FakeAssistant(world), clock or FakeClock(), 0.2, snapshots=FakeSnapshots(world), account=FakeAccount(world),
+        bills=FakeBills(world),
     )  # fmt: skip
 
 

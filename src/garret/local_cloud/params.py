@@ -97,11 +97,23 @@ def dry_run(call: Call) -> None:
 
 
 def page(call: Call, items: Sequence[Any], high: int = 100, default: int = 10) -> tuple[list[Any], Reply]:
-    """One page of `items`, and TotalCount, PageNumber, PageSize for the reply."""
+    """One page of `items`, and what the reply says of it: numbered pages, or with MaxResults a NextToken."""
+    if call.params.get("MaxResults") or call.params.get("NextToken"):
+        return _page_by_token(call, items, high, default)
     index = number(call.params, "PageNumber", 1, 1, 1_000_000)
     size = number(call.params, "PageSize", default, 1, high)
     start = (index - 1) * size
     return list(items[start : start + size]), {"TotalCount": len(items), "PageNumber": index, "PageSize": size}
+
+
+def _page_by_token(call: Call, items: Sequence[Any], high: int, default: int) -> tuple[list[Any], Reply]:
+    size, token = number(call.params, "MaxResults", default, 1, high), call.params.get("NextToken", "") or "0"
+    if not token.isdecimal():
+        raise invalid("NextToken", "it is none of this list's")
+    start = int(token)
+    end = start + size
+    following = str(end) if end < len(items) else ""
+    return list(items[start:end]), {"TotalCount": len(items), "MaxResults": size, "NextToken": following}
 
 
 def once(call: Call, cloud: Cloud, create: Callable[[], Reply]) -> Reply:

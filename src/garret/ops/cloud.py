@@ -10,6 +10,8 @@ from typing import Protocol
 from garret.ops.at_once import at_once
 
 DEPLOYMENT_TAG = "garret:deployment"
+SNAPSHOT_TAG = "garret:snapshot-of"
+"""On what was kept on purpose: it outlives the deployment, and is no leftover of it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,60 @@ class Billed:
 
     def __str__(self) -> str:
         return f"{self.kind} {self.id}" + (f" ({self.note})" if self.note else "")
+
+
+@dataclass(frozen=True)
+class Disk:
+    """A disk; `kind` is system or data."""
+
+    id: str
+    size_gib: int
+    category: str
+    kind: str = "system"
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A copy of a disk as it was; whole once `status` is accomplished."""
+
+    id: str
+    disk_id: str
+    size_gib: int
+    status: str
+    progress: str = ""
+
+
+@dataclass(frozen=True)
+class BillItem:
+    """One line of the cloud's bill: what a resource cost in a month, and for how much use, in the cloud's unit."""
+
+    resource_id: str
+    kind: str
+    item: str
+    amount: float
+    currency: str
+    month: str
+    usage: float = 0.0
+    unit: str = ""
+
+
+@dataclass(frozen=True)
+class Who:
+    """Whose keys these are: the account's id, and the user's or role's name in it."""
+
+    account: str
+    name: str
+
+
+@dataclass(frozen=True)
+class Quota:
+    """How much of something the account may have in the region, and has; `used` is None where that is not told."""
+
+    code: str
+    name: str
+    total: float
+    used: float | None
+    unit: str = ""
 
 
 @dataclass(frozen=True)
@@ -179,7 +235,7 @@ class Network(Protocol):
     """Addresses, and what else is billed beside the machine."""
 
     def billed(self, deployment: str) -> list[Billed]:
-        """Addresses and disks of a deployment that exist."""
+        """Addresses, disks, gateways and snapshots that carry the deployment's tag and exist."""
 
 
 class Catalog(Protocol):
@@ -211,6 +267,48 @@ class Assistant(Protocol):
         """Run a constant command as root and wait for its end."""
 
 
+class Snapshots(Protocol):
+    """Disks, and what is kept of them."""
+
+    def disks(self, deployment: str) -> list[Disk]:
+        """The disks of a deployment that exist."""
+
+    def create(self, disk_id: str, deployment: str, *, token: str) -> str:
+        """Begin a snapshot of a disk, or get the one this token began before; its id."""
+
+    def kept(self, deployment: str) -> list[Snapshot]:
+        """The snapshots that were kept of a deployment's disks."""
+
+    def delete(self, snapshot_id: str) -> None:
+        """Delete a snapshot; one that is gone already is no error."""
+
+
+class Account(Protocol):
+    """Who asks, what they may, and what they have."""
+
+    def who(self) -> Who:
+        """Whose keys these are."""
+
+    def clock_skew_s(self) -> float:
+        """By how many seconds this machine's clock is ahead of the cloud's."""
+
+    def balance(self) -> tuple[float, str]:
+        """What the account has to pay with, and its currency."""
+
+    def quotas(self) -> list[Quota]:
+        """The quotas that a deployment needs."""
+
+    def lacks(self, action: str) -> str | None:
+        """Why an action ("ecs:StartInstance") is denied; empty when it is allowed, None when nothing safe tells."""
+
+
+class Bills(Protocol):
+    """What the account was billed."""
+
+    def items(self, resource_id: str, month: str) -> list[BillItem]:
+        """The lines of one resource, which may be gone, in a month ("2026-11")."""
+
+
 @dataclass(frozen=True)
 class Cloud:
     """One cloud and region, by role. `poll_s` is how long to wait between two looks."""
@@ -224,6 +322,9 @@ class Cloud:
     assistant: Assistant
     clock: Clock = field(default_factory=SystemClock)
     poll_s: float = 5.0
+    snapshots: Snapshots = field(kw_only=True)
+    account: Account = field(kw_only=True)
+    bills: Bills = field(kw_only=True)
 
     @property
     def made_up(self) -> bool:
@@ -243,4 +344,11 @@ def billed_by(cloud: Cloud, deployment: str) -> Sequence[Billed]:
         for instance in instances
         if instance.stopped_mode != "StopCharging"
     ]
+    return [*machines, *others]
+
+
+def left_of(cloud: Cloud, deployment: str) -> Sequence[Billed]:
+    """Everything of a deployment that is there: also a machine that is stopped and costs nothing at the moment."""
+    instances, others = at_once(lambda: cloud.instances.tagged(deployment), lambda: cloud.network.billed(deployment))
+    machines = [Billed("instance", one.id, f"{one.instance_type}, {one.status}") for one in instances]
     return [*machines, *others]

@@ -18,7 +18,13 @@ POINTS = {
     "deploy.signalled": "the stack is complete; no picture was made yet",
     "stop.sent": "the cloud has taken StopInstance",
     "start.sent": "the cloud has taken StartInstance",
+    "snapshot.journaled": "what is to be kept is on disk, with its token; the cloud has heard nothing",
+    "snapshot.sent": "the cloud has taken CreateSnapshot; its answer is not on disk",
+    "snapshot.done": "what is kept is whole; nothing is deleted yet",
+    "delete.asked": "that everything goes is on disk; the cloud has heard nothing",
     "delete.sent": "the cloud has taken DeleteStack",
+    "delete.done": "the stack is gone; nobody has looked yet whether anything is left",
+    "delete.journaled": "nothing is left, and that is on disk; token and password still are, too",
 }
 
 

@@ -48,8 +48,8 @@ class Journal:
         if fresh:
             _sync_folder(self.folder)
 
-    def entries(self) -> list[dict[str, Any]]:
-        """The lines of the deployment that is open, oldest first; a torn last line is as if it had not been written."""
+    def history(self) -> list[dict[str, Any]]:
+        """All lines, oldest first, also of deployments of this name that ended; a torn line is left out."""
         if not self.path.exists():
             return []
         found: list[dict[str, Any]] = []
@@ -58,6 +58,11 @@ class Journal:
                 entry = json.loads(text)
                 if isinstance(entry, dict) and "event" in entry:
                     found.append(entry)
+        return found
+
+    def entries(self) -> list[dict[str, Any]]:
+        """The lines of the deployment that is open, oldest first; a torn last line is as if it had not been written."""
+        found = self.history()
         ends = [number for number, entry in enumerate(found) if entry["event"] in ENDS]
         return found[ends[-1] + 1 :] if ends else found
 

@@ -8,13 +8,16 @@ from typing import Any
 import pytest
 
 from garret.errors import CloudError, NodeFailed
+from garret.ops.aliyun.account import CloudAccount
 from garret.ops.aliyun.assistant import EcsAssistant
+from garret.ops.aliyun.bills import BssBills
 from garret.ops.aliyun.catalog import EcsCatalog
 from garret.ops.aliyun.instances import EcsInstances
 from garret.ops.aliyun.network import VpcNetwork
 from garret.ops.aliyun.session import Session
+from garret.ops.aliyun.snapshots import EcsSnapshots
 from garret.ops.aliyun.stacks import RosStacks
-from garret.ops.cloud import Billed, Instance
+from garret.ops.cloud import Billed, Instance, Snapshot, Who
 from tests.ops.aliyun.vendor import StandingClock, Vendor
 
 TAG = "garret:deployment"
@@ -187,15 +190,108 @@ def test_the_account_is_asked_of_sts(vendor: Vendor, session: Session) -> None:
 
 
 def test_what_is_billed_beside_the_machine(vendor: Vendor, session: Session) -> None:
-    """Addresses are asked of VPC and disks of ECS, both by the deployment's tag."""
-    vendor.says("DescribeEipAddresses", {"EipAddresses": {"EipAddress": [{"AllocationId": "eip-1", "IpAddress": "a"}]}})
-    disk = {"DiskId": "d-1", "Size": 100, "Category": "cloud_essd"}
-    vendor.says("DescribeDisks", {"Disks": {"Disk": [disk]}})
+    """Addresses, disks, gateways and snapshots are asked for by the deployment's tag, to the last page."""
+
+    def addresses(*numbers: int) -> dict[str, Any]:
+        found = [{"AllocationId": f"eip-{number}", "IpAddress": "a"} for number in numbers]
+        return {"EipAddresses": {"EipAddress": found}, "TotalCount": 51}
+
+    def disk(number: int) -> dict[str, Any]:
+        return {"Disks": {"Disk": [{"DiskId": f"d-{number}", "Size": 100, "Category": "cloud_essd"}]}}
+
+    vendor.says("DescribeEipAddresses", addresses(*range(50)), addresses(50))
+    vendor.says("DescribeDisks", disk(1) | {"NextToken": "more"}, disk(2) | {"NextToken": ""})
+    vendor.says("DescribeNatGateways", {"NatGateways": {"NatGateway": [{"NatGatewayId": "ngw-1", "Name": "n"}]}})
+    vendor.says("DescribeSnapshots", {"Snapshots": {"Snapshot": [{"SnapshotId": "s-1", "SourceDiskSize": "100"}]}})
     billed = VpcNetwork(session).billed("garret")
-    assert billed == [Billed("address", "eip-1", "a"), Billed("disk", "d-1", "100 GiB cloud_essd")]
-    assert [(sent.parameters["Tag.1.Key"], sent.parameters["Tag.1.Value"]) for sent in vendor.sent] == [
-        (TAG, "garret")
-    ] * 2
+    assert billed[:51] == [Billed("address", f"eip-{number}", "a") for number in range(51)]
+    assert billed[51:] == [
+        Billed("disk", "d-1", "100 GiB cloud_essd"), Billed("disk", "d-2", "100 GiB cloud_essd"),
+        Billed("NAT gateway", "ngw-1", "n"), Billed("snapshot", "s-1", "of 100 GiB"),
+    ]  # fmt: skip
+    assert {(sent.parameters["Tag.1.Key"], sent.parameters["Tag.1.Value"]) for sent in vendor.sent} == {(TAG, "garret")}
+    assert vendor.of("DescribeDisks")[1].parameters["NextToken"] == "more"
+
+
+def test_all_pages_of_machines_are_read(vendor: Vendor, session: Session) -> None:
+    """A machine on the second page is billed, too."""
+    vendor.says(
+        "DescribeInstances",
+        {"Instances": {"Instance": [INSTANCE]}, "NextToken": "more"},
+        {"Instances": {"Instance": [INSTANCE | {"InstanceId": "i-2"}]}, "NextToken": ""},
+    )
+    assert [one.id for one in EcsInstances(session).tagged("garret")] == ["i-1", "i-2"]
+
+
+def test_a_snapshot_is_asked_for_once_and_found_by_its_own_tag(vendor: Vendor, session: Session) -> None:
+    """A lost reply is asked for again with the same token; the tag is not that of what delete looks for."""
+    vendor.breaks("CreateSnapshot")
+    vendor.says("CreateSnapshot", {"SnapshotId": "s-1"})
+    snapshots = EcsSnapshots(session)
+    assert snapshots.create("d-1", "garret", token="token-1") == "s-1"
+    first, second = (sent.parameters for sent in vendor.of("CreateSnapshot"))
+    assert first == second
+    assert (first["ClientToken"], first["DiskId"], first["Tag.1.Key"]) == ("token-1", "d-1", "garret:snapshot-of")
+    row = {"SnapshotId": "s-1", "SourceDiskId": "d-1", "SourceDiskSize": "100", "Status": "progressing"}
+    vendor.says("DescribeSnapshots", {"Snapshots": {"Snapshot": [row | {"Progress": "40%"}]}})
+    assert snapshots.kept("garret") == [Snapshot("s-1", "d-1", 100, "progressing", "40%")]
+    vendor.refuses("DeleteSnapshot", "InvalidSnapshotId.NotFound", status=404)
+    snapshots.delete("s-1")
+
+
+def test_a_bill_is_read_to_its_last_page(vendor: Vendor, session: Session) -> None:
+    """Amounts come as numbers or texts; each line says what it is of."""
+    line = {"InstanceID": "i-1", "BillingItem": "Instance", "PretaxAmount": 9.5, "Currency": "CNY", "Usage": "1"}
+    vendor.says(
+        "DescribeInstanceBill",
+        {"Data": {"Items": [line | {"UsageUnit": "Hour"}], "NextToken": "more"}},
+        {"Data": {"Items": [line | {"PretaxAmount": "1,000.5", "UsageUnit": "Hour"}]}},
+    )
+    found = BssBills(session).items("i-1", "2026-11")
+    assert [(one.kind, one.amount, one.usage, one.unit) for one in found] == [
+        ("instance", 9.5, 1.0, "Hour"),
+        ("instance", 1000.5, 1.0, "Hour"),
+    ]
+    asked = vendor.of("DescribeInstanceBill")[0].parameters
+    assert (asked["BillingCycle"], asked["InstanceID"], "RegionId" in asked) == ("2026-11", "i-1", False)
+
+
+def test_the_account_is_asked_who_it_is_and_what_it_has(vendor: Vendor, session: Session) -> None:
+    """User, balance and quotas, each as its product tells it."""
+    account = CloudAccount(session, now=lambda: 0.0)
+    vendor.says("GetCallerIdentity", {"AccountId": "12", "Arn": "acs:ram::12:user/studio"})
+    vendor.says("QueryAccountBalance", {"Data": {"AvailableAmount": "10,000.50", "Currency": "CNY"}})
+    items = [
+        {"AttributeName": name, "AttributeValues": {"ValueItem": [{"Value": value}]}}
+        for name, value in (
+            ("max-postpaid-instance-vcpu-count", "100"),
+            ("used-postpaid-instance-vcpu-count", "96"),
+            ("max-security-groups", "500"),
+        )
+    ]
+    vendor.says("DescribeAccountAttributes", {"AccountAttributeItems": {"AccountAttributeItem": items}})
+    quota = {"QuotaActionCode": "vpc_quota_instances_num", "TotalQuota": 10, "TotalUsage": 10, "QuotaUnit": "个"}
+    other = {"QuotaActionCode": "vpc_quota_vswitches_num", "TotalQuota": 24}
+    vendor.says("ListProductQuotas", {"Quotas": [other, quota]}, {"Quotas": []})
+    assert account.who() == Who("12", "user/studio")
+    assert account.balance() == (10000.5, "CNY")
+    assert [(one.code, one.total, one.used) for one in account.quotas()] == [
+        ("max-postpaid-instance-vcpu-count", 100.0, 96.0),
+        ("max-security-groups", 500.0, None),
+        ("vpc_quota_instances_num", 10.0, 10.0),
+    ]
+
+
+def test_rights_are_learned_without_a_change(vendor: Vendor, session: Session) -> None:
+    """Denied is denied, any other answer means allowed; what nothing safe tells is not asked."""
+    account = CloudAccount(session)
+    vendor.refuses("StartInstance", "Forbidden.RAM", "User not authorized to operate on the specified resource.")
+    vendor.refuses("DeleteStack", "StackNotFound", status=404)
+    assert "not authorized" in (account.lacks("ecs:StartInstance") or "")
+    assert account.lacks("ros:DeleteStack") == ""
+    assert account.lacks("vpc:AllocateEipAddress") is None
+    assert vendor.of("StartInstance")[0].parameters["DryRun"] == "true"
+    assert "nobody" in vendor.of("StartInstance")[0].parameters["InstanceId"]
 
 
 def invocation(status: str, **fields: Any) -> dict[str, Any]:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
+from garret.ops.aliyun.account import CloudAccount
 from garret.ops.aliyun.assistant import EcsAssistant
+from garret.ops.aliyun.bills import BssBills
 from garret.ops.aliyun.catalog import EcsCatalog
 from garret.ops.aliyun.instances import EcsInstances
 from garret.ops.aliyun.network import VpcNetwork
 from garret.ops.aliyun.retries import silent
 from garret.ops.aliyun.session import Keys, Session
+from garret.ops.aliyun.snapshots import EcsSnapshots
 from garret.ops.aliyun.stacks import RosStacks
 from garret.ops.cloud import Clock, Cloud, SystemClock
 from garret.settings import is_loopback
@@ -46,4 +49,7 @@ def connect(
         assistant=EcsAssistant(session, ASSISTANT_POLL_NEAR_S if near else ASSISTANT_POLL_S),
         clock=watch,
         poll_s=POLL_NEAR_S if near else POLL_S,
+        snapshots=EcsSnapshots(session),
+        account=CloudAccount(session),
+        bills=BssBills(session),
     )

@@ -6,10 +6,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from garret.ops.aliyun.pages import by_token, rows
 from garret.ops.aliyun.session import Session
 from garret.ops.cloud import DEPLOYMENT_TAG, Instance
-
-PAGE = 50
 
 
 class EcsInstances:
@@ -21,15 +20,13 @@ class EcsInstances:
     def tagged(self, deployment: str) -> list[Instance]:
         """The instances of a deployment."""
         tag = {"Key": DEPLOYMENT_TAG, "Value": deployment}
-        return self._described({"Tag": [tag], "MaxResults": PAGE})
+        found = by_token(self._session, "ecs", "DescribeInstances", {"Tag": [tag]}, "Instances.Instance")
+        return [_instance(raw) for raw in found]
 
     def get(self, instance_id: str) -> Instance | None:
         """An instance by its id; None when it is gone."""
-        return next(iter(self._described({"InstanceIds": json.dumps([instance_id])})), None)
-
-    def _described(self, wanted: Mapping[str, Any]) -> list[Instance]:
-        reply = self._session.read("ecs", "DescribeInstances", wanted)
-        return [_instance(raw) for raw in (reply.get("Instances") or {}).get("Instance") or []]
+        reply = self._session.read("ecs", "DescribeInstances", {"InstanceIds": json.dumps([instance_id])})
+        return next((_instance(raw) for raw in rows(reply, "Instances.Instance")), None)
 
     def start(self, instance_id: str) -> None:
         """Ask for a stopped instance to start."""
