@@ -18,7 +18,6 @@ def test_answers_come_in_the_order_of_the_questions() -> None:
         return answer
 
     assert at_once(lambda: ask("a"), lambda: ask("b")) == ["a", "b"]
-    assert at_once() == []
 
 
 def test_the_first_error_is_raised_when_all_have_ended() -> None:

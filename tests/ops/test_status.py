@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -145,3 +147,54 @@ def test_list_knows_memory_and_cloud(world: World, tmp_path: Path) -> None:
     world.stacks.pop("s")
     world.stacks.clear()
     assert list_deployments(folder, ["cn-hangzhou"], lambda _: cloud_of(world)) == []
+
+
+def test_stack_machine_and_service_are_asked_at_once(world: World, tmp_path: Path) -> None:
+    """Status of what runs costs one round trip: nobody waits for another's answer before asking."""
+    deployed(world, tmp_path)
+    meet = threading.Barrier(3, timeout=20)
+    cloud = cloud_of(world)
+
+    class Waiting:
+        def __init__(self, role: object) -> None:
+            self.role = role
+
+        def get(self, identity: str) -> object:
+            meet.wait()
+            return self.role.get(identity)  # type: ignore[attr-defined]
+
+    def probe(_login: Login | None) -> bool:
+        meet.wait()
+        return True
+
+    slow: Any = replace(cloud, stacks=Waiting(cloud.stacks), instances=Waiting(cloud.instances))
+    assert status(slow, deployment_in(tmp_path), "cn-hangzhou", probe).state == "running"
+
+
+def test_a_stopped_machine_is_not_waited_for(world: World, tmp_path: Path) -> None:
+    """Its address does not even refuse; status knows better than to wait for that."""
+    deployed(world, tmp_path)
+    identity, instance = next(iter(world.instances.items()))
+    world.instances[identity] = replace(instance, status="Stopped", stopped_mode="StopCharging")
+    never = threading.Event()
+    assert status(cloud_of(world), deployment_in(tmp_path), "cn-hangzhou", lambda _: never.wait(20)).state == "stopped"
+    never.set()
+
+
+def test_what_changed_since_is_asked_anew(world: World, tmp_path: Path) -> None:
+    """When the stack names another endpoint and machine than we remember, those are asked."""
+    deployed(world, tmp_path)
+    identity, stack = next(iter(world.stacks.items()))
+    instance = next(iter(world.instances.values()))
+    world.instances["i-new"] = replace(instance, id="i-new")
+    outputs = {**stack.outputs, "EndPoint": "http://127.0.0.1:2", "InstanceId": "i-new"}
+    world.stacks[identity] = replace(stack, outputs=outputs)
+    asked: list[str] = []
+    found = status(
+        cloud_of(world),
+        deployment_in(tmp_path),
+        "cn-hangzhou",
+        lambda login: bool(asked.append(login.endpoint)) or True,
+    )
+    assert (found.state, found.instance_id, found.endpoint) == ("running", "i-new", "http://127.0.0.1:2")
+    assert asked[-1] == "http://127.0.0.1:2"

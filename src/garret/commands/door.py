@@ -15,6 +15,8 @@ from garret.errors import UsageError
 from garret.settings import PRODUCTS, Settings, load_settings
 
 if TYPE_CHECKING:
+    from garret.local_cloud.daemon import CloudRecord
+    from garret.local_cloud.home import CloudFile
     from garret.ops.cloud import Cloud
     from garret.ops.crash import Crash
     from garret.ops.deployment import Deployment
@@ -59,10 +61,14 @@ class Caller:
 
         if settings.cloud == "aliyun":
             return connect("aliyun", region, settings.endpoints, tell=self.console.note)
-        from garret.local_cloud import daemon
+        from garret.local_cloud.running import running
         from garret.ops.aliyun.session import Keys
 
-        record = daemon.up(settings.home)
+        record: CloudFile | CloudRecord | None = running(settings.home)
+        if record is None:
+            from garret.local_cloud import daemon  # takes its time to load, and is needed only now and then
+
+            record = daemon.up(settings.home)
         endpoints = dict.fromkeys(PRODUCTS, record.endpoint) | dict(settings.endpoints)
         keys = Keys(record.access_key_id, record.access_key_secret)
         return connect("local", region, endpoints, keys, tell=self.console.note)

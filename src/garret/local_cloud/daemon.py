@@ -6,8 +6,6 @@ The server itself is `python -m garret.local_cloud`; it writes its process id in
 from __future__ import annotations
 
 import fcntl
-import http.client
-import json
 import os
 import random
 import shutil
@@ -26,6 +24,7 @@ from garret.errors import OperationError, SettingsError
 from garret.local_cloud.home import CloudFile, Home, new_cloud_file, read_cloud_file, write_cloud_file
 from garret.local_cloud.nodes.process import ProcessDriver
 from garret.local_cloud.nodes.processes import is_running
+from garret.local_cloud.running import answers
 
 START_LIMIT_S = 20.0
 STOP_GRACE_S = 5.0
@@ -60,7 +59,7 @@ def up(home: Path, port: int | None = None) -> CloudRecord:
         if record is None:
             record = new_cloud_file()
             write_cloud_file(place, record)
-        if _answers(record):
+        if answers(record):
             if port not in (None, record.port):
                 raise SettingsError(
                     f"port: the local cloud is up on port {record.port}, not {port}",
@@ -93,7 +92,7 @@ def status(home: Path) -> CloudRecord:
     """How the local cloud of this home is; starts nothing."""
     place = Home(home)
     record = read_cloud_file(place) or CloudFile("", 0, 0, "", "", "", "")
-    running = _answers(record)
+    running = answers(record)
     return CloudRecord(
         running=running,
         endpoint=record.endpoint,
@@ -124,7 +123,7 @@ def _start(place: Home, record: CloudFile, port: int | None) -> None:
     deadline = time.monotonic() + START_LIMIT_S
     while True:
         started = read_cloud_file(place)
-        if started is not None and started.pid == child.pid and _answers(started):
+        if started is not None and started.pid == child.pid and answers(started):
             return
         if child.poll() == BUSY_PORT:
             raise _refused_port(wanted)
@@ -164,19 +163,6 @@ def _environment() -> dict[str, str]:
         for name, value in os.environ.items()
         if not name.startswith(("GARRET_", "ALIBABA_", "ALIYUN_")) and not name.lower().endswith("_proxy")
     }
-
-
-def _answers(record: CloudFile) -> bool:
-    if not is_running(record.pid, record.since):
-        return False
-    connection = http.client.HTTPConnection("127.0.0.1", record.port, timeout=5)
-    try:
-        connection.request("GET", "/healthz")
-        return bool(json.loads(connection.getresponse().read()).get("pid") == record.pid)
-    except (OSError, ValueError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _end_server(record: CloudFile) -> bool:

@@ -7,30 +7,49 @@ from threading import Thread
 from typing import Any
 
 
-def at_once(*asks: Callable[[], Any]) -> list[Any]:
+class Asked:
+    """A question that is asked in a thread of its own from now on; who never wants the answer never waits for it."""
+
+    def __init__(self, ask: Callable[[], Any]) -> None:
+        self._ask = ask
+        self._answer: Any = None
+        self._error: BaseException | None = None
+        # A thread of our own: the standard pool's import alone takes as long as a fifth of a command's start.
+        self._thread = Thread(target=self._run, daemon=True)
+        self._thread.start()
+
+    def answer(self) -> Any:
+        """Wait for the answer.
+
+        Raises:
+            What the question raised.
+        """
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._answer
+
+    def _run(self) -> None:
+        try:
+            self._answer = self._ask()
+        except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
+            self._error = error
+
+
+def at_once(first: Callable[[], Any], *others: Callable[[], Any]) -> list[Any]:
     """The answers, in the order of the questions; the first question runs in this thread.
 
     Raises:
         The error of the first question that failed, when all have ended.
     """
-    answers: list[Any] = [None] * len(asks)
-    errors: list[BaseException | None] = [None] * len(asks)
-
-    def run(number: int) -> None:
+    asked = [Asked(ask) for ask in others]
+    answers: list[Any] = []
+    error: BaseException | None = None
+    for answer in (first, *(one.answer for one in asked)):
         try:
-            answers[number] = asks[number]()
-        except BaseException as error:  # noqa: BLE001 - raised again in the thread that asked
-            errors[number] = error
-
-    # Threads of our own: the standard pool's import alone takes as long as half a command's start.
-    threads = [Thread(target=run, args=(number,), daemon=True) for number in range(1, len(asks))]
-    for thread in threads:
-        thread.start()
-    if asks:
-        run(0)
-    for thread in threads:
-        thread.join()
-    for error in errors:
-        if error is not None:
-            raise error
+            answers.append(answer())
+        except BaseException as raised:  # noqa: BLE001 - raised again below
+            error = error or raised
+    if error is not None:
+        raise error
     return answers

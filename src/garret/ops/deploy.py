@@ -25,9 +25,10 @@ from garret.ops.deployment import (
 )
 from garret.ops.endpoint import Endpoint
 from garret.ops.plan import Place, Plan, check_region, make_plan, refuse_differences, wanted_spec
+from garret.ops.stack_states import IN_PROGRESS, ROLLED_BACK
 from garret.ops.tell import Teller
 from garret.ops.wait_ready import wait_ready
-from garret.ops.watch import IN_PROGRESS, ROLLED_BACK, Creation, watch_until_settled
+from garret.ops.watch import Creation, watch_until_settled
 from garret.spec import DeploymentSpec, check_password
 
 SETTLE_S = 1800.0
@@ -101,7 +102,7 @@ class Deploy:
 
     def _own_stack(self) -> Stack | None:
         """The stack of our name, which must carry our tag: nobody else's is touched."""
-        stack = self.cloud.stacks.find(self.deployment.stack_name)
+        stack = self.deployment.stack(self.cloud.stacks)
         if stack is not None and stack.tags.get(DEPLOYMENT_TAG) != self.deployment.name:
             raise UsageError(
                 f"there is a stack {stack.name} ({stack.id}) that garret did not make",

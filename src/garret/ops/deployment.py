@@ -8,12 +8,15 @@ import string
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from garret.errors import OperationError, UsageError
 from garret.ops.journal import Journal, journals
 from garret.service_runtime.passwords import hash_password, new_token, verify_password
-from garret.spec import DeploymentSpec, check_password, parse_spec
+
+if TYPE_CHECKING:  # pydantic's import is half of what `garret status` may take
+    from garret.ops.cloud import Stack, Stacks
+    from garret.spec import DeploymentSpec
 
 DEFAULT_NAME = "garret"
 LOGIN_FILE = "login.json"
@@ -58,6 +61,8 @@ class Deployment:
     @property
     def spec(self) -> DeploymentSpec | None:
         """What was planned."""
+        from garret.spec import parse_spec
+
         plan = self.plan
         return parse_spec(plan["spec"]) if plan else None
 
@@ -93,6 +98,11 @@ class Deployment:
                 f"{path} cannot be read", f"delete the deployment: garret delete {self.name}"
             ) from None
 
+    def stack(self, stacks: Stacks) -> Stack | None:
+        """Its stack in the cloud: the one whose id we know, in one call; else the one of its name."""
+        known = self.stack_id
+        return (stacks.get(known) if known else None) or stacks.find(self.stack_name)
+
     def keep_login(self, login: Login) -> None:
         """Write it, 0600."""
         self.journal.write_private(LOGIN_FILE, json.dumps(asdict(login), indent=1).encode("utf-8"))
@@ -109,7 +119,10 @@ def named(folder: Path, name: str | None) -> Deployment:
         if len(known) > 1 and DEFAULT_NAME not in known:
             raise UsageError(f"there are several deployments: {', '.join(known)}", f"say which: --name {known[0]}")
         name = DEFAULT_NAME if DEFAULT_NAME in known or not known else known[0]
-    return Deployment(name, Journal(folder / check_name(name)))
+        return Deployment(name, Journal(folder / name))
+    if name not in {journal.folder.name for journal in journals(folder)}:
+        check_name(name)
+    return Deployment(name, Journal(folder / name))
 
 
 def check_name(name: str) -> str:
@@ -118,6 +131,8 @@ def check_name(name: str) -> str:
     Raises:
         SpecError: what a name looks like.
     """
+    from garret.spec import parse_spec
+
     return parse_spec({"name": name, "region": "cn-hangzhou"}).name
 
 
@@ -127,6 +142,8 @@ def new_login(login: str, password: str | None) -> Login:
     Raises:
         SpecError: the password breaks the cloud's rule.
     """
+    from garret.spec import check_password
+
     chosen = check_password(password if password is not None else generate_password())
     kept = "" if password is not None else chosen
     return Login(login, new_token(), hash_password(chosen), kept)

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from garret.errors import OperationError
+from garret.ops.at_once import Asked
 from garret.ops.cloud import Cloud, Instance, Stack
 from garret.ops.deployment import Deployment, Login, flag, opened
 from garret.ops.endpoint import Endpoint
-from garret.ops.watch import IN_PROGRESS, ROLLED_BACK
+from garret.ops.stack_states import IN_PROGRESS, ROLLED_BACK
 
 HEALTH_TIMEOUT_S = 3.0
 MOVING = {"Pending": "starting", "Starting": "starting", "Stopping": "stopping", "Stopped": "stopped"}
@@ -48,11 +49,12 @@ def status(
     cloud: Cloud | None, deployment: Deployment, region: str, probe: Callable[[Login | None], bool] = healthy
 ) -> Status:
     """The deployment's status; `cloud` is None where there cannot be one."""
+    glance = Glance(cloud, deployment, probe) if cloud else None
     plan = deployment.plan
-    stack = cloud.stacks.find(deployment.stack_name) if cloud else None
+    stack = glance.stack() if glance else None
     kind = cloud.kind if cloud else deployment.journal.folder.parent.name
     known: dict[str, Any] = {"name": deployment.name, "cloud": kind, "region": region}
-    if stack is None or cloud is None:
+    if stack is None or glance is None:
         return _without_stack(deployment, known)
     login = deployment.login
     known |= {
@@ -65,7 +67,35 @@ def status(
     known["endpoint"] = str(stack.outputs.get("EndPoint") or "")
     known["instance_id"] = str(stack.outputs.get("InstanceId") or "")
     login = opened(login, stack.outputs) if login else None
-    return _complete(cloud, deployment, login, known, probe)
+    return _complete(glance, deployment, login, known)
+
+
+class Glance:
+    """Stack, machine and service, asked all at once by what we remember of them; what changed since is asked anew."""
+
+    def __init__(self, cloud: Cloud, deployment: Deployment, probe: Callable[[Login | None], bool]) -> None:
+        self._cloud, self._deployment, self._probe = cloud, deployment, probe
+        login, outputs = deployment.login, deployment.outputs
+        self._instance_id = str(outputs.get("InstanceId") or "")
+        self._login = opened(login, outputs) if login and outputs else None
+        self._machine = Asked(lambda: cloud.instances.get(self._instance_id)) if self._instance_id else None
+        # Not waited for unless the machine runs: a stopped one does not even refuse.
+        self._health = Asked(lambda: probe(self._login)) if self._login else None
+
+    def stack(self) -> Stack | None:
+        """The stack, while the others are on their way."""
+        return self._deployment.stack(self._cloud.stacks)
+
+    def machine(self, instance_id: str) -> Instance | None:
+        """The machine, or None when it is gone."""
+        if self._machine is not None and instance_id == self._instance_id:
+            found: Instance | None = self._machine.answer()
+            return found
+        return self._cloud.instances.get(instance_id) if instance_id else None
+
+    def healthy(self, login: Login | None) -> bool:
+        """Say whether the service at this login can take work."""
+        return bool(self._health.answer() if self._health and login == self._login else self._probe(login))
 
 
 def _without_stack(deployment: Deployment, known: dict[str, Any]) -> Status:
@@ -97,32 +127,24 @@ def _unfinished(name: str, stack: Stack, known: dict[str, Any]) -> Status:
     return Status(**known, state="failed", why=f"{stack.status}: {_first_line(stack.reason)}", next=again)
 
 
-def _complete(
-    cloud: Cloud,
-    deployment: Deployment,
-    login: Login | None,
-    known: dict[str, Any],
-    probe: Callable[[Login | None], bool],
-) -> Status:
+def _complete(glance: Glance, deployment: Deployment, login: Login | None, known: dict[str, Any]) -> Status:
     name = deployment.name
-    instance = cloud.instances.get(known["instance_id"]) if known["instance_id"] else None
+    instance = glance.machine(known["instance_id"])
     if instance is None:
         why = f"its machine {known['instance_id']} is gone; address and network are still there"
         return Status(**known, state="failed", why=why, next=f"garret delete {name}")
     if instance.status != "Running":
         return _not_running(name, instance, known)
-    return _running(deployment, login, known, probe)
+    return _running(glance, deployment, login, known)
 
 
-def _running(
-    deployment: Deployment, login: Login | None, known: dict[str, Any], probe: Callable[[Login | None], bool]
-) -> Status:
+def _running(glance: Glance, deployment: Deployment, login: Login | None, known: dict[str, Any]) -> Status:
     name = deployment.name
     if login is None:
         why = "the machine runs; its token is not on this computer, so the service was not asked"
         return Status(**known, state="running", why=why)
     try:
-        answers = probe(login)
+        answers = glance.healthy(login)
     except OperationError as error:
         return Status(**known, state="unreachable", why=error.message, next=error.hint)
     if not answers:

@@ -11,12 +11,10 @@ from garret.ops.cloud import Cloud, Stack, StackEvent
 from garret.ops.deliver import deliver, is_too_early
 from garret.ops.deployment import flag
 from garret.ops.node_journal import NodeJournal
+from garret.ops.stack_states import IN_PROGRESS
 from garret.ops.tell import Teller
 
-IN_PROGRESS = "_IN_PROGRESS"
 STACK_KIND = "ALIYUN::ROS::Stack"
-ROLLED_BACK = ("ROLLBACK_COMPLETE", "CREATE_ROLLBACK_COMPLETE")
-"""A creation failed, and the cloud has taken everything down again."""
 JOURNAL_EVERY_S = 0.6
 """A look at the node's journal is a command on it: dearer than a look at the stack."""
 # What a person calls the parts of the template.
