@@ -11,7 +11,8 @@ from garret.errors import CloudError
 from garret.ops.cloud import Cloud, StackEvent
 from garret.ops.deployment import Deployment
 from garret.ops.failure import part_name, request_id_in
-from garret.ops.watch import IN_PROGRESS, STACK_KIND
+from garret.ops.stack_states import IN_PROGRESS
+from garret.ops.watch import STACK_KIND
 
 GARRET, CLOUD = "garret", "cloud"
 _GONE = ("StackNotFound", "StackNotFound.NotFound")
