@@ -204,3 +204,22 @@ def test_kill_nine_of_the_real_server(tmp_path: Path) -> None:
         assert made == ["CREATE_IN_PROGRESS", "CREATE_COMPLETE"]
     finally:
         daemon.down(tmp_path)
+
+
+def test_stacks_of_an_older_server() -> None:
+    """A stack written before updates existed is completed with what it lacks, and can be updated and deleted."""
+    driver, store = PaperDriver(), Store(None)
+    with _running(store, driver) as cloud:
+        _create(cloud)
+        until(lambda: _stack(cloud)["status"] == "CREATE_COMPLETE")
+    for kind, names in (
+        (records.STACK, ("parallelism", "begun", "update", "cancel", "change_set")),
+        (records.RESOURCE, ("slot", "tags", "tried", "unsure")),
+    ):
+        for id, body in store.pairs(kind):
+            store.put(kind, id, {key: value for key, value in body.items() if key not in names}, REGION)
+    with _running(store, driver) as cloud:
+        cloud.recover()
+        cloud.call("ROS", "DeleteStack", REGION, {"StackId": _stack(cloud)["id"]})
+        until(lambda: _stack(cloud)["status"] == records.GONE)
+        assert {kind: store.find(kind) for kind in ONE_OF_EACH if store.find(kind)} == {}

@@ -313,8 +313,8 @@ def test_unknown_stack_and_action(house: House, ros: Ros) -> None:
         with pytest.raises(TeaException) as caught:
             ros.ask("get_stack", **fields)
         assert code_of(caught.value) == "StackNotFound"
-    with pytest.raises(TeaException, match="does not emulate ROS UpdateStack"):
-        ros.ask("update_stack", stack_id=stack_id)
+    with pytest.raises(TeaException, match="does not emulate ROS ListStackGroups"):
+        ros.ask("list_stack_groups")
 
 
 def test_progress(ros: Ros) -> None:

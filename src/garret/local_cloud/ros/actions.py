@@ -4,7 +4,17 @@ from typing import Any
 
 from garret.local_cloud.core import Action, ApiError, Call, Cloud, Parameter
 from garret.local_cloud.params import flag
-from garret.local_cloud.ros import creating, deleting, errors, looking, planning, records, requests, waitcondition
+from garret.local_cloud.ros import (
+    creating,
+    deleting,
+    errors,
+    looking,
+    planning,
+    records,
+    requests,
+    updating,
+    waitcondition,
+)
 
 REGION = Parameter("RegionId", required=True)
 STACK_ID = Parameter("StackId", required=True)
@@ -16,6 +26,12 @@ def create_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
     wanted = requests.wanted(call)
     token = requests.client_token(call)
     return {"StackId": creating.create(cloud, call, wanted, token, requests.fingerprint(call))}
+
+
+def update_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
+    """Checks the template against the stack, records the update and starts it."""
+    wanted, token = requests.update(call), requests.client_token(call)
+    return {"StackId": updating.update(cloud, call, wanted, token, requests.fingerprint(call))}
 
 
 def delete_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
@@ -63,6 +79,21 @@ ACTIONS: dict[str, Action] = {
             Parameter("Parallelism", kind="integer"),
         ),
         "no stack policy, RAM role, notification, nested stack or template by URL",
+    ),
+    "UpdateStack": Action(
+        update_stack,
+        (
+            REGION,
+            STACK_ID,
+            Parameter("DisableRollback", kind="boolean"),
+            Parameter("DryRun", kind="boolean"),
+            Parameter("Parallelism", kind="integer"),
+            Parameter("ReplacementOption", choices=("Enabled", "Disabled")),
+            Parameter("TimeoutInMinutes", kind="integer"),
+            Parameter("UsePreviousParameters", kind="boolean"),
+        ),
+        "a replaced resource is made anew before the old one goes; when only the clearing away fails the stack is "
+        "UPDATE_FAILED with the new template; no stack policy, RAM role, tainted resources or template by URL",
     ),
     "GetStack": Action(
         looking.get_stack,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from garret.local_cloud.clock import stamp
 from garret.local_cloud.core import Call, Cloud
 from garret.local_cloud.ros import errors, records, tokens
+from garret.local_cloud.ros.emulated import check_emulated
 from garret.local_cloud.ros.engine import finish, go_on, watched
 from garret.local_cloud.ros.new_resource import new_resource
 from garret.local_cloud.ros.operation import Halt, deadline_of, operation_info, reason_text, run_graph
@@ -38,6 +39,7 @@ def create(cloud: Cloud, call: Call, wanted: Wanted, token: str, fingerprint: st
     stack_id = records.new_id()
     body = stack_record(cloud, call.region, stack_id, wanted)
     plan = make_plan(cloud, wanted.template, wanted.parameters, pseudo_of(body))
+    check_emulated(cloud, plan, body)
     body["description"] = plan.template.description
     with cloud.store.transaction():
         known = tokens.known(cloud, call.region, token, fingerprint)  # somebody may have been quicker
@@ -85,6 +87,9 @@ def stack_record(cloud: Cloud, region: str, stack_id: str, wanted: Wanted) -> re
         "retain": [],
         "cause": "",
         "operation": None,
+        "update": None,
+        "cancel": "",
+        "change_set": "",
     }
 
 

@@ -1,9 +1,9 @@
 """DeleteStack, and the rollback of a creation: the stack's resources go, the one made last first."""
 
-from garret.local_cloud.core import Cloud
+from garret.local_cloud.core import ApiError, Cloud
 from garret.local_cloud.ros import errors, records
 from garret.local_cloud.ros.engine import CHANGING, finish, go_on, taken_halt, watched
-from garret.local_cloud.ros.graph import reverse
+from garret.local_cloud.ros.graph import Graph, check_circles, reverse
 from garret.local_cloud.ros.operation import Halt, reason_text, run_graph
 from garret.local_cloud.ros.working import unmake
 
@@ -24,7 +24,7 @@ def delete(cloud: Cloud, stack_id: str, region: str, retain: list[str], retain_a
                 raise errors.resource_not_found(name, stack_id)
         kept = names if retain_all else retain
         halt = taken_halt(cloud, stack_id)  # of the work before, not of the deletion that begins now
-        records.change_stack(cloud, stack_id, "DELETE_IN_PROGRESS", "Stack DELETE started", retain=kept)
+        records.change_stack(cloud, stack_id, "DELETE_IN_PROGRESS", "Stack DELETE started", retain=kept, update=None)
     if halt is not None:
         halt.call_off()
     go_on(cloud, stack_id)
@@ -54,14 +54,29 @@ def _remove(cloud: Cloud, stack: records.Body, retain: set[str]) -> str | None:
     stack_id = stack["id"]
     halt = watched(cloud, stack, Halt(cloud))
     found = records.resources(cloud, stack_id)
-    kept = {one["name"] for one in found if one["retain"] or one["name"] in retain}
-    graph = reverse({one["name"]: frozenset(one["needs"]) for one in found})
+    kept = {one["slot"] for one in found if one["retain"] or one["name"] in retain}
 
-    def step(name: str) -> None:
-        if name in kept:
-            records.change_resource(cloud, stack_id, name, records.GONE, "the resource was retained")
+    def step(slot: str) -> None:
+        if slot in kept:
+            records.change_resource(cloud, stack_id, slot, records.GONE, "the resource was retained")
         else:
-            unmake(cloud, stack_id, name, halt)
+            unmake(cloud, stack_id, slot, halt)
 
-    run_graph(cloud, graph, step, halt, stack["parallelism"])
+    run_graph(cloud, deletion_graph(found), step, halt, stack["parallelism"])
     return None if halt.failure is None else reason_text("DELETE", *halt.failure)
+
+
+def deletion_graph(found: list[records.Body]) -> Graph:
+    """What must go before what, by slot: whoever needs another goes first."""
+    slots: dict[str, set[str]] = {}
+    for one in found:
+        slots.setdefault(one["name"], set()).add(one["slot"])
+    needs = {
+        one["slot"]: frozenset(slot for name in one["needs"] for slot in slots.get(name, ())) - {one["slot"]}
+        for one in found
+    }
+    try:
+        check_circles(needs)
+    except ApiError:  # what several failed updates left has no order; each deletion waits for its dependents anyway
+        needs = {slot: frozenset() for slot in needs}
+    return reverse(needs)

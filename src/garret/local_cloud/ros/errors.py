@@ -97,3 +97,14 @@ def token_mismatch(token: str) -> ApiError:
 def invalid_parameter(name: str, reason: str) -> ApiError:
     """A request parameter of the wrong form."""
     return ApiError("InvalidParameter", f"The specified parameter {name} is invalid: {reason}")
+
+
+def no_change(name: str) -> ApiError:
+    """UpdateStack with the template, parameters and tags that the stack has already."""
+    return ApiError("NotSupported", f"The stack {name} has this template with these parameters: nothing would change.")
+
+
+def cannot_update(name: str, where: str, kind: str) -> ApiError:
+    """A property that only another resource in place of this one can have."""
+    text = f"{where} of the {kind} in the stack {name} cannot be changed; ReplacementOption=Enabled would replace it."
+    return ApiError("NotSupported", text)

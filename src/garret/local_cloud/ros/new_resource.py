@@ -14,6 +14,7 @@ def new_resource(cloud: Cloud, stack_id: str, plan: Plan, name: str) -> records.
     return {
         "stack_id": stack_id,
         "name": name,
+        "slot": name,
         "type": plan.resources[name].type,
         "status": "INIT_COMPLETE",
         "status_reason": "",
@@ -21,6 +22,9 @@ def new_resource(cloud: Cloud, stack_id: str, plan: Plan, name: str) -> records.
         "token": uuid.uuid4().hex,
         "started": "",
         "properties": {},
+        "tags": [],
+        "tried": [],
+        "unsure": False,
         "needs": sorted(plan.graph[name]),
         "retain": plan.resources[name].retain,
         "create_time": now,

@@ -37,9 +37,9 @@ def living(cloud: Cloud, region: str) -> list[Body]:
     return [one for one in cloud.store.find(STACK, region) if one["status"] != GONE]
 
 
-def resource(cloud: Cloud, stack_id: str, name: str) -> Body | None:
-    """One resource of a stack."""
-    return cloud.store.get(RESOURCE, f"{stack_id}/{name}")
+def resource(cloud: Cloud, stack_id: str, slot: str) -> Body | None:
+    """One resource of a stack; its slot is its logical name, unless another took its place and it is still there."""
+    return cloud.store.get(RESOURCE, f"{stack_id}/{slot}")
 
 
 def resources(cloud: Cloud, stack_id: str) -> list[Body]:
@@ -48,8 +48,13 @@ def resources(cloud: Cloud, stack_id: str) -> list[Body]:
 
 
 def put_resource(cloud: Cloud, region: str, body: Body) -> None:
-    """Writes a whole resource; the one of the same name that was there is forgotten."""
-    cloud.store.put(RESOURCE, f"{body['stack_id']}/{body['name']}", body, region)
+    """Writes a whole resource into its slot; the one that was there is forgotten."""
+    cloud.store.put(RESOURCE, f"{body['stack_id']}/{body['slot']}", body, region)
+
+
+def drop_resource(cloud: Cloud, stack_id: str, slot: str) -> None:
+    """Forgets a resource."""
+    cloud.store.delete(RESOURCE, f"{stack_id}/{slot}")
 
 
 def change_stack(cloud: Cloud, stack_id: str, status: str, reason: str, **more: Any) -> None:
@@ -63,22 +68,22 @@ def change_stack(cloud: Cloud, stack_id: str, status: str, reason: str, **more: 
     wake_of(cloud).everybody()
 
 
-def change_resource(cloud: Cloud, stack_id: str, name: str, status: str, reason: str, **more: Any) -> None:
+def change_resource(cloud: Cloud, stack_id: str, slot: str, status: str, reason: str, **more: Any) -> None:
     """A resource's next status, with its event."""
     now = stamp(cloud.clock.now())
     with cloud.store.transaction():
         changes = {"status": status, "status_reason": reason, "update_time": now, **more}
-        body = cloud.store.update(RESOURCE, f"{stack_id}/{name}", **changes)
+        body = cloud.store.update(RESOURCE, f"{stack_id}/{slot}", **changes)
         owner = cloud.store.get(STACK, stack_id)
         if body is not None and owner is not None:
-            about = _about(name, body["physical_id"], body["type"])
+            about = _about(body["name"], body["physical_id"], body["type"])
             _event(cloud, owner, {**about, "Status": status, "StatusReason": reason})
     wake_of(cloud).everybody()
 
 
-def note_resource(cloud: Cloud, stack_id: str, name: str, **changes: Any) -> None:
+def note_resource(cloud: Cloud, stack_id: str, slot: str, **changes: Any) -> None:
     """Writes fields of a resource without an event."""
-    cloud.store.update(RESOURCE, f"{stack_id}/{name}", **changes)
+    cloud.store.update(RESOURCE, f"{stack_id}/{slot}", **changes)
 
 
 def _event(cloud: Cloud, owner: Body, about: Body) -> None:

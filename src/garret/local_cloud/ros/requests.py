@@ -9,6 +9,7 @@ from garret.local_cloud.core import Call
 from garret.local_cloud.params import flag, groups, number
 from garret.local_cloud.ros import errors
 from garret.local_cloud.ros.creating import Wanted
+from garret.local_cloud.ros.updating import Update
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -16,18 +17,22 @@ TAGS = 20
 # Parameters that change what the vendor does and that nothing here would honour.
 NOT_EMULATED = {
     "TemplateURL": "", "TemplateId": "", "TemplateScratchId": "", "TemplateVersion": "", "StackPolicyBody": "",
-    "StackPolicyURL": "", "RamRoleName": "", "ResourceGroupId": "", "EnablePreConfig": "false", "StackGroupName": "",
+    "StackPolicyURL": "", "StackPolicyDuringUpdateBody": "", "StackPolicyDuringUpdateURL": "", "RamRoleName": "",
+    "ResourceGroupId": "", "EnablePreConfig": "false", "StackGroupName": "",
     "ChangeSetId": "", "CreateOption": "KeepStackOnCreationComplete", "UsePreviousParameters": "false",
     "ParentStackId": "", "ValidationOption": "None",
 }  # fmt: skip
-LISTS_NOT_EMULATED = ("NotificationURLs", "CreateOptions", "DeleteOptions", "TaintResources", "UpdateInfoOptions")
+LISTS_NOT_EMULATED = (
+    *("NotificationURLs", "CreateOptions", "DeleteOptions", "TaintResources", "UpdateInfoOptions", "DryRunOptions"),
+    *("ResourcesToImport", "RecreatingOptions"),
+)
 
 
-def refuse_what_is_not_emulated(call: Call) -> None:
-    """Says so when a parameter asks for something that would silently not happen."""
+def refuse_what_is_not_emulated(call: Call, *heeded: str) -> None:
+    """Says so when a parameter asks for something that would silently not happen; `heeded` ones are carried out."""
     for name, harmless in NOT_EMULATED.items():
         value = call.params.get(name, "")
-        if value and value.lower() != harmless.lower():
+        if value and value.lower() != harmless.lower() and name not in heeded:
             raise errors.not_emulated(f"the parameter {name} of {call.action}")
     for name in LISTS_NOT_EMULATED:
         if any(key.startswith(f"{name}.") for key in call.params):
@@ -100,6 +105,23 @@ def wanted(call: Call) -> Wanted:
         disable_rollback=flag(call.params, "DisableRollback"),
         deletion_protection=call.params.get("DeletionProtection", "Disabled") == "Enabled",
         parallelism=number(call.params, "Parallelism", 0, 0, 1000),
+    )
+
+
+def update(call: Call) -> Update:
+    """What UpdateStack, a change set of the type UPDATE or PreviewStack of a stack asks for."""
+    refuse_what_is_not_emulated(call, "UsePreviousParameters")
+    said = call.params.get("Parallelism", "")
+    return Update(
+        template=template_text(call),
+        parameters=parameters(call),
+        use_previous=flag(call.params, "UsePreviousParameters"),
+        tags=tags(call) or None,
+        timeout_minutes=number(call.params, "TimeoutInMinutes", 60, 10, 1440),
+        disable_rollback=flag(call.params, "DisableRollback"),
+        replacing=call.params.get("ReplacementOption", "Disabled") == "Enabled",
+        parallelism=number(call.params, "Parallelism", 0, 0, 1000) if said else None,
+        dry_run=flag(call.params, "DryRun"),
     )
 
 

@@ -1,6 +1,8 @@
 """Making and deleting one resource of a stack, written down before and after, so that a crash loses nothing."""
 
+import sys
 import time
+import traceback
 from collections.abc import Callable
 from typing import Any
 
@@ -16,22 +18,29 @@ TRIES = 4  # a lost answer or a throttled call is tried again with the same Clie
 
 def work_of(cloud: Cloud, stack: records.Body, resource: records.Body, pause: Callable[[float], None]) -> Work:
     """The record of one resource as its type sees it."""
-    stack_id, name = stack["id"], resource["name"]
+    stack_id, slot = stack["id"], resource["slot"]
     started = resource["started"]
     return Work(
         cloud=cloud,
         region=stack["region"],
         stack_id=stack_id,
         stack_name=stack["name"],
-        name=name,
+        name=resource["name"],
         properties=resource["properties"],
         physical_id=resource["physical_id"],
         token=resource["token"],
         started=parse_stamp(started) if started else cloud.clock.now(),
-        tags=tuple((tag["Key"], tag["Value"]) for tag in stack["tags"]),
-        made=lambda physical_id: records.note_resource(cloud, stack_id, name, physical_id=physical_id),
+        tags=tuple((tag["Key"], tag["Value"]) for tag in tags_of(stack)),
+        made=lambda physical_id: records.note_resource(cloud, stack_id, slot, physical_id=physical_id),
         pause=pause,
     )
+
+
+def tags_of(stack: records.Body) -> list[dict[str, str]]:
+    """The tags that the stack gives to what it makes: those it gets, while an update is under way."""
+    wanted: records.Body = stack["update"] if stack["status"] == "UPDATE_IN_PROGRESS" else stack
+    tags: list[dict[str, str]] = wanted["tags"]
+    return tags
 
 
 def patiently(cloud: Cloud, verb: Callable[[], Any]) -> Any:
@@ -52,7 +61,7 @@ def patiently(cloud: Cloud, verb: Callable[[], Any]) -> Any:
 
 def make(cloud: Cloud, stack_id: str, name: str, properties: Callable[[], dict[str, Any]], halt: Halt) -> None:
     """Makes one resource, or goes on making it after a crash; raises FailedError once it is marked as failed."""
-    stack, resource = _pair(cloud, stack_id, name)
+    stack, resource = pair(cloud, stack_id, name)
     if resource["status"] == "CREATE_COMPLETE":
         return
     halt.check()
@@ -63,40 +72,46 @@ def make(cloud: Cloud, stack_id: str, name: str, properties: Callable[[], dict[s
     try:
         evaluated = properties()
         check_properties(kind, name, evaluated)
-        records.note_resource(cloud, stack_id, name, properties=evaluated)
-        stack, resource = _pair(cloud, stack_id, name)
+        records.note_resource(cloud, stack_id, name, properties=evaluated, tags=tags_of(stack), unsure=True)
+        stack, resource = pair(cloud, stack_id, name)
         work = work_of(cloud, stack, resource, halt.pause)
         physical_id = patiently(cloud, lambda: kind.create(work))
-    except ServerGoesDownError:
-        raise
-    except StoppedError:
-        records.change_resource(cloud, stack_id, name, "CREATE_FAILED", "CREATE aborted")
-        raise
-    except (ApiError, LostReply) as problem:
-        raise _failed(cloud, stack_id, name, failure_of(problem)) from None
-    except FailedError as failure:
-        raise _failed(cloud, stack_id, name, failure) from None
-    except Exception as problem:
-        _failed(cloud, stack_id, name, FailedError(type(problem).__name__, str(problem)))
-        raise
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the resource must say that it failed
+        raise failed(cloud, stack_id, name, "CREATE", problem) from None
     records.change_resource(cloud, stack_id, name, "CREATE_COMPLETE", "state changed", physical_id=physical_id)
 
 
-def _pair(cloud: Cloud, stack_id: str, name: str) -> tuple[records.Body, records.Body]:
+def pair(cloud: Cloud, stack_id: str, name: str) -> tuple[records.Body, records.Body]:
+    """A stack and one of its resources as they are now."""
     stack, resource = cloud.store.get(records.STACK, stack_id), records.resource(cloud, stack_id, name)
     if stack is None or resource is None:
         raise FailedError("NotFound", f"the store lost {name} of the stack {stack_id}")
     return stack, resource
 
 
-def _failed(cloud: Cloud, stack_id: str, name: str, failure: FailedError) -> FailedError:
-    records.change_resource(cloud, stack_id, name, "CREATE_FAILED", f"{failure.kind}: {failure.reason}")
+def failed(cloud: Cloud, stack_id: str, slot: str, action: str, problem: Exception) -> Exception:
+    """Marks the resource as failed, or as aborted, and returns what the worker is to raise."""
+    if isinstance(problem, ServerGoesDownError):
+        return problem
+    if isinstance(problem, StoppedError):
+        records.change_resource(cloud, stack_id, slot, f"{action}_FAILED", f"{action} aborted")
+        return problem
+    failure = problem if isinstance(problem, FailedError) else FailedError(type(problem).__name__, str(problem))
+    if isinstance(problem, (ApiError, LostReply)):
+        failure = failure_of(problem)
+    elif failure is not problem:
+        traceback.print_exception(problem, file=sys.stderr)  # a bug here: the log must have it
+    reason = f"{failure.kind}: {failure.reason}"
+    more = {"unsure": isinstance(problem, LostReply)} if action == "CREATE" else {}
+    records.change_resource(cloud, stack_id, slot, f"{action}_FAILED", reason, **more)
     return failure
 
 
 def settle(cloud: Cloud, stack_id: str, name: str) -> None:
-    """Learns the physical id of a resource that a crash left without one: asks again with the same ClientToken."""
-    stack, resource = _pair(cloud, stack_id, name)
+    """Learns the id of a resource that a crash or a lost answer left without one: asks again with its ClientToken."""
+    stack, resource = pair(cloud, stack_id, name)
+    if resource["physical_id"] or not resource["unsure"]:
+        return
     kind = type_of(resource["type"], f"Resources.{name}.Type")
 
     def stop(_: float) -> None:
@@ -104,24 +119,22 @@ def settle(cloud: Cloud, stack_id: str, name: str) -> None:
 
     try:
         work = work_of(cloud, stack, resource, stop)
-        records.note_resource(cloud, stack_id, name, physical_id=kind.create(work))
-    except (StoppedError, FailedError, ApiError, LostReply):
+        physical_id = patiently(cloud, lambda: kind.create(work))
+        records.note_resource(cloud, stack_id, name, physical_id=physical_id, unsure=False)
+    except (StoppedError, FailedError, ApiError):
         return  # the id is written down by now, or there is nothing
 
 
 def unmake(cloud: Cloud, stack_id: str, name: str, halt: Halt) -> None:
     """Deletes one resource; what was never made is just marked. Raises FailedError once it is marked as failed."""
-    resource = _pair(cloud, stack_id, name)[1]
+    resource = pair(cloud, stack_id, name)[1]
     if resource["status"] == records.GONE:
         return
     if resource["status"] == "INIT_COMPLETE":
         records.note_resource(cloud, stack_id, name, status=records.GONE, status_reason="it was never made")
         return
     kind = type_of(resource["type"], f"Resources.{name}.Type")
-    if resource["status"] == "CREATE_IN_PROGRESS" and not resource["physical_id"]:
-        settle(cloud, stack_id, name)
     records.change_resource(cloud, stack_id, name, "DELETE_IN_PROGRESS", "state changed")
-    stack, resource = _pair(cloud, stack_id, name)
     begun = time.monotonic()
 
     def pause(seconds: float) -> None:
@@ -130,16 +143,13 @@ def unmake(cloud: Cloud, stack_id: str, name: str, halt: Halt) -> None:
             raise FailedError("Timeout", "it was not gone after 120 seconds")
 
     try:
+        settle(cloud, stack_id, name)
+        stack, resource = pair(cloud, stack_id, name)
         if resource["physical_id"]:
             work = work_of(cloud, stack, resource, pause)
             patiently(cloud, lambda: kind.delete(work))
     except (ServerGoesDownError, StoppedError):
         raise
-    except Exception as problem:
-        failure = problem if isinstance(problem, FailedError) else None
-        if isinstance(problem, (ApiError, LostReply)):
-            failure = failure_of(problem)
-        failure = failure or FailedError(type(problem).__name__, str(problem))
-        records.change_resource(cloud, stack_id, name, "DELETE_FAILED", f"{failure.kind}: {failure.reason}")
-        raise failure from problem
+    except Exception as problem:  # noqa: BLE001 - whatever it is, the resource must say that it failed
+        raise failed(cloud, stack_id, name, "DELETE", problem) from None
     records.change_resource(cloud, stack_id, name, records.GONE, "state changed")

@@ -27,11 +27,22 @@ def authorize(work: Work, group_id: str, rule: dict[str, Any]) -> None:
             raise
 
 
+def revoke(work: Work, group_id: str, rule: dict[str, Any]) -> None:
+    """Takes one rule out; a group that is gone took it along."""
+    try:
+        work.call("Ecs", "RevokeSecurityGroup", SecurityGroupId=group_id, Permissions=[rule])
+    except ApiError as problem:
+        if not gone(problem):
+            raise
+
+
 class SecurityGroup(ResourceType):
     """Made by CreateSecurityGroup, then its rules one by one."""
 
     name = "ALIYUN::ECS::SecurityGroup"
     attributes = ("SecurityGroupId", "SecurityGroupName")
+    updatable = frozenset({"SecurityGroupIngress"})
+    replace_on = frozenset({"VpcId", "SecurityGroupType"})
     properties: ClassVar[Mapping[str, Property]] = {
         "SecurityGroupName": Property(),
         "Description": Property(),
@@ -51,6 +62,15 @@ class SecurityGroup(ResourceType):
         for rule in work.properties.get("SecurityGroupIngress") or []:
             authorize(work, group_id, rule)
         return group_id
+
+    def update(self, work: Work, before: Mapping[str, Any]) -> None:
+        """Adds the rules that are new, then takes away those that are no more."""
+        wanted = work.properties.get("SecurityGroupIngress") or []
+        for rule in wanted:
+            authorize(work, work.physical_id, rule)
+        for rule in before.get("SecurityGroupIngress") or []:
+            if rule not in wanted:
+                revoke(work, work.physical_id, rule)
 
     def read(self, work: Work) -> dict[str, Any]:
         """SecurityGroupId, SecurityGroupName."""
@@ -84,9 +104,4 @@ class SecurityGroupIngress(ResourceType):
 
     def delete(self, work: Work) -> None:
         """Takes the rule out of the group; a group that is gone took it along."""
-        group_id = str(work.properties["SecurityGroupId"])
-        try:
-            work.call("Ecs", "RevokeSecurityGroup", SecurityGroupId=group_id, Permissions=[self._rule(work)])
-        except ApiError as problem:
-            if not gone(problem):
-                raise
+        revoke(work, str(work.properties["SecurityGroupId"]), self._rule(work))

@@ -13,6 +13,7 @@ class Vpc(ResourceType):
 
     name = "ALIYUN::ECS::VPC"
     attributes = ("VpcId", "VRouterId", "VpcName")
+    replace_on = frozenset({"CidrBlock", "EnableIpv6"})
     properties: ClassVar[Mapping[str, Property]] = {
         "CidrBlock": Property(),
         "VpcName": Property(pattern=NAME_PATTERN),

@@ -12,6 +12,7 @@ class VSwitch(ResourceType):
 
     name = "ALIYUN::ECS::VSwitch"
     attributes = ("VSwitchId", "CidrBlock", "VSwitchName")
+    replace_on = frozenset({"CidrBlock", "VpcId", "ZoneId"})
     properties: ClassVar[Mapping[str, Property]] = {
         "CidrBlock": Property(required=True),
         "VpcId": Property(required=True),
