@@ -4,6 +4,9 @@ from garret.local_cloud.core import Cloud
 from garret.local_cloud.ros import records
 from garret.local_cloud.ros.engine import go_on
 
+_STACK = {"parallelism": 0, "update": None, "cancel": "", "change_set": ""}
+_RESOURCE = {"tags": [], "tried": [], "unsure": True}
+
 
 def recover(cloud: Cloud) -> None:
     """Takes up the stacks whose last action did not end; what was made already is found again, not made twice."""
@@ -16,10 +19,12 @@ def recover(cloud: Cloud) -> None:
 def _complete_older_records(cloud: Cloud) -> None:
     """Gives the records of an earlier garret the fields that they did not have."""
     for id, stack in cloud.store.pairs(records.STACK):
-        newer = {"parallelism": 0, "begun": stack["create_time"], "update": None, "cancel": "", "change_set": ""}
-        if newer.keys() - stack.keys():
-            cloud.store.update(records.STACK, id, **{**newer, **stack})
+        _complete(cloud, records.STACK, id, stack, {**_STACK, "begun": stack["create_time"]})
     for id, resource in cloud.store.pairs(records.RESOURCE):
-        newer = {"slot": resource["name"], "tags": [], "tried": [], "unsure": not resource["physical_id"]}
-        if newer.keys() - resource.keys():
-            cloud.store.update(records.RESOURCE, id, **{**newer, **resource})
+        _complete(cloud, records.RESOURCE, id, resource, {**_RESOURCE, "slot": resource["name"]})
+
+
+def _complete(cloud: Cloud, kind: str, id: str, body: records.Body, newer: records.Body) -> None:
+    missing = {key: value for key, value in newer.items() if key not in body}
+    if missing:
+        cloud.store.update(kind, id, **missing)
