@@ -213,7 +213,7 @@ def test_stacks_of_an_older_server() -> None:
         _create(cloud)
         until(lambda: _stack(cloud)["status"] == "CREATE_COMPLETE")
     for kind, names in (
-        (records.STACK, ("parallelism", "begun", "update", "cancel", "change_set")),
+        (records.STACK, ("parallelism", "begun", "update", "cancel")),
         (records.RESOURCE, ("slot", "tags", "tried", "unsure")),
     ):
         for id, body in store.pairs(kind):

@@ -5,6 +5,7 @@ from typing import Any
 from garret.local_cloud.core import Action, ApiError, Call, Cloud, Parameter
 from garret.local_cloud.params import flag
 from garret.local_cloud.ros import (
+    change_sets,
     creating,
     deleting,
     errors,
@@ -17,6 +18,7 @@ from garret.local_cloud.ros import (
 )
 
 REGION = Parameter("RegionId", required=True)
+CHANGE_SET_ID = Parameter("ChangeSetId", required=True)
 STACK_ID = Parameter("StackId", required=True)
 PAGES = (Parameter("PageNumber", kind="integer"), Parameter("PageSize", kind="integer"))
 
@@ -64,7 +66,9 @@ ACTIONS: dict[str, Action] = {
     "ValidateTemplate": Action(
         planning.validate_template, note="template text only; resource types and functions must be emulated"
     ),
-    "PreviewStack": Action(planning.preview_stack, (REGION, Parameter("StackName", required=True)), "new stacks only"),
+    "PreviewStack": Action(
+        planning.preview_stack, (REGION,), "new stacks, or with StackId what an update would change"
+    ),
     "GetTemplateEstimateCost": Action(
         planning.get_template_estimate_cost, (REGION,), "one hour by made-up prices; new stacks only"
     ),
@@ -95,6 +99,26 @@ ACTIONS: dict[str, Action] = {
         "a replaced resource is made anew before the old one goes; when only the clearing away fails the stack is "
         "UPDATE_FAILED with the new template; no stack policy, RAM role, tainted resources or template by URL",
     ),
+    "CreateChangeSet": Action(
+        change_sets.create_change_set,
+        (
+            REGION,
+            Parameter("ChangeSetName", required=True),
+            Parameter("ChangeSetType", choices=("CREATE", "UPDATE", "IMPORT")),
+            Parameter("DisableRollback", kind="boolean"),
+            Parameter("Parallelism", kind="integer"),
+            Parameter("ReplacementOption", choices=("Enabled", "Disabled")),
+            Parameter("TimeoutInMinutes", kind="integer"),
+            Parameter("UsePreviousParameters", kind="boolean"),
+        ),
+        "CREATE and UPDATE; an update that would change nothing ends as CREATE_FAILED",
+    ),
+    "GetChangeSet": Action(change_sets.get_change_set, (REGION, CHANGE_SET_ID)),
+    "ListChangeSets": Action(change_sets.list_change_sets, (REGION, STACK_ID, *PAGES)),
+    "ExecuteChangeSet": Action(
+        change_sets.execute_change_set, (REGION, CHANGE_SET_ID), "refused once the stack has done anything else"
+    ),
+    "DeleteChangeSet": Action(change_sets.delete_change_set, (REGION, CHANGE_SET_ID), "the stack stays"),
     "GetStack": Action(
         looking.get_stack,
         (
@@ -111,7 +135,7 @@ ACTIONS: dict[str, Action] = {
     "GetStackResource": Action(
         looking.get_stack_resource, (REGION, STACK_ID, Parameter("LogicalResourceId", required=True))
     ),
-    "GetTemplate": Action(looking.get_template, (), "templates of stacks only, as they were passed"),
+    "GetTemplate": Action(looking.get_template, (), "templates of stacks and change sets only, as they were passed"),
     "DeleteStack": Action(
         delete_stack, (REGION, STACK_ID, Parameter("RetainAllResources", kind="boolean")), "no options, no RAM role"
     ),

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from garret.local_cloud.clock import stamp
 from garret.local_cloud.core import Call, Cloud
-from garret.local_cloud.ros import errors, records, tokens
+from garret.local_cloud.ros import change_set_records, errors, records, tokens
 from garret.local_cloud.ros.emulated import check_emulated
 from garret.local_cloud.ros.engine import finish, go_on, watched
 from garret.local_cloud.ros.new_resource import new_resource
 from garret.local_cloud.ros.operation import Halt, deadline_of, operation_info, reason_text, run_graph
-from garret.local_cloud.ros.plan import make_plan
+from garret.local_cloud.ros.plan import Plan, make_plan
 from garret.local_cloud.ros.stack_plan import plan_of, pseudo_of, scope_of
 from garret.local_cloud.ros.working import make
 
@@ -47,12 +47,20 @@ def create(cloud: Cloud, call: Call, wanted: Wanted, token: str, fingerprint: st
             return known
         check_room(cloud, call.region, wanted.name)
         cloud.store.put(records.STACK, stack_id, body, call.region)
-        for name in plan.resources:
-            records.put_resource(cloud, call.region, new_resource(cloud, stack_id, plan, name))
+        start(cloud, body, plan)
         tokens.remember(cloud, call.region, token, fingerprint, stack_id)
-        records.change_stack(cloud, stack_id, "CREATE_IN_PROGRESS", "Stack CREATE started")
     go_on(cloud, stack_id)
     return stack_id
+
+
+def start(cloud: Cloud, stack: records.Body, plan: Plan, used: str = "") -> None:
+    """Writes down what is to be made, in the caller's transaction; `used` is the change set that is carried out."""
+    stack_id = stack["id"]
+    for name in plan.resources:
+        records.put_resource(cloud, stack["region"], new_resource(cloud, stack_id, plan, name))
+    change_set_records.begun(cloud, stack_id, used)
+    begun = stamp(cloud.clock.now())
+    records.change_stack(cloud, stack_id, "CREATE_IN_PROGRESS", "Stack CREATE started", begun=begun)
 
 
 def check_room(cloud: Cloud, region: str, name: str) -> None:
@@ -89,7 +97,6 @@ def stack_record(cloud: Cloud, region: str, stack_id: str, wanted: Wanted) -> re
         "operation": None,
         "update": None,
         "cancel": "",
-        "change_set": "",
     }
 
 

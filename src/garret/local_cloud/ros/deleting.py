@@ -1,7 +1,7 @@
 """DeleteStack, and the rollback of a creation: the stack's resources go, the one made last first."""
 
 from garret.local_cloud.core import ApiError, Cloud
-from garret.local_cloud.ros import errors, records
+from garret.local_cloud.ros import change_set_records, errors, records
 from garret.local_cloud.ros.engine import CHANGING, finish, go_on, taken_halt, watched
 from garret.local_cloud.ros.graph import Graph, check_circles, reverse
 from garret.local_cloud.ros.operation import Halt, reason_text, run_graph
@@ -24,6 +24,7 @@ def delete(cloud: Cloud, stack_id: str, region: str, retain: list[str], retain_a
                 raise errors.resource_not_found(name, stack_id)
         kept = names if retain_all else retain
         halt = taken_halt(cloud, stack_id)  # of the work before, not of the deletion that begins now
+        change_set_records.begun(cloud, stack_id)
         records.change_stack(cloud, stack_id, "DELETE_IN_PROGRESS", "Stack DELETE started", retain=kept, update=None)
     if halt is not None:
         halt.call_off()

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from garret.local_cloud.core import Cloud
-from garret.local_cloud.ros import records
+from garret.local_cloud.ros import change_set_records, records
 from garret.local_cloud.ros.operation import Halt, ServerGoesDownError
 
 Verb = Callable[[Cloud, records.Body], None]
@@ -57,7 +57,9 @@ def finish(cloud: Cloud, stack_id: str, expected: str, status: str, reason: str,
         stack = cloud.store.get(records.STACK, stack_id)
         if stack is None or stack["status"] != expected:
             return False
-        records.change_stack(cloud, stack_id, status, reason, **more)
+        with cloud.store.transaction():
+            records.change_stack(cloud, stack_id, status, reason, **more)
+            change_set_records.ended(cloud, stack_id, status)
         return True
 
 

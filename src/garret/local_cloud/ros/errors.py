@@ -108,3 +108,13 @@ def cannot_update(name: str, where: str, kind: str) -> ApiError:
     """A property that only another resource in place of this one can have."""
     text = f"{where} of the {kind} in the stack {name} cannot be changed; ReplacementOption=Enabled would replace it."
     return ApiError("NotSupported", text)
+
+
+def change_set_not_found(id: str) -> ApiError:
+    """No such change set in this region, or it was deleted."""
+    return ApiError("ChangeSetNotFound", f"The ChangeSet {id} could not be found.", 404)
+
+
+def change_set_exists(name: str, stack: str) -> ApiError:
+    """The stack has a change set of this name."""
+    return ApiError("ChangeSetExists", f"The ChangeSet ({name}) of Stack ({stack}) already exists.", 409)

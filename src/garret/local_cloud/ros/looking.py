@@ -6,6 +6,7 @@ from garret.local_cloud.clock import parse_stamp
 from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.params import flag, groups, has_tags, page
 from garret.local_cloud.ros import errors, records, replies
+from garret.local_cloud.ros.change_set_records import change_set
 from garret.local_cloud.ros.parameters import resolve_parameters
 from garret.local_cloud.ros.requests import pick, refuse_what_is_not_emulated, region_of
 from garret.local_cloud.ros.resources import type_of
@@ -132,7 +133,11 @@ def _attributes(cloud: Cloud, stack: records.Body, resource: records.Body) -> di
 
 def get_template(call: Call, cloud: Cloud) -> dict[str, Any]:
     """The template's text, as it was passed."""
-    refuse_what_is_not_emulated(call)
+    refuse_what_is_not_emulated(call, "ChangeSetId")
+    if call.params.get("ChangeSetId"):
+        found = change_set(cloud, call.params["ChangeSetId"], region_of(call))
+        who = {"ChangeSetId": found["id"], "RegionId": found["region"]}
+        return {**who, "TemplateBody": found["asked"]["template"]}
     if not call.params.get("StackId"):
         raise errors.invalid_parameter("StackId", "the local cloud keeps templates of stacks only")
     stack = _stack(call, cloud)

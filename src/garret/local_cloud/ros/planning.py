@@ -8,6 +8,7 @@ from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.params import flag, number
 from garret.local_cloud.ros import errors, records
 from garret.local_cloud.ros.plan import Plan, check_template, make_plan
+from garret.local_cloud.ros.previews import known, masked, preview_update
 from garret.local_cloud.ros.replies import parameter_rows
 from garret.local_cloud.ros.requests import (
     parameters,
@@ -18,7 +19,6 @@ from garret.local_cloud.ros.requests import (
 )
 from garret.local_cloud.ros.resources import type_of
 from garret.local_cloud.ros.resources.base import Work
-from garret.local_cloud.ros.scope import UNKNOWN
 from garret.local_cloud.ros.template import parse_template
 
 
@@ -48,9 +48,9 @@ def _parameter(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
 
 def preview_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
     """What CreateStack would make, with the properties as far as they are known before it is made."""
-    refuse_what_is_not_emulated(call)
     if call.params.get("StackId"):
-        raise errors.not_emulated("PreviewStack of a stack that exists (StackId)")
+        return preview_update(call, cloud)
+    refuse_what_is_not_emulated(call)
     name, region = stack_name(call), region_of(call)
     if any(one["name"] == name for one in records.living(cloud, region)):
         raise errors.stack_exists(name)
@@ -77,31 +77,9 @@ def _preview(plan: Plan, name: str) -> dict[str, Any]:
         "AcsResourceType": resource.type,
         "Action": "Add",
         "Description": resource.description,
-        "Properties": _masked(plan, properties),
+        "Properties": masked(plan, properties),
         "RequiredBy": sorted(other for other, needs in plan.graph.items() if name in needs),
     }
-
-
-def known(value: Any) -> Any:
-    """The value with null where only the cloud will know."""
-    if isinstance(value, dict):
-        return {key: known(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [known(item) for item in value]
-    return None if value is UNKNOWN else value
-
-
-def _masked(plan: Plan, value: Any) -> Any:
-    """The value without what parameters with NoEcho put into it."""
-    secrets = [one.text for one in plan.parameters.values() if one.no_echo and one.text]
-    if isinstance(value, dict):
-        return {key: _masked(plan, item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_masked(plan, item) for item in value]
-    if isinstance(value, str):
-        for secret in secrets:
-            value = value.replace(secret, "******")
-    return value
 
 
 def get_template_estimate_cost(call: Call, cloud: Cloud) -> dict[str, Any]:

@@ -2,9 +2,11 @@
 
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.ros import records
+from garret.local_cloud.ros.change_set_records import CHANGE_SET
+from garret.local_cloud.ros.change_sets import compare
 from garret.local_cloud.ros.engine import go_on
 
-_STACK = {"parallelism": 0, "update": None, "cancel": "", "change_set": ""}
+_STACK = {"parallelism": 0, "update": None, "cancel": ""}
 _RESOURCE = {"tags": [], "tried": [], "unsure": True}
 
 
@@ -14,6 +16,9 @@ def recover(cloud: Cloud) -> None:
     for stack in cloud.store.find(records.STACK):
         if stack["status"].endswith("_IN_PROGRESS"):
             go_on(cloud, stack["id"])
+    for id, body in cloud.store.pairs(CHANGE_SET):
+        if body["status"] == "CREATE_IN_PROGRESS":
+            compare(cloud, id)
 
 
 def _complete_older_records(cloud: Cloud) -> None:

@@ -5,10 +5,12 @@ import json
 import re
 from collections.abc import Mapping
 
-from garret.local_cloud.core import Call
+from garret.local_cloud.core import Call, missing
 from garret.local_cloud.params import flag, groups, number
 from garret.local_cloud.ros import errors
 from garret.local_cloud.ros.creating import Wanted
+from garret.local_cloud.ros.parameters import Parameter, resolve_parameters
+from garret.local_cloud.ros.template import parse_template
 from garret.local_cloud.ros.updating import Update
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]{0,254}")
@@ -61,6 +63,8 @@ def parameters(call: Call) -> dict[str, str]:
 def stack_name(call: Call) -> str:
     """StackName in the form that the vendor allows."""
     name = call.params.get("StackName", "")
+    if not name:
+        raise missing("StackName")
     if not NAME.fullmatch(name):
         rule = "a letter first, then letters, digits, hyphens and underscores; at most 255"
         raise errors.invalid_parameter("StackName", f"{name!r}; it must have {rule}")
@@ -123,6 +127,11 @@ def update(call: Call) -> Update:
         parallelism=number(call.params, "Parallelism", 0, 0, 1000) if said else None,
         dry_run=flag(call.params, "DryRun"),
     )
+
+
+def resolved(template: str, passed: Mapping[str, str]) -> dict[str, Parameter]:
+    """The template's parameters with the values passed."""
+    return resolve_parameters(parse_template(template).parameters, passed)
 
 
 def region_of(call: Call) -> str:

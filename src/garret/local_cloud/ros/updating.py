@@ -1,11 +1,12 @@
 """UpdateStack: checked against what is there, recorded, then carried out; see `bringing` and `undoing` for the work."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
 from garret.local_cloud.clock import stamp
 from garret.local_cloud.core import Call, Cloud
-from garret.local_cloud.ros import errors, records, tokens
+from garret.local_cloud.ros import change_set_records, errors, records, tokens
 from garret.local_cloud.ros.differences import IN_PLACE, NOT_EMULATED, Change, differences
 from garret.local_cloud.ros.emulated import check_emulated
 from garret.local_cloud.ros.engine import CHANGING, go_on
@@ -32,7 +33,6 @@ class Update:
     replacing: bool = False
     parallelism: int | None = None
     dry_run: bool = False
-    change_set: str = ""
 
 
 def check_ready(stack: records.Body) -> None:
@@ -109,8 +109,16 @@ def update(cloud: Cloud, call: Call, wanted: Update, token: str, fingerprint: st
     return stack_id
 
 
-def start(cloud: Cloud, stack: records.Body, plan: Plan, wanted: Update) -> None:
-    """Writes down what is to be done and what was there; the caller holds CHANGING and a transaction."""
+def asked(stack: records.Body, update: Update) -> records.Body:
+    """The update as a change set keeps it: with the parameters that it means now."""
+    return {**dataclasses.asdict(update), "parameters": merged(stack, update), "use_previous": False}
+
+
+def start(cloud: Cloud, stack: records.Body, plan: Plan, wanted: Update, used: str = "") -> None:
+    """Writes down what is to be done and what was there; the caller holds CHANGING and a transaction.
+
+    `used` is the change set that is carried out.
+    """
     found = records.resources(cloud, stack["id"])
     job = {
         "template": wanted.template,
@@ -126,12 +134,6 @@ def start(cloud: Cloud, stack: records.Body, plan: Plan, wanted: Update) -> None
         "made": False,
     }
     begun = stamp(cloud.clock.now())
-    more = {
-        "update": job,
-        "begun": begun,
-        "operation": None,
-        "cause": "",
-        "cancel": "",
-        "change_set": wanted.change_set,
-    }
+    change_set_records.begun(cloud, stack["id"], used)
+    more = {"update": job, "begun": begun, "operation": None, "cause": "", "cancel": ""}
     records.change_stack(cloud, stack["id"], "UPDATE_IN_PROGRESS", "Stack UPDATE started", **more)
