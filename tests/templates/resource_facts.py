@@ -1,4 +1,4 @@
-"""Compares a template with what is known of the resource types it uses; see data/resource_types.json."""
+"""Compares a template with what is known of the resource types it uses; see templates/checks/resource_types.json."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-TYPES: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "data/resource_types.json").read_text())["types"]
+from garret.templates.checks import properties
+
+TYPES: dict[str, dict[str, Any]] = json.loads((Path(properties.__file__).parent / "resource_types.json").read_text())[
+    "types"
+]
 _PYTHON_TYPES = {"string": str, "number": (int, float), "boolean": bool, "map": dict, "list": list, "any": object}
 
 

@@ -24,7 +24,7 @@ from tests.templates.resource_facts import contradictions
 
 # GARRET_UPDATE_GOLDEN=1 python -m pytest tests/templates writes the golden file anew; read its diff before you keep it.
 UPDATE = os.environ.get("GARRET_UPDATE_GOLDEN") == "1"
-GOLDEN = Path(__file__).parent / "golden" / "service.yaml"
+GOLDEN = Path(__file__).parent / "golden"
 USER_DATA = "#cloud-config\nwrite_files:\n- path: /var/lib/garret/signal\n  content: |\n    @@GARRET_SIGNAL@@\n"
 
 ORDINARY = parse_spec(
@@ -39,6 +39,20 @@ SPECS = {
             "region": "cn-hangzhou", "zone": "cn-hangzhou-k", "image_id": "m-bp1", "disk_size_gib": 500,
             "disk_category": "cloud_auto", "bandwidth_mbps": 200, "wait_timeout_s": 43200, "allow_cidr": ["10.0.0.0/8"],
         }
+    ),
+    "existing network": parse_spec(
+        {"region": "cn-hangzhou", "vpc_id": "vpc-bp1", "vswitch_id": "vsw-bp1", "allow_cidr": ["203.0.113.7/32"]}
+    ),
+    "subscription": parse_spec({"region": "cn-hangzhou", "charge_type": "Subscription", "period": 3, "public": True}),
+    "spot": parse_spec({"region": "cn-hangzhou", "charge_type": "Spot", "public": True}),
+    "spot with a limit": parse_spec(
+        {"region": "cn-hangzhou", "charge_type": "Spot", "spot_price_limit": 4.5, "public": True}
+    ),
+    "key pair": parse_spec({"region": "cn-hangzhou", "key_pair": "studio", "public": True}),
+    "password": parse_spec({"region": "cn-hangzhou", "instance_password": True, "public": True}),
+    "domain, tags and autostop": parse_spec(
+        {"region": "cn-hangzhou", "domain": "pictures.example.com", "tags": {"team": "studio: 1"}, "autostop_min": 60,
+         "allow_cidr": ["203.0.113.7/32"]}
     ),
 }  # fmt: skip
 
@@ -70,12 +84,13 @@ def validator_errors(text: str) -> list[str]:
     ]
 
 
-def test_the_text_is_the_golden_one() -> None:
-    """Whoever changes what is created sees it in a diff."""
-    text = render_template(ORDINARY, USER_DATA)
+@pytest.mark.parametrize("name", SPECS)
+def test_the_text_is_the_golden_one(name: str) -> None:
+    """Whoever changes what is created sees it in a diff, for each set of options."""
+    text, golden = render_template(SPECS[name], USER_DATA), GOLDEN / f"{name.replace(' ', '-').replace(',', '')}.yaml"
     if UPDATE:
-        GOLDEN.write_text(text, "utf-8")
-    assert text == GOLDEN.read_text("utf-8")
+        golden.write_text(text, "utf-8")
+    assert text == golden.read_text("utf-8")
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
@@ -224,7 +239,10 @@ NASTY = st.text(max_size=40) | st.sampled_from(
         "\ud800",
     ]
 )
-STRING_FIELDS = [name for name, value in ORDINARY if isinstance(value, str) or value is None]
+NO_TEXTS = ("period", "spot_price_limit", "max_price_per_hour", "autostop_min")
+STRING_FIELDS = [name for name, value in ORDINARY if (isinstance(value, str) or value is None) and name not in NO_TEXTS]
+# Fields whose presence adds a part to the template; they are there in both of the compared ones.
+OPTIONAL = ("zone", "image_id", "domain")
 
 
 def shape(value: Any) -> Any:
@@ -240,15 +258,15 @@ def shape(value: Any) -> Any:
 @given(nasty=NASTY, more=NASTY)
 def test_no_value_can_change_the_structure(nasty: str, more: str) -> None:
     """Whatever stands in a field, even past the spec's own checks, stays a text in its place."""
-    assert {"name", "region", "zone", "instance_type", "login", "image_id"} <= set(STRING_FIELDS)
+    assert {"name", "region", "zone", "instance_type", "login", "image_id", "domain", "key_pair"} <= set(STRING_FIELDS)
     fields = {**ORDINARY.model_dump(), **dict.fromkeys(STRING_FIELDS, nasty), "allow_cidr": (nasty, more)}
-    fields["zone"] = fields["image_id"] = nasty or "z"
-    ordinary = {**ORDINARY.model_dump(), "zone": "z", "image_id": "i"}
+    fields |= {**dict.fromkeys(OPTIONAL, nasty or "z"), "tags": {nasty: more}}
+    ordinary = {**ORDINARY.model_dump(), **dict.fromkeys(OPTIONAL, "z"), "tags": {"key": "value"}}
     usual = yaml.safe_load(render_template(DeploymentSpec.model_construct(**ordinary), USER_DATA))
     template = yaml.safe_load(render_template(DeploymentSpec.model_construct(**fields), more))
     assert shape(template) == shape(usual)
     tags = template["Resources"]["Network"]["Properties"]["Tags"]
-    assert tags == [{"Key": "garret:deployment", "Value": nasty}]
+    assert tags == [{"Key": "garret:deployment", "Value": nasty}, {"Key": nasty, "Value": more}]
     assert template["Resources"]["Node"]["Properties"]["UserData"]["Fn::Replace"][1] == more
 
 

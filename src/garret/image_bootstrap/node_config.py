@@ -26,6 +26,7 @@ class NodeConfig:
     allow_private_download: bool = False
     bundle_wait_s: int = 1800
     autostop_s: int = 0
+    domain: str = ""
 
     def to_json(self) -> str:
         """One compact line, keys sorted, so that the same deployment gives the same user-data."""

@@ -185,6 +185,8 @@ def make_plan(spec: DeploymentSpec, cloud: Cloud, login: Login, bundle: Bundle) 
         model=spec.model,
         allow_private_download=cloud.kind == "local",
         bundle_wait_s=max(60, spec.wait_timeout_s - 60),
+        autostop_s=60 * (spec.autostop_min or 0),
+        domain=spec.domain or "",
     )
     scheme = "http" if cloud.kind == "local" else "https"
     template = require_good(render_template(spec, build_user_data(config), scheme=scheme), public=spec.public)

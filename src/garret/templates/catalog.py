@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from garret.spec import DeploymentSpec
+from garret.templates.spot import price_text, spot_strategy
 
 
 @dataclass(frozen=True)
@@ -26,19 +27,38 @@ class Template:
     parameters: tuple[Parameter, ...]
 
 
+def _of(field: str) -> Callable[[DeploymentSpec, str, str], str]:
+    """The value of a parameter that is a field of the spec; empty for nothing."""
+
+    def value(spec: DeploymentSpec, _zone: str, _image: str) -> str:
+        found = getattr(spec, field)
+        return "" if found is None else str(found)
+
+    return value
+
+
 SERVICE = Template(
     name="service",
     file="service.yaml.j2",
     summary="One gn7i node with garret's service behind an address of its own.",
     parameters=(
         Parameter("ZoneId", lambda _spec, zone, _image: zone),
-        Parameter("InstanceType", lambda spec, _zone, _image: spec.instance_type),
+        Parameter("InstanceType", _of("instance_type")),
+        Parameter("PayType", lambda spec, *_: "PrePaid" if spec.charge_type == "Subscription" else "PostPaid"),
+        Parameter("PayPeriodUnit", _of("period_unit")),
+        Parameter("PayPeriod", lambda spec, *_: str(spec.period or 1)),
+        Parameter("SpotStrategy", lambda spec, *_: spot_strategy(spec)),
+        Parameter("SpotPriceLimit", lambda spec, *_: price_text(spec.spot_price_limit)),
         Parameter("ImageId", lambda _spec, _zone, image: image),
-        Parameter("SystemDiskCategory", lambda spec, _zone, _image: spec.disk_category),
-        Parameter("SystemDiskSize", lambda spec, _zone, _image: str(spec.disk_size_gib)),
-        Parameter("VpcCidrBlock", lambda spec, _zone, _image: spec.vpc_cidr),
-        Parameter("VSwitchCidrBlock", lambda spec, _zone, _image: spec.vswitch_cidr),
-        Parameter("Bandwidth", lambda spec, _zone, _image: str(spec.bandwidth_mbps)),
+        Parameter("SystemDiskCategory", _of("disk_category")),
+        Parameter("SystemDiskSize", _of("disk_size_gib")),
+        Parameter("VpcOption", lambda spec, *_: "existing" if spec.vpc_id else "new"),
+        Parameter("VpcId", _of("vpc_id")),
+        Parameter("VSwitchId", _of("vswitch_id")),
+        Parameter("VpcCidrBlock", _of("vpc_cidr")),
+        Parameter("VSwitchCidrBlock", _of("vswitch_cidr")),
+        Parameter("Bandwidth", _of("bandwidth_mbps")),
+        Parameter("KeyPairName", _of("key_pair")),
     ),
 )
 

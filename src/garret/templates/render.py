@@ -8,8 +8,9 @@ from typing import Any
 
 import jinja2
 
-from garret.spec import DeploymentSpec
+from garret.spec import PASSWORD_SPECIALS, DeploymentSpec
 from garret.templates.catalog import SERVICE, Template
+from garret.templates.spot import price_text, spot_strategy
 
 SIGNAL_PLACEHOLDER = "@@GARRET_SIGNAL@@"
 DEPLOYMENT_TAG = "garret:deployment"
@@ -35,13 +36,19 @@ def render_template(
         "scheme": scheme,
         "port_suffix": port,
         "groups": _groups(spec),
+        "spot_strategy": spot_strategy(spec),
+        "spot_price": price_text(spec.spot_price_limit),
+        "password_pattern": f"^[A-Za-z0-9{re.escape(PASSWORD_SPECIALS)}]{{8,30}}$",
     }
     return _environment().get_template(template.file).render(values)
 
 
-def parameters(spec: DeploymentSpec, zone: str, image_id: str, *, template: Template = SERVICE) -> dict[str, str]:
-    """Return what CreateStack passes, name to text."""
-    return {parameter.name: parameter.value(spec, zone, image_id) for parameter in template.parameters}
+def parameters(
+    spec: DeploymentSpec, zone: str, image_id: str, *, template: Template = SERVICE, instance_password: str = ""
+) -> dict[str, str]:
+    """Return what CreateStack passes, name to text; the node's password only where the spec asks for one."""
+    values = {parameter.name: parameter.value(spec, zone, image_id) for parameter in template.parameters}
+    return values | ({"InstancePassword": instance_password} if spec.instance_password else {})
 
 
 def quote_yaml(value: Any) -> str:
@@ -74,11 +81,16 @@ def _escaped(character: str) -> str:
 def _groups(spec: DeploymentSpec) -> list[dict[str, Any]]:
     """What the console shows together, and under which words."""
     access = ["Bandwidth"] if spec.ingress_cidrs else ["AllowCidr", "Bandwidth"]
+    login = ["KeyPairName", "InstancePassword"] if spec.instance_password else ["KeyPairName"]
+    billing = ["PayType", "PayPeriodUnit", "PayPeriod", "SpotStrategy", "SpotPriceLimit"]
+    network = ["VpcOption", "VpcId", "VSwitchId", "VpcCidrBlock", "VSwitchCidrBlock"]
     return [
         {"en": "Machine", "zh": "机器配置", "names": ["ZoneId", "InstanceType", "ImageId"]},
+        {"en": "Billing", "zh": "付费配置", "names": billing},
         {"en": "Disk", "zh": "磁盘配置", "names": ["SystemDiskCategory", "SystemDiskSize"]},
-        {"en": "Network", "zh": "网络配置", "names": ["VpcCidrBlock", "VSwitchCidrBlock"]},
+        {"en": "Network", "zh": "网络配置", "names": network},
         {"en": "Access", "zh": "访问配置", "names": access},
+        {"en": "Node login", "zh": "节点登录配置", "names": login},
     ]
 
 

@@ -63,7 +63,8 @@ def ensure_certificate(node: Node) -> None:
         fresh_key, fresh = key.with_name("key.new"), certificate.with_name("certificate.new")
         name = f"garret-{node.config.deployment}"
         kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-sha256", "-nodes", "-days", "825"]
-        about = ["-subj", f"/CN={name}", "-addext", f"subjectAltName=DNS:{name}"]
+        names = [own for own in (node.config.domain, name) if own]
+        about = ["-subj", f"/CN={name}", "-addext", "subjectAltName=" + ",".join(f"DNS:{own}" for own in names)]
         host.run(["openssl", "req", "-x509", *kind, *about, "-keyout", str(fresh_key), "-out", str(fresh)])
         fresh_key.chmod(0o640)
         _give_to_service(host, fresh_key)

@@ -14,6 +14,7 @@ from garret.templates.checks import (
     no_login,
     one_port,
     open_ingress,
+    properties,
     references,
     secrets,
     size,
@@ -26,6 +27,7 @@ CHECKS: dict[str, Callable[[Subject], Iterator[Finding]]] = {
     for module in (
         size,
         references,
+        properties,
         open_ingress,
         one_port,
         metadata_tokens,
