@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.contract.checker import Request
 
 REQUEST_ID = "4C3B9A5E-0000-4000-8000-000000000001"
 
@@ -32,6 +34,8 @@ class Vendor:
     sent: list[Sent] = field(default_factory=list)
     headers: dict[str, str] = field(default_factory=dict)
     """Headers that every answer has; `Date` is as the server would say it unless it is here."""
+    watch: Callable[[Request], None] = lambda _: None
+    """Sees every request as it came."""
 
     def says(self, action: str, *bodies: dict[str, Any]) -> None:
         """Answer an action with these bodies, one after the other."""
@@ -63,10 +67,11 @@ def vendor_server() -> Iterator[Vendor]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            body = self.rfile.read(int(self.headers.get("Content-Length") or 0)).decode()
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             parameters = dict(parse_qsl(urlsplit(self.path).query, keep_blank_values=True))
-            parameters |= dict(parse_qsl(body, keep_blank_values=True))
+            parameters |= dict(parse_qsl(body.decode(), keep_blank_values=True))
             headers = {name.lower(): value for name, value in self.headers.items()}
+            vendor.watch(Request(urlsplit(self.path).query, headers, body))
             action = parameters.get("Action") or headers["x-acs-action"]
             vendor.sent.append(Sent(action, parameters, headers))
             status, reply = vendor.next_answer(action)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from garret.ops.aliyun.session import Session
+from garret.settings import DEFAULT_REGION
 
 NO_STOCK = 2
 _STOCK_ORDER = {"WithStock": 0, "ClosedWithStock": 1}
@@ -18,49 +20,36 @@ class EcsCatalog:
 
     def regions(self) -> list[str]:
         """The ids of all regions."""
-        request = _models().DescribeRegionsRequest()
         # Asked of a region that exists: this is how one learns that another does not.
-        reply = self._session.call("DescribeRegions", lambda: self._session.ecs_anywhere.describe_regions(request))
-        return sorted(region.region_id for region in reply.body.regions.region or [])
+        reply = self._session.read("ecs", "DescribeRegions", region=DEFAULT_REGION)
+        return sorted(str(raw["RegionId"]) for raw in _nested(reply, "Regions", "Region"))
 
     def stock(self, family: str) -> dict[str, list[str]]:
         """The family's types that the region sells, each with the zones that have it now, best stocked first."""
-        request = _models().DescribeAvailableResourceRequest(
-            region_id=self._session.region, destination_resource="InstanceType", instance_charge_type="PostPaid"
-        )
-        reply = self._session.call(
-            "DescribeAvailableResource", lambda: self._session.ecs.describe_available_resource(request)
-        )
+        wanted = {"DestinationResource": "InstanceType", "InstanceChargeType": "PostPaid"}
+        reply = self._session.read("ecs", "DescribeAvailableResource", wanted)
         ranked: dict[str, list[tuple[int, str]]] = {}
-        for zone in _nested(reply.body.available_zones, "available_zone"):
-            for group in _nested(zone.available_resources, "available_resource"):
-                for sold in _nested(group.supported_resources, "supported_resource"):
-                    if str(sold.value).startswith(f"{family}-"):
-                        rank = _STOCK_ORDER.get(sold.status_category or "WithStock", NO_STOCK)
-                        ranked.setdefault(sold.value, []).append((rank, zone.zone_id))
+        for zone in _nested(reply, "AvailableZones", "AvailableZone"):
+            for group in _nested(zone, "AvailableResources", "AvailableResource"):
+                for sold in _nested(group, "SupportedResources", "SupportedResource"):
+                    kind = str(sold.get("Value"))
+                    if kind.startswith(f"{family}-"):
+                        rank = _STOCK_ORDER.get(sold.get("StatusCategory") or "WithStock", NO_STOCK)
+                        ranked.setdefault(kind, []).append((rank, str(zone["ZoneId"])))
         return {
             kind: [zone for rank, zone in sorted(zones) if rank < NO_STOCK] for kind, zones in sorted(ranked.items())
         }
 
     def newest_image(self, family: str) -> str:
         """The id of the newest image of a family; empty when there is none."""
-        request = _models().DescribeImageFromFamilyRequest(region_id=self._session.region, image_family=family)
-        reply = self._session.call(
-            "DescribeImageFromFamily", lambda: self._session.ecs.describe_image_from_family(request)
-        )
-        return str(reply.body.image.image_id) if reply.body.image and reply.body.image.image_id else ""
+        reply = self._session.read("ecs", "DescribeImageFromFamily", {"ImageFamily": family})
+        return str((reply.get("Image") or {}).get("ImageId") or "")
 
     def account(self) -> str:
         """The id of the account whose keys these are, from STS."""
         return str(self._session.common("sts", "GetCallerIdentity", {}).get("AccountId", ""))
 
 
-def _nested(parent: Any, name: str) -> list[Any]:
+def _nested(parent: Mapping[str, Any], name: str, member: str) -> list[dict[str, Any]]:
     """The vendor's lists lie in an object of their own, which may be missing."""
-    return list(getattr(parent, name) or []) if parent else []
-
-
-def _models() -> Any:
-    from alibabacloud_ecs20140526 import models
-
-    return models
+    return list((parent.get(name) or {}).get(member) or [])

@@ -33,6 +33,12 @@ PRODUCTS = {
     "bssopenapi": Product("2017-12-14", "business.aliyuncs.com", regional=False),
 }
 IN_BODY = frozenset({"TemplateBody"})
+# Actions of regional products that know no RegionId: the place that is asked is the region.
+WITHOUT_REGION = frozenset(
+    ("CreateSnapshot", "DeleteInstance", "DeleteSnapshot", "DescribeInstanceAttribute", "DescribeInstanceTypes",
+     "DescribeRegions", "GenerateTemplatePolicy", "GetResourceType", "ListResourceTypes", "ModifyInstanceAttribute",
+     "ModifyInstanceSpec", "RebootInstance", "ResizeDisk", "StartInstance", "StopInstance")
+)  # fmt: skip
 
 
 def default_domain(product: str, region: str) -> str:

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 from garret.errors import CloudError, SettingsError
-from garret.ops.aliyun.products import PRODUCTS, default_domain
+from garret.ops.aliyun.products import PRODUCTS, WITHOUT_REGION, default_domain
 from garret.ops.aliyun.retries import silent, with_retries
 from garret.ops.aliyun.signed import SignedReader
 from garret.ops.cloud import Clock, SystemClock
 from garret.service_runtime.acs3 import AccessKeys
-from garret.settings import DEFAULT_REGION, is_loopback
+from garret.settings import is_loopback
 
 Reply = TypeVar("Reply")
 Keys = AccessKeys
@@ -51,23 +51,26 @@ class Session:
         """Send one call; `again` says that sending it twice does no harm."""
         return with_retries(action, send, again=again, clock=self.clock, tell=self.tell)
 
-    def read(self, product: str, action: str, parameters: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    def read(
+        self, product: str, action: str, parameters: Mapping[str, Any] | None = None, *, region: str = ""
+    ) -> dict[str, Any]:
         """The answer to an action that changes nothing, by a signed request of the standard library.
 
-        Parameters may be nested ({"Tag": [{"Key": "a"}]}); None is left out. RegionId is the session's unless said.
+        Parameters may be nested ({"Tag": [{"Key": "a"}]}); None is left out. RegionId is the session's, and so is the
+        place that is asked, unless another `region` is said.
 
         Raises:
             CloudError: the last answer, after what may pass was asked again.
         """
         wanted = dict(parameters or {})
-        if PRODUCTS[product].regional:
-            wanted.setdefault("RegionId", self.region)
-        endpoint = self.endpoint(product)
+        if PRODUCTS[product].regional and action not in WITHOUT_REGION:
+            wanted.setdefault("RegionId", region or self.region)
+        endpoint = self.endpoint(product, region)
         return self.call(action, lambda: self._reader.ask(endpoint, product, action, wanted, self._resolved()))
 
-    def endpoint(self, product: str) -> str:
+    def endpoint(self, product: str, region: str = "") -> str:
         """Where a product answers for this session, as a URL."""
-        return self.endpoints.get(product) or f"https://{default_domain(product, self.region)}"
+        return self.endpoints.get(product) or f"https://{default_domain(product, region or self.region)}"
 
     @cached_property
     def _reader(self) -> SignedReader:
@@ -86,13 +89,6 @@ class Session:
         from alibabacloud_ecs20140526.client import Client
 
         return Client(self._config("ecs"))
-
-    @cached_property
-    def ecs_anywhere(self) -> Any:
-        """The typed ECS client of a region that surely exists."""
-        from alibabacloud_ecs20140526.client import Client
-
-        return Client(self._config("ecs", DEFAULT_REGION))
 
     def common(self, product: str, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Ask a product for which no typed client of ours exists; reads only."""
@@ -156,11 +152,11 @@ class Session:
             return AcsClient(credential=token, **options)
         return AcsClient(keys.access_key_id, keys.access_key_secret, **options)
 
-    def _config(self, product: str, region: str = "") -> Any:
+    def _config(self, product: str) -> Any:
         from alibabacloud_tea_openapi.models import Config
 
         options: dict[str, Any] = {
-            "region_id": region or self.region,
+            "region_id": self.region,
             "protocol": "https",
             "connect_timeout": CONNECT_TIMEOUT_MS,
             "read_timeout": READ_TIMEOUT_MS,

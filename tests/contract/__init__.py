@@ -1,0 +1,1 @@
+"""What the vendor's APIs take: facts in `facts/`, and every request of ours held against them."""
