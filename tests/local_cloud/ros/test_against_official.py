@@ -7,7 +7,7 @@ from importlib.resources import files
 
 import pytest
 
-from garret.local_cloud.ros.functions import LAZY, NOT_IN_CONDITIONS, ONLY_IN_CONDITIONS
+from garret.local_cloud.ros.functions import ELSEWHERE, LAZY, ONLY_IN_CONDITIONS, ONLY_NORMAL
 from garret.local_cloud.ros.plain_functions import PLAIN
 from garret.local_cloud.ros.resources import TYPES
 
@@ -19,8 +19,14 @@ specs = pytest.importorskip(f"{VALIDATOR}.function_specs", reason="pip install -
 def test_function_is_allowed_where_the_vendor_allows_it(name: str) -> None:
     """Every function exists there and is allowed in conditions and outside of them as ours is."""
     contexts = {context.value for context in specs.FUNCTION_SPECS[name].contexts}
-    assert ("CONDITION" in contexts) == (name not in NOT_IN_CONDITIONS)
+    assert ("CONDITION" in contexts) == (name not in ONLY_NORMAL)
     assert ("NORMAL" in contexts) == (name not in ONLY_IN_CONDITIONS)
+    assert ("COUNT" in contexts) == (name not in ONLY_NORMAL + ONLY_IN_CONDITIONS)
+
+
+def test_every_function_is_there_or_refused_by_name() -> None:
+    """None of the vendor's functions is unknown here."""
+    assert set(specs.FUNCTION_SPECS) == {*LAZY, *PLAIN, *ELSEWHERE}
 
 
 def test_types_have_the_vendors_attributes() -> None:

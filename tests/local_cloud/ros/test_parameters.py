@@ -11,7 +11,14 @@ GOOD: list[tuple[dict[str, Any], str | None, Any]] = [
     ({"Type": "String"}, "x", "x"),
     ({"Type": "String", "Default": "d"}, None, "d"),
     ({"Type": "String", "Default": "d"}, "", ""),
-    ({"Type": "String", "Default": None, "MinLength": 3}, None, ""),
+    ({"Type": "String", "Default": None, "MinLength": 3}, None, None),  # conditions compare it with null
+    ({"Type": "String", "Default": "", "MinLength": 3}, None, ""),
+    ({"Type": "Number", "Default": ""}, None, None),
+    ({"Type": "String", "Required": False}, None, None),
+    ({"Type": "Boolean"}, "off", False),
+    ({"Type": "Boolean", "Default": "yes"}, None, True),
+    ({"Type": "CommaDelimitedList", "Default": ["a", 2]}, None, ["a", "2"]),
+    ({"Type": "String", "MinLength": "2", "MaxLength": "3"}, "abc", "abc"),
     ({"Type": "Number"}, "7", 7),
     ({"Type": "Number"}, "7.5", 7.5),
     ({"Type": "Number", "Default": 3}, None, 3),
@@ -68,6 +75,10 @@ def test_refusal(definition: dict[str, Any], passed: str, text: str) -> None:
         ({"Type": "String", "Shade": 1}, "InvalidSchema", "Shade"),
         ({"Type": "String", "AllowedPattern": "["}, "InvalidSchema", "AllowedPattern"),
         ({"Type": "ALIYUN::OOS::SecretParameter::Value"}, "StackValidationFailed", "does not emulate"),
+        ({"Type": "String", "MinLength": "few"}, "InvalidSchema", "MinLength"),
+        ({"Type": "String", "NoEcho": "perhaps"}, "InvalidSchema", "NoEcho"),
+        ({"Type": "String", "AllowedValues": "a"}, "InvalidSchema", "AllowedValues"),
+        ({"Type": "Number", "Default": 9, "MaxValue": 5}, "StackValidationFailed", "at most 5"),
     ],
 )
 def test_definition_refused(definition: dict[str, Any], code: str, text: str) -> None:

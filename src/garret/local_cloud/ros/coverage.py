@@ -1,7 +1,8 @@
 """The part of the coverage page that tells what templates may hold, made from the registries."""
 
-from garret.local_cloud.ros.functions import LAZY, ONLY_IN_CONDITIONS
+from garret.local_cloud.ros.functions import ELSEWHERE, LAZY, ONLY_IN_CONDITIONS
 from garret.local_cloud.ros.parameters import TYPES as PARAMETER_TYPES
+from garret.local_cloud.ros.parameters import TYPES_ELSEWHERE
 from garret.local_cloud.ros.plain_functions import PLAIN
 from garret.local_cloud.ros.resources import TYPES
 from garret.local_cloud.ros.resources.base import ResourceType
@@ -20,10 +21,11 @@ def templates() -> str:
     functions = sorted(set(LAZY) | set(PLAIN))
     lines = [
         _HEAD,
-        f"- sections: {', '.join(SECTIONS)} (not {', '.join(SECTIONS_ELSEWHERE)}; no Count of a resource)",
+        f"- sections: {', '.join(SECTIONS)} (not {', '.join(SECTIONS_ELSEWHERE)}; of Locals only Macro and Eval)",
         f"- functions: {', '.join(name for name in functions if name not in ONLY_IN_CONDITIONS)}",
         f"- functions in Conditions only: {', '.join(ONLY_IN_CONDITIONS)}",
-        f"- parameter types: {', '.join(PARAMETER_TYPES)}",
+        f"- functions by name only, refused: {', '.join(ELSEWHERE)}; of Fn::Jq what paths, filters and conditions need",
+        f"- parameter types: {', '.join(PARAMETER_TYPES)}; {', '.join(TYPES_ELSEWHERE)} in ValidateTemplate only",
         f"- pseudo parameters: {', '.join(PSEUDO_PREFIX + name for name in PSEUDO)}",
         "",
         "| resource type | properties (a star: required) | attributes |",

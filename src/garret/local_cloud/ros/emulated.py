@@ -7,7 +7,7 @@ from typing import Any
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.ros.plan import Plan
 from garret.local_cloud.ros.resources import type_of
-from garret.local_cloud.ros.resources.base import Work
+from garret.local_cloud.ros.resources.base import Work, check_properties
 
 
 def check_emulated(cloud: Cloud, plan: Plan, stack: Mapping[str, Any]) -> None:
@@ -19,4 +19,6 @@ def check_emulated(cloud: Cloud, plan: Plan, stack: Mapping[str, Any]) -> None:
             properties=plan.properties(name, scope), physical_id="", token="", started=cloud.clock.now(), tags=(),
             made=lambda _: None, pause=lambda _: None,
         )  # fmt: skip
-        type_of(resource.type, f"Resources.{name}.Type").check(work)
+        kind = type_of(resource.type, f"Resources.{name}.Type")
+        check_properties(kind, name, work.properties)
+        kind.check(work)

@@ -7,6 +7,7 @@ from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.params import flag, groups, has_tags, page
 from garret.local_cloud.ros import errors, records, replies
 from garret.local_cloud.ros.change_set_records import change_set
+from garret.local_cloud.ros.counts import defined_resource
 from garret.local_cloud.ros.parameters import resolve_parameters
 from garret.local_cloud.ros.requests import pick, refuse_what_is_not_emulated, region_of
 from garret.local_cloud.ros.resources import type_of
@@ -108,7 +109,7 @@ def get_stack_resource(call: Call, cloud: Cloud) -> dict[str, Any]:
     resource = records.resource(cloud, stack["id"], name)
     if resource is None:
         raise errors.resource_not_found(name, stack["id"])
-    defined = parse_template(stack["template"]).resources[name]
+    defined = defined_resource(parse_template(stack["template"]).resources, name)
     reply = {**replies.resource_row(stack, resource), "Description": defined.description, "Metadata": defined.metadata}
     asked = pick(call.params, "ResourceAttributes")
     if asked or flag(call.params, "ShowResourceAttributes"):

@@ -7,9 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from garret.local_cloud.ros import errors
+from garret.local_cloud.ros.patterns import TooSlowError, compiled, matches
+from garret.local_cloud.ros.property_rules import FALSE, TRUE
 
 TYPES = ("String", "Number", "CommaDelimitedList", "Json", "Boolean")
+# Their values lie in a store that the local cloud does not have: they are checked, but no stack can be made from them.
 TYPES_ELSEWHERE = ("ALIYUN::OOS::Parameter::Value", "ALIYUN::OOS::SecretParameter::Value")
+NUMBERS = ("MaxLength", "MinLength", "MaxValue", "MinValue")
+FLAGS = ("NoEcho", "Confirm", "Required", "ReadOnly", "TextArea")
 KEYS = (
     *("Type", "Default", "AllowedValues", "AllowedPattern", "MaxLength", "MinLength", "MaxValue", "MinValue"),
     *("NoEcho", "Description", "ConstraintDescription", "Label", "AssociationProperty", "Confirm", "Required"),
@@ -21,7 +26,10 @@ MASK = "******"
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter with its value in the parameter's own type; `value` of a NoEcho one is never shown."""
+    """One parameter with its value in the parameter's own type; `value` of a NoEcho one is never shown.
+
+    The value is None where nothing was passed and the default is null or the parameter is not required.
+    """
 
     name: str
     type: str
@@ -46,10 +54,14 @@ def resolve_parameters(
     result = {}
     for name, definition in definitions.items():
         check_definition(name, definition)
+        if definition["Type"] in TYPES_ELSEWHERE:
+            raise errors.not_emulated(f"the value of a parameter of the type {definition['Type']} (Parameters.{name})")
         if name in passed:
             result[name] = _given(name, definition, passed[name])
         elif "Default" in definition:
-            result[name] = _default(name, definition)
+            result[name] = default_of(name, definition)
+        elif not is_true(definition.get("Required", True)):
+            result[name] = Parameter(name, str(definition["Type"]), is_true(definition.get("NoEcho")), None, "")
         elif not partial:
             raise errors.parameter_missing(name)
     return result
@@ -58,34 +70,58 @@ def resolve_parameters(
 def check_definition(name: str, definition: Mapping[str, Any]) -> None:
     """The form of one entry of Parameters."""
     where = f"Parameters.{name}"
-    if not re.fullmatch(r"[A-Za-z0-9]+", name):
-        raise errors.invalid_schema(f"{where}: a parameter's name has letters and digits only.")
     for key in definition:
         if key not in KEYS:
             raise errors.invalid_schema(f"{where} has the unknown key {key}. Known: {', '.join(KEYS)}.")
     kind = definition.get("Type")
-    if kind in TYPES_ELSEWHERE:
-        raise errors.not_emulated(f"the parameter type {kind} ({where})")
-    if kind not in TYPES:
-        raise errors.invalid_schema(f"{where}.Type is {kind!r}; it must be one of {', '.join(TYPES)}.")
-    if not isinstance(definition.get("AllowedValues", []), list):
+    if kind not in TYPES + TYPES_ELSEWHERE:
+        known = ", ".join(TYPES + TYPES_ELSEWHERE)
+        raise errors.invalid_schema(f"{where}.Type is {kind!r}; it must be one of {known}.")
+    if not isinstance(definition.get("AllowedValues") or [], list):
         raise errors.invalid_schema(f"{where}.AllowedValues must be a list.")
+    for key in NUMBERS:
+        if not _is_number(definition.get(key)):
+            raise errors.invalid_schema(f"{where}.{key} is {definition[key]!r}; it must be a number.")
+    for key in FLAGS:
+        if str(definition.get(key, False)).lower() not in TRUE + FALSE:
+            raise errors.invalid_schema(f"{where}.{key} is {definition[key]!r}; it must be true or false.")
     try:
-        re.compile(str(definition.get("AllowedPattern", "")))
+        compiled(str(definition.get("AllowedPattern") or ""))
     except re.error as problem:
         raise errors.invalid_schema(f"{where}.AllowedPattern is no regular expression: {problem}.") from None
+    if definition.get("Default") is not None and kind in TYPES:
+        default_of(name, definition)
 
 
-def _no_echo(definition: Mapping[str, Any]) -> bool:
-    return str(definition.get("NoEcho", False)).lower() == "true"
+def _is_number(value: Any) -> bool:
+    if isinstance(value, bool):
+        return False
+    try:
+        return value is None or isinstance(float(value), float)
+    except (TypeError, ValueError):
+        return False
 
 
-def _default(name: str, definition: Mapping[str, Any]) -> Parameter:
+def is_true(value: Any) -> bool:
+    """A flag of a template, which may come as a text."""
+    return str(value).lower() in TRUE
+
+
+def default_of(name: str, definition: Mapping[str, Any]) -> Parameter:
+    """The parameter with its default, which must keep its own rules; null keeps them always and an empty text too."""
     value = definition["Default"]
-    if value is None:  # the vendor takes it as an empty string and checks nothing
-        return Parameter(name, definition["Type"], _no_echo(definition), "", "")
-    text = value if isinstance(value, str) else _text(value)
-    return _given(name, definition, text)
+    no_echo = is_true(definition.get("NoEcho"))
+    if value is None:
+        return Parameter(name, definition["Type"], no_echo, None, "")
+    if value == "":
+        return Parameter(name, definition["Type"], no_echo, _of_nothing(str(definition["Type"])), "")
+    if isinstance(value, list) and definition["Type"] == "CommaDelimitedList":
+        value = ",".join(_text(item) for item in value)
+    return _given(name, definition, value if isinstance(value, str) else _text(value))
+
+
+def _of_nothing(kind: str) -> Any:
+    return [] if kind == "CommaDelimitedList" else "" if kind == "String" else None
 
 
 def _text(value: Any) -> str:
@@ -98,7 +134,7 @@ def _text(value: Any) -> str:
 
 def _given(name: str, definition: Mapping[str, Any], text: str) -> Parameter:
     kind = str(definition["Type"])
-    no_echo = _no_echo(definition)
+    no_echo = is_true(definition.get("NoEcho"))
     value = _typed(name, kind, text, MASK if no_echo else repr(text))
     _check(name, definition, value, text, MASK if no_echo else repr(text))
     return Parameter(name, kind, no_echo, value, text)
@@ -109,10 +145,10 @@ def _typed(name: str, kind: str, text: str, shown: str) -> Any:
         if kind == "Number":
             return int(text) if re.fullmatch(r"[+-]?\d+", text.strip()) else float(text)
         if kind == "Boolean":
-            return {"true": True, "false": False}[text.strip().lower()]
+            return {**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}[text.strip().lower()]
         if kind == "Json":
             return json.loads(text)
-    except (ValueError, KeyError):
+    except (ValueError, KeyError, RecursionError):
         raise errors.validation_failed(f"Parameter {name}: {shown} is no {kind}.") from None
     if kind == "CommaDelimitedList":
         return [item.strip() for item in text.split(",")] if text else []
@@ -123,11 +159,12 @@ def _check(name: str, definition: Mapping[str, Any], value: Any, text: str, show
     problem = _allowed(definition, value) or _bounds(definition, value) or _pattern(definition, value, text)
     if problem:
         hint = definition.get("ConstraintDescription")
-        more = f" ({_localized(hint)})" if hint else ""
+        more = f" ({localized(hint)})" if hint else ""
         raise errors.validation_failed(f"Parameter {name}: {shown} {problem}{more}.")
 
 
-def _localized(text: Any) -> str:
+def localized(text: Any) -> str:
+    """A text that may come as {en: …, zh-cn: …}."""
     if isinstance(text, dict):
         return str(text.get("en") or next(iter(text.values()), ""))
     return str(text)
@@ -150,7 +187,7 @@ def _bounds(definition: Mapping[str, Any], value: Any) -> str:
         (("MinValue", "MaxValue"), value if isinstance(value, (int, float)) else None, "value"),
     ):
         low, high = (None if definition.get(key) is None else float(definition[key]) for key in keys)
-        if measure is None or isinstance(measure, bool):
+        if measure is None or isinstance(value, bool):
             continue
         if (low is not None and measure < low) or (high is not None and measure > high):
             limits = [f"at least {low:g}" if low is not None else "", f"at most {high:g}" if high is not None else ""]
@@ -160,6 +197,9 @@ def _bounds(definition: Mapping[str, Any], value: Any) -> str:
 
 def _pattern(definition: Mapping[str, Any], value: Any, text: str) -> str:
     pattern = definition.get("AllowedPattern")
-    if pattern is None or not isinstance(value, (str, int, float)) or re.fullmatch(str(pattern), text):
+    if not pattern or not isinstance(value, (str, int, float)):
         return ""
-    return f"does not match the pattern {pattern}"
+    try:
+        return "" if matches(str(pattern), text) else f"does not match the pattern {pattern}"
+    except TooSlowError as problem:
+        return f"cannot be matched with the pattern {pattern}: {problem}"

@@ -7,9 +7,11 @@ from typing import Any
 from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.params import flag, number
 from garret.local_cloud.ros import errors, records
-from garret.local_cloud.ros.plan import Plan, check_template, make_plan
+from garret.local_cloud.ros.checking import checked
+from garret.local_cloud.ros.nesting import nested_plan
+from garret.local_cloud.ros.plan import Plan, make_plan
 from garret.local_cloud.ros.previews import known, masked, preview_update
-from garret.local_cloud.ros.replies import parameter_rows
+from garret.local_cloud.ros.replies import localized, parameter_rows
 from garret.local_cloud.ros.requests import (
     parameters,
     refuse_what_is_not_emulated,
@@ -19,19 +21,20 @@ from garret.local_cloud.ros.requests import (
 )
 from garret.local_cloud.ros.resources import type_of
 from garret.local_cloud.ros.resources.base import Work
-from garret.local_cloud.ros.template import parse_template
 
 
 def validate_template(call: Call, _cloud: Cloud) -> dict[str, Any]:
     """Checks a template's form, names, types and functions; tells its parameters, resources and outputs."""
     refuse_what_is_not_emulated(call)
-    template = parse_template(template_text(call))
-    check_template(template)
+    template = checked(template_text(call))
     kinds = sorted({one.type for one in template.resources.values()})
     return {
         "Description": template.description,
         "Parameters": [_parameter(name, entry) for name, entry in template.parameters.items()],
-        "Resources": [{"LogicalResourceIdPattern": n, "ResourceType": r.type} for n, r in template.resources.items()],
+        "Resources": [
+            {"LogicalResourceIdPattern": f"{name}[*]" if one.count is not None else name, "ResourceType": one.type}
+            for name, one in template.resources.items()
+        ],
         "Outputs": [
             {"OutputKey": name, "Description": one.description, "Label": one.label or name}
             for name, one in template.outputs.items()
@@ -55,22 +58,26 @@ def preview_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
     if any(one["name"] == name for one in records.living(cloud, region)):
         raise errors.stack_exists(name)
     plan = make_plan(cloud, template_text(call), parameters(call), {"StackName": name, "Region": region})
-    stack = {
-        "StackName": name,
-        "RegionId": region,
-        "Description": plan.template.description,
-        "TemplateDescription": plan.template.description,
-        "DisableRollback": flag(call.params, "DisableRollback"),
-        "TimeoutInMinutes": number(call.params, "TimeoutInMinutes", 60, 10, 1440),
+    disable, minutes = flag(call.params, "DisableRollback"), number(call.params, "TimeoutInMinutes", 60, 10, 1440)
+    return {"Stack": _stack(cloud, plan, {"DisableRollback": disable, "TimeoutInMinutes": minutes})}
+
+
+def _stack(cloud: Cloud, plan: Plan, more: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "StackName": plan.scope.pseudo["StackName"],
+        "RegionId": plan.scope.pseudo["Region"],
+        "Description": localized(plan.template.description),
+        "TemplateDescription": localized(plan.template.description),
+        **more,
         "Parameters": parameter_rows(dict(plan.parameters)),
-        "Resources": [_preview(plan, one) for one in plan.resources],
+        "Resources": [_preview(cloud, plan, one, more) for one in plan.resources],
     }
-    return {"Stack": stack}
 
 
-def _preview(plan: Plan, name: str) -> dict[str, Any]:
+def _preview(cloud: Cloud, plan: Plan, name: str, more: Mapping[str, Any]) -> dict[str, Any]:
     resource = plan.resources[name]
     properties = known(plan.properties(name, replace(plan.scope, partial=True)))
+    nested = nested_plan(cloud, plan, name)
     return {
         "LogicalResourceId": name,
         "ResourceType": resource.type,
@@ -79,6 +86,7 @@ def _preview(plan: Plan, name: str) -> dict[str, Any]:
         "Description": resource.description,
         "Properties": masked(plan, properties),
         "RequiredBy": sorted(other for other, needs in plan.graph.items() if name in needs),
+        **({"Stack": {"Stack": _stack(cloud, nested, more)}} if nested is not None else {}),
     }
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from garret.local_cloud.core import Cloud
-from garret.local_cloud.ros import records
+from garret.local_cloud.ros import errors, records
 from garret.local_cloud.ros.functions import evaluate
 from garret.local_cloud.ros.plan import Plan, check_attribute, make_plan
 from garret.local_cloud.ros.resources import type_of
@@ -36,7 +36,10 @@ def scope_of(cloud: Cloud, stack: records.Body, plan: Plan) -> Scope:
         check_attribute(plan.template, name, attribute)
         resource = there(name)
         work = work_of(cloud, stack, resource, lambda _: None)
-        return patiently(cloud, lambda: type_of(resource["type"], name).read(work))[attribute]
+        found = patiently(cloud, lambda: type_of(resource["type"], name).read(work))
+        if attribute not in found:
+            raise errors.not_emulated(f"the attribute {attribute} of {resource['type']} ({name})")
+        return found[attribute]
 
     return replace(plan.scope, reference=lambda name: there(name)["physical_id"], attribute=attribute)
 

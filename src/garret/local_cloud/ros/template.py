@@ -13,19 +13,26 @@ from garret.local_cloud.ros.yaml_text import read_yaml
 VERSION = "2015-09-01"
 TEMPLATE_BYTES = 524_288
 RESOURCES = 200
+ASSERTIONS = 100
 SECTIONS = (
-    *("ROSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions"),
-    *("Resources", "Outputs"),
+    *("ROSTemplateFormatVersion", "Description", "Metadata", "Parameters", "Mappings", "Conditions", "Rules"),
+    *("Locals", "Resources", "Outputs"),
 )
-SECTIONS_ELSEWHERE = ("Transform", "Rules", "Locals", "Workspace", "Hooks")
-RESOURCE_KEYS = ("Type", "Properties", "DependsOn", "Condition", "DeletionPolicy", "Metadata", "Description", "Version")
-RESOURCE_KEYS_ELSEWHERE = ("Count", "UpdatePolicy", "CreationPolicy", "ForEach")
+SECTIONS_ELSEWHERE = ("Transform", "Workspace", "Hooks", "HeatTemplateFormatVersion")
+# Published templates hold other keys as well (misspelt ones, too), and deploy: what is not here is not heeded.
+RESOURCE_KEYS = (
+    *("Type", "Properties", "DependsOn", "Condition", "Count", "DeletionPolicy", "UpdatePolicy", "Metadata"),
+    *("Description", "Version"),
+)
 OUTPUT_KEYS = ("Value", "Description", "Label", "Condition", "NoEcho")
+LOCAL_KEYS = ("Type", "Value", "Properties")
+RAW = {"ALIYUN::ROS::Stack": ("TemplateBody",)}  # another template, whose names are its own
+NOTHING = object()
 
 
 @dataclass(frozen=True)
 class Resource:
-    """One entry of the section Resources."""
+    """One entry of the section Resources; `count` is None where there is one of it."""
 
     name: str
     type: str
@@ -35,6 +42,22 @@ class Resource:
     retain: bool
     description: str
     metadata: Mapping[str, Any]
+    count: Any = None
+    deletion_policy: Any = "Delete"
+
+    def live(self) -> dict[str, Any]:
+        """The properties in which functions are functions: without a nested stack's template."""
+        raw = RAW.get(self.type, ())
+        return {key: value for key, value in self.properties.items() if key not in raw or not _is_raw(value)}
+
+    def raw(self) -> dict[str, Any]:
+        """The properties that stay as they stand."""
+        live = self.live()
+        return {key: value for key, value in self.properties.items() if key not in live}
+
+
+def _is_raw(value: Any) -> bool:
+    return isinstance(value, dict) and "ROSTemplateFormatVersion" in value
 
 
 @dataclass(frozen=True)
@@ -50,6 +73,32 @@ class Output:
 
 
 @dataclass(frozen=True)
+class Local:
+    """One entry of the section Locals: Macro puts its value in as it stands, Eval evaluates it first."""
+
+    name: str
+    type: str
+    value: Any
+
+
+@dataclass(frozen=True)
+class Assertion:
+    """What must hold, and what is said when it does not."""
+
+    value: Any
+    description: Any
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One entry of the section Rules; its assertions count where `condition` is absent (NOTHING) or holds."""
+
+    name: str
+    condition: Any
+    assertions: tuple[Assertion, ...]
+
+
+@dataclass(frozen=True)
 class Template:
     """A template whose form is right; what its names mean is checked elsewhere."""
 
@@ -59,6 +108,8 @@ class Template:
     parameters: Mapping[str, Mapping[str, Any]]
     mappings: Mapping[str, Any]
     conditions: Mapping[str, Any]
+    rules: Mapping[str, Rule]
+    locals: Mapping[str, Local]
     resources: Mapping[str, Resource]
     outputs: Mapping[str, Output]
 
@@ -66,13 +117,18 @@ class Template:
 @functools.lru_cache(maxsize=64)  # every look at a stack reads its template anew; nobody changes what comes back
 def parse_template(text: str) -> Template:
     """Reads a template of up to 524,288 bytes; raises ApiError with the vendor's code and the place."""
-    size = len(text.encode())
+    size = len(text.encode("utf-8", "surrogatepass"))
     if size == 0 or size > TEMPLATE_BYTES:
         raise errors.invalid_template(f"TemplateBody has {size} bytes; it must have 1 to {TEMPLATE_BYTES}.")
     try:
         document = read_yaml(text)
     except yaml.YAMLError as problem:
         raise errors.invalid_template(f"The template is neither YAML nor JSON: {_one_line(problem)}.") from None
+    return read_document(document, text)
+
+
+def read_document(document: Any, text: str) -> Template:
+    """The same of a template that is plain values already, as a nested stack's is."""
     if not isinstance(document, dict):
         raise errors.invalid_template("The template must be a map with ROSTemplateFormatVersion and Resources.")
     _check_sections(document)
@@ -81,8 +137,10 @@ def parse_template(text: str) -> Template:
         description=document.get("Description") or "",
         metadata=_map(document, "Metadata"),
         parameters={name: _entry(name, body, "Parameters") for name, body in _map(document, "Parameters").items()},
-        mappings=_map(document, "Mappings"),
+        mappings=_mappings(document),
         conditions=_map(document, "Conditions"),
+        rules={name: _rule(name, _entry(name, body, "Rules")) for name, body in _map(document, "Rules").items()},
+        locals={name: _local(name, _entry(name, body, "Locals")) for name, body in _map(document, "Locals").items()},
         resources=_resources(document),
         outputs={name: _output(name, body) for name, body in _map(document, "Outputs").items()},
     )
@@ -95,6 +153,8 @@ def _one_line(problem: yaml.YAMLError) -> str:
 
 
 def _check_sections(document: Mapping[Any, Any]) -> None:
+    if "Transform" in document:
+        raise errors.not_emulated(f"the section Transform ({document['Transform']!r}): no macro is carried out here")
     version = document.get("ROSTemplateFormatVersion")
     if version != VERSION:
         raise errors.invalid_version(f"ROSTemplateFormatVersion is {version!r}; it must be '{VERSION}'.")
@@ -120,10 +180,42 @@ def _entry(name: str, body: Any, section: str) -> dict[str, Any]:
     return body
 
 
+def _mappings(document: Mapping[str, Any]) -> dict[str, Any]:
+    found = _map(document, "Mappings")
+    for name, keys in found.items():
+        if not isinstance(keys, dict) or not all(isinstance(inner, dict) for inner in keys.values()):
+            raise errors.invalid_schema(f"Mappings.{name} must be a map of maps.")
+    return found
+
+
+def _rule(name: str, body: Mapping[str, Any]) -> Rule:
+    where = f"Rules.{name}"
+    assertions = body.get("Assertions")
+    if not isinstance(assertions, list) or not 1 <= len(assertions) <= ASSERTIONS:
+        raise errors.invalid_schema(f"{where}.Assertions must be a list of 1 to {ASSERTIONS} assertions.")
+    for index, one in enumerate(assertions):
+        if not isinstance(one, dict) or "Assert" not in one:
+            raise errors.invalid_schema(f"{where}.Assertions[{index}] must be a map with Assert.")
+    found = tuple(Assertion(one["Assert"], one.get("AssertDescription") or "") for one in assertions)
+    return Rule(name, body.get("RuleCondition", NOTHING), found)
+
+
+def _local(name: str, body: Mapping[str, Any]) -> Local:
+    where, kind = f"Locals.{name}", body.get("Type") or "Macro"
+    if isinstance(kind, str) and kind.startswith("DATASOURCE::"):
+        raise errors.not_emulated(f"the local's type {kind} ({where}): nothing is looked up while a template is read")
+    if kind not in ("Macro", "Eval"):
+        raise errors.invalid_schema(f"{where}.Type is {kind!r}; it must be Macro or Eval.")
+    for key in body:
+        if key not in ("Type", "Value"):
+            raise errors.invalid_schema(f"{where} has the key {key}; a {kind} has Type and Value.")
+    if "Value" not in body:
+        raise errors.invalid_schema(f"{where} has no Value.")
+    return Local(name, kind, body["Value"])
+
+
 def _resources(document: Mapping[str, Any]) -> dict[str, Resource]:
     entries = _map(document, "Resources")
-    if not entries:
-        raise errors.invalid_schema("The section Resources must have at least one resource.")
     if len(entries) > RESOURCES:
         raise errors.validation_failed(f"The template has {len(entries)} resources; at most {RESOURCES} are allowed.")
     return {name: _resource(name, _entry(name, body, "Resources")) for name, body in entries.items()}
@@ -131,50 +223,48 @@ def _resources(document: Mapping[str, Any]) -> dict[str, Resource]:
 
 def _resource(name: str, body: Mapping[str, Any]) -> Resource:
     where = f"Resources.{name}"
-    for key in body:
-        if key in RESOURCE_KEYS_ELSEWHERE:
-            raise errors.not_emulated(f"{key} of a resource ({where})")
-        if key not in RESOURCE_KEYS:
-            raise errors.invalid_schema(f"{where} has the unknown key {key}. Known: {', '.join(RESOURCE_KEYS)}.")
     kind, properties = body.get("Type"), body.get("Properties") or {}
     if not isinstance(kind, str) or not kind:
         raise errors.invalid_schema(f"{where} has no Type.")
     if not isinstance(properties, dict):
         raise errors.invalid_property_type(name, "Properties", "it must be a map.")
-    policy = body.get("DeletionPolicy", "Delete")
-    if policy not in ("Delete", "Retain"):
-        raise errors.invalid_schema(f"{where}.DeletionPolicy is {policy!r}; it must be Delete or Retain.")
     metadata = body.get("Metadata") or {}
+    if not isinstance(metadata, dict):
+        raise errors.invalid_property_type(name, "Metadata", "it must be a map.")
+    if not isinstance(body.get("UpdatePolicy") or {}, dict):
+        raise errors.invalid_property_type(name, "UpdatePolicy", "it must be a map.")
+    policy = body.get("DeletionPolicy", "Delete")
+    if policy not in ("Delete", "Retain") and not (isinstance(policy, dict) and list(policy) == ["Ref"]):
+        raise errors.invalid_schema(f"{where}.DeletionPolicy is {policy!r}; it must be Delete or Retain.")
     return Resource(
         name=name,
         type=kind,
         properties=properties,
-        depends_on=_depends_on(where, body.get("DependsOn")),
-        condition=_condition(where, body.get("Condition")),
+        depends_on=_depends_on(name, body.get("DependsOn")),
+        condition=_condition(name, body.get("Condition")),
         retain=policy == "Retain",
         description=str(body.get("Description") or ""),
-        metadata=_entry("Metadata", metadata, where),
+        metadata=metadata,
+        count=body.get("Count"),
+        deletion_policy=policy,
     )
 
 
-def _depends_on(where: str, value: Any) -> tuple[str, ...]:
-    names = [value] if isinstance(value, str) else value or []
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise errors.invalid_schema(f"{where}.DependsOn must be a resource's name or a list of names.")
-    return tuple(names)
+def _depends_on(name: str, value: Any) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, str) or one is None for one in names):
+        raise errors.invalid_property_type(name, "DependsOn", "it must be a resource's name or a list of names.")
+    return tuple(one for one in names if one)
 
 
-def _condition(where: str, value: Any) -> str | None:
+def _condition(name: str, value: Any) -> str | None:
     if value is not None and not isinstance(value, str):
-        raise errors.invalid_schema(f"{where}.Condition must be the name of a condition.")
+        raise errors.invalid_property_type(name, "Condition", "it must be the name of a condition.")
     return value
 
 
 def _output(name: str, body: Any) -> Output:
     entry = _entry(name, body, "Outputs")
-    for key in entry:
-        if key not in OUTPUT_KEYS:
-            raise errors.invalid_schema(f"Outputs.{name} has the unknown key {key}. Known: {', '.join(OUTPUT_KEYS)}.")
     if "Value" not in entry:
         raise errors.invalid_schema(f"Outputs.{name} has no Value.")
     return Output(
@@ -182,6 +272,6 @@ def _output(name: str, body: Any) -> Output:
         value=entry["Value"],
         description=entry.get("Description") or "",
         label=entry.get("Label") or "",
-        condition=_condition(f"Outputs.{name}", entry.get("Condition")),
+        condition=_condition(name, entry.get("Condition")),
         no_echo=str(entry.get("NoEcho", False)).lower() == "true",
     )

@@ -1,13 +1,22 @@
-"""YAML as templates use it: short tags are functions, dates stay text, a key stands once, aliases stay small."""
+"""Template text to plain values: JSON, or YAML as the vendor reads it.
 
+Short tags are functions, dates stay text, of a key that stands twice the later one counts, and neither aliases nor
+nesting can make a small text large.
+"""
+
+import json
 from typing import Any
 
 import yaml
 
 NODES = 200_000  # what a template of 524,288 bytes can hold honestly; aliases could ask for billions
+DEPTH = 100
+_PLAIN = (str, int, float, bool, type(None))
+# The parser in C is twenty times as quick; without it everything still works.
+_Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(_Base):  # type: ignore[misc]
     """PyYAML's safe loader with the vendor's habits."""
 
 
@@ -18,21 +27,15 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def _map(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
-    keys: set[str] = set()
+def _map(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
     for key, _ in node.value:
         if not isinstance(key, yaml.ScalarNode):
             raise yaml.constructor.ConstructorError(None, None, "a key must be a plain name", key.start_mark)
-        if key.value in keys and key.tag != "tag:yaml.org,2002:merge":
-            text = f"the key {key.value} is there twice"
-            raise yaml.constructor.ConstructorError(None, None, text, key.start_mark)
-        keys.add(key.value)
     loader.flatten_mapping(node)
-    pairs = [(loader.construct_object(key), loader.construct_object(value, deep=True)) for key, value in node.value]
-    return dict(pairs)
+    return {loader.construct_object(key): loader.construct_object(value, deep=True) for key, value in node.value}
 
 
-def _short_tag(loader: _Loader, suffix: str, node: yaml.Node) -> dict[str, Any]:
+def _short_tag(loader: Any, suffix: str, node: yaml.Node) -> dict[str, Any]:
     value: Any
     if isinstance(node, yaml.ScalarNode):
         value = loader.construct_scalar(node)
@@ -49,28 +52,87 @@ _Loader.add_constructor("tag:yaml.org,2002:map", _map)
 _Loader.add_multi_constructor("!", _short_tag)
 
 
-def _count(node: yaml.Node, sizes: dict[int, int]) -> int:
-    known = sizes.get(id(node))
-    if known is not None:
-        return known
+def _nesting(text: str) -> int:
+    """The deepest nesting, told by the parser's events: they come one by one, however deep the text is."""
+    depth = deepest = 0
+    for event in yaml.parse(text, Loader=_Base):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            deepest = max(deepest, depth)
+            if depth > DEPTH:
+                break
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
+    return deepest
+
+
+def _measure(node: yaml.Node, known: dict[int, tuple[int, int]]) -> tuple[int, int]:
+    """How many values a node unfolds to, and how deep it is, aliases included."""
+    if id(node) in known:
+        return known[id(node)]
+    known[id(node)] = (NODES + 1, DEPTH + 1)  # an alias to itself never ends
+    count = depth = 1
     if isinstance(node, yaml.CollectionNode):
-        sizes[id(node)] = NODES + 1  # an alias to itself never ends
         parts = [part for item in node.value for part in (item if isinstance(item, tuple) else (item,))]
-        sizes[id(node)] = 1 + sum(_count(part, sizes) for part in parts)
-    return sizes.setdefault(id(node), 1)
+        sizes = [_measure(part, known) for part in parts]
+        count = 1 + sum(size for size, _ in sizes)
+        depth = 1 + max((deep for _, deep in sizes), default=0)
+    known[id(node)] = (count, depth)
+    return known[id(node)]
+
+
+def _check_plain(document: Any) -> None:
+    """Text, numbers, true, false, nothing, lists and maps: what YAML can hold beyond is no template."""
+    pending = [(document, 1)]
+    while pending:
+        value, depth = pending.pop()
+        if depth > DEPTH:
+            raise yaml.YAMLError(f"it is nested deeper than {DEPTH} levels")
+        if isinstance(value, dict):
+            pending += [(item, depth + 1) for item in value.values()]
+        elif isinstance(value, list):
+            pending += [(item, depth + 1) for item in value]
+        elif not isinstance(value, _PLAIN):
+            raise yaml.YAMLError(f"it holds a value of the kind {type(value).__name__}")
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
 
 
 def read_yaml(text: str) -> Any:
     """Returns the document as maps, lists and scalars; raises yaml.YAMLError with the place of the mistake."""
+    document = _read_json(text) if text.lstrip()[:1] in ("{", "[") else None
+    if document is None:
+        document = _read_yaml(text)
+    _check_plain(document)
+    return document
+
+
+def _read_json(text: str) -> Any:
+    try:
+        return json.loads(text, parse_constant=_no_constant)
+    except RecursionError:
+        raise yaml.YAMLError(f"it is nested deeper than {DEPTH} levels") from None
+    except ValueError:
+        return None  # YAML's braces look like JSON's
+
+
+def _read_yaml(text: str) -> Any:
+    if _nesting(text) > DEPTH:
+        raise yaml.YAMLError(f"it is nested deeper than {DEPTH} levels")
     loader = _Loader(text)
     try:
         node = loader.get_single_node()
         if node is None:
             return None
-        if _count(node, {}) > NODES:
+        count, depth = _measure(node, {})
+        if count > NODES:
             raise yaml.YAMLError(f"its aliases unfold to more than {NODES} values")
+        if depth > DEPTH:
+            raise yaml.YAMLError(f"it is nested deeper than {DEPTH} levels")
         return loader.construct_document(node)
-    except RecursionError:
-        raise yaml.YAMLError("it is nested too deeply") from None
+    except (RecursionError, ValueError, TypeError) as problem:  # a number or a key that Python cannot hold
+        raise yaml.YAMLError(str(problem)) from None
     finally:
         loader.dispose()
