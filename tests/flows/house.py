@@ -11,21 +11,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from garret.settings import PRODUCTS
+
 GARRET = str(Path(sys.executable).with_name("garret"))
 DEPLOY = ("deploy", "--cloud", "local", "--region", "cn-hangzhou", "--instance-type", "ecs.gn7i-c16g1.4xlarge", "--yes")
 
 
 @dataclass(frozen=True)
 class House:
-    """One GARRET_HOME and the commands run in it."""
+    """One GARRET_HOME and the commands run in it; `door` is where they find the cloud, if not at the cloud itself."""
 
     home: Path
+    door: str = ""
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a person who has set nothing but the home."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GARRET_", "ALIBABA_"))}
-        return kept | {"GARRET_HOME": str(self.home), "GARRET_CLOUD": "local", "OMP_NUM_THREADS": "1"}
+        doors = {f"GARRET_ENDPOINT_{product.upper()}": self.door for product in PRODUCTS if self.door}
+        return kept | doors | {"GARRET_HOME": str(self.home), "GARRET_CLOUD": "local", "OMP_NUM_THREADS": "1"}
 
     def run(self, *arguments: str, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:
         """Run one garret command and return what it printed, whatever its exit code."""

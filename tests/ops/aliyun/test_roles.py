@@ -370,3 +370,14 @@ def test_a_file_is_delivered_or_the_reason_told(vendor: Vendor, session: Session
     assert base64.b64decode(sent["Content"]) == b"\x00\x01"
     with pytest.raises(NodeFailed, match=r"a\.000.*DiskFull"):
         assistant.send_file("i-1", "/var/lib/garret/incoming/a.000", b"x")
+
+
+def test_an_empty_parameter_is_left_to_the_template(vendor: Vendor, session: Session) -> None:
+    """The API wants a value wherever it is told a parameter: what is empty keeps the template's default, which is."""
+    vendor.says("CreateStack", {"StackId": "stack-1"})
+    RosStacks(session).create("garret-a", "t", {"VpcId": "", "ZoneId": "k"}, tags={TAG: "a"}, token="t", wait_s=60)
+    sent = vendor.sent[0].parameters
+    assert {name: value for name, value in sent.items() if name.startswith("Parameters.")} == {
+        "Parameters.1.ParameterKey": "ZoneId",
+        "Parameters.1.ParameterValue": "k",
+    }

@@ -35,7 +35,7 @@ class RosStacks:
             template_body=template,
             parameters=[
                 models.GetTemplateEstimateCostRequestParameters(parameter_key=key, parameter_value=value)
-                for key, value in parameters.items()
+                for key, value in said(parameters).items()
             ],
         )
         reply = self._session.call(
@@ -61,7 +61,7 @@ class RosStacks:
             template_body=template,
             parameters=[
                 models.CreateStackRequestParameters(parameter_key=key, parameter_value=value)
-                for key, value in parameters.items()
+                for key, value in said(parameters).items()
             ],
             tags=[models.CreateStackRequestTags(key=key, value=value) for key, value in tags.items()],
             client_token=token,
@@ -157,6 +157,11 @@ def _stack(raw: Mapping[str, Any]) -> Stack:
         tags={tag["Key"]: tag.get("Value") or "" for tag in raw.get("Tags") or []},
         created_at=raw.get("CreateTime") or "",
     )
+
+
+def said(parameters: Mapping[str, str]) -> dict[str, str]:
+    """Parameters as they may travel: the API takes an empty value for a missing one, so the template's "" stands in."""
+    return {name: value for name, value in parameters.items() if value != ""}
 
 
 def hourly_sum(resources: Mapping[str, Any]) -> tuple[float, str] | None:
