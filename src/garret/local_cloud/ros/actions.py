@@ -5,12 +5,16 @@ from typing import Any
 from garret.local_cloud.core import Action, ApiError, Call, Cloud, Parameter
 from garret.local_cloud.params import flag
 from garret.local_cloud.ros import (
+    cancelling,
     change_sets,
+    continuing,
     creating,
     deleting,
+    drifting,
     errors,
     looking,
     planning,
+    protecting,
     records,
     requests,
     updating,
@@ -18,6 +22,9 @@ from garret.local_cloud.ros import (
 )
 
 REGION = Parameter("RegionId", required=True)
+RESOURCE_TYPE = Parameter("ResourceType", required=True)
+RESOURCE_IDS = Parameter("ResourceId.N", required=True)
+CANCEL_TYPE = Parameter("CancelType", choices=("Quick", "Safe"))
 CHANGE_SET_ID = Parameter("ChangeSetId", required=True)
 STACK_ID = Parameter("StackId", required=True)
 PAGES = (Parameter("PageNumber", kind="integer"), Parameter("PageSize", kind="integer"))
@@ -82,7 +89,7 @@ ACTIONS: dict[str, Action] = {
             Parameter("TimeoutInMinutes", kind="integer"),
             Parameter("Parallelism", kind="integer"),
         ),
-        "no stack policy, RAM role, notification, nested stack or template by URL",
+        "no stack policy, RAM role, notification or template by URL",
     ),
     "UpdateStack": Action(
         update_stack,
@@ -99,6 +106,46 @@ ACTIONS: dict[str, Action] = {
         "a replaced resource is made anew before the old one goes; when only the clearing away fails the stack is "
         "UPDATE_FAILED with the new template; no stack policy, RAM role, tainted resources or template by URL",
     ),
+    "ContinueCreateStack": Action(
+        continuing.continue_create_stack,
+        (
+            REGION,
+            STACK_ID,
+            Parameter("DryRun", kind="boolean"),
+            Parameter("Mode", choices=("Recreate", "Ignore")),
+            Parameter("Parallelism", kind="integer"),
+        ),
+        "of stacks that are CREATE_FAILED; what is named in RecreatingResources is made anew with all that needs it",
+    ),
+    "CancelUpdateStack": Action(
+        cancelling.cancel_update_stack, (REGION, STACK_ID, CANCEL_TYPE), "Safe unless CancelType says otherwise"
+    ),
+    "CancelStackOperation": Action(
+        cancelling.cancel_stack_operation, (REGION, STACK_ID, CANCEL_TYPE), "creations and updates"
+    ),
+    "DetectStackDrift": Action(drifting.detect_stack_drift, (REGION, STACK_ID)),
+    "DetectStackResourceDrift": Action(
+        drifting.detect_stack_resource_drift, (REGION, STACK_ID, Parameter("LogicalResourceId", required=True))
+    ),
+    "GetStackDriftDetectionStatus": Action(
+        drifting.get_stack_drift_detection_status, (REGION, Parameter("DriftDetectionId", required=True))
+    ),
+    "ListStackResourceDrifts": Action(
+        drifting.list_stack_resource_drifts, (REGION, STACK_ID, Parameter("MaxResults", kind="integer"))
+    ),
+    "SetDeletionProtection": Action(
+        protecting.set_deletion_protection,
+        (REGION, STACK_ID, Parameter("DeletionProtection", required=True, choices=("Enabled", "Disabled"))),
+    ),
+    "TagResources": Action(
+        protecting.tag_resources, (REGION, RESOURCE_TYPE, RESOURCE_IDS), "stacks only; not carried to their resources"
+    ),
+    "UntagResources": Action(
+        protecting.untag_resources,
+        (REGION, RESOURCE_TYPE, RESOURCE_IDS, Parameter("All", kind="boolean")),
+        "stacks only",
+    ),
+    "ListTagResources": Action(protecting.list_tag_resources, (REGION, RESOURCE_TYPE), "stacks only, in one page"),
     "CreateChangeSet": Action(
         change_sets.create_change_set,
         (
@@ -127,9 +174,9 @@ ACTIONS: dict[str, Action] = {
             Parameter("OutputOption", choices=("Enabled", "Disabled")),
             Parameter("ShowResourceProgress", choices=("Disabled", "PercentageOnly", "EnabledIfCreateStack")),
         ),
-        "no logs, no drift; a deleted stack answers for one hour",
+        "no logs; a deleted stack answers for one hour",
     ),
-    "ListStacks": Action(looking.list_stacks, (REGION, *PAGES), "no nested stacks, no resource groups"),
+    "ListStacks": Action(looking.list_stacks, (REGION, *PAGES), "no resource groups"),
     "ListStackEvents": Action(looking.list_stack_events, (REGION, STACK_ID, *PAGES)),
     "ListStackResources": Action(looking.list_stack_resources, (REGION, STACK_ID)),
     "GetStackResource": Action(

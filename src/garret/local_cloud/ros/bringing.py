@@ -8,7 +8,7 @@ from garret.local_cloud.core import Cloud
 from garret.local_cloud.ros import errors, records
 from garret.local_cloud.ros.clearing import clear
 from garret.local_cloud.ros.differences import IN_PLACE, changed_keys, how_of
-from garret.local_cloud.ros.engine import finish, watched
+from garret.local_cloud.ros.engine import CHANGING, finish, watched
 from garret.local_cloud.ros.modifying import modify, takes_tags
 from garret.local_cloud.ros.new_resource import new_resource
 from garret.local_cloud.ros.operation import Halt, deadline_of, operation_info, reason_text, run_graph
@@ -33,7 +33,14 @@ def work(cloud: Cloud, stack: records.Body) -> None:
             return
         if halt.called_off:
             return  # DeleteStack has written the next status
-        cloud.store.update(records.STACK, stack_id, update={**job, "made": True})
+        with CHANGING:
+            cancelled = cloud.store.get(records.STACK, stack_id) or stack
+            if not cancelled["cancel"]:
+                cloud.store.update(records.STACK, stack_id, update={**job, "made": True})
+        if cancelled["cancel"]:
+            halt.cancel(quick=True)
+            _fail(cloud, stack, halt)
+            return
     failure = clear(cloud, stack)
     now = {"update": None, **{key: job[key] for key in KEPT_OF_JOB}}
     if failure is None:

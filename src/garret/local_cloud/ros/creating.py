@@ -6,13 +6,14 @@ from dataclasses import dataclass, field
 from garret.local_cloud.clock import stamp
 from garret.local_cloud.core import Call, Cloud
 from garret.local_cloud.ros import change_set_records, errors, records, tokens
+from garret.local_cloud.ros.deleting import deletion_graph
 from garret.local_cloud.ros.emulated import check_emulated
 from garret.local_cloud.ros.engine import finish, go_on, watched
 from garret.local_cloud.ros.new_resource import new_resource
 from garret.local_cloud.ros.operation import Halt, deadline_of, operation_info, reason_text, run_graph
 from garret.local_cloud.ros.plan import Plan, make_plan
 from garret.local_cloud.ros.stack_plan import plan_of, pseudo_of, scope_of
-from garret.local_cloud.ros.working import make
+from garret.local_cloud.ros.working import make, unmake
 
 STACKS = 200  # the vendor's quota of stacks in one region
 
@@ -29,6 +30,7 @@ class Wanted:
     disable_rollback: bool = False
     deletion_protection: bool = False
     parallelism: int = 0
+    parent_id: str = ""
 
 
 def create(cloud: Cloud, call: Call, wanted: Wanted, token: str, fingerprint: str) -> str:
@@ -97,13 +99,34 @@ def stack_record(cloud: Cloud, region: str, stack_id: str, wanted: Wanted) -> re
         "operation": None,
         "update": None,
         "cancel": "",
+        "again": [],
+        "drift": None,
+        "parent_id": wanted.parent_id,
     }
+
+
+def clear_for_again(cloud: Cloud, stack: records.Body, halt: Halt) -> None:
+    """Deletes what ContinueCreateStack makes anew or leaves out, and writes down what is to be made in its place."""
+    names, stack_id = set(stack["again"]), stack["id"]
+    found = {one["slot"]: one for one in records.resources(cloud, stack_id) if one["slot"] in names}
+    run_graph(cloud, deletion_graph(list(found.values())), lambda slot: unmake(cloud, stack_id, slot, halt), halt)
+    if not names or halt.closed:
+        return
+    plan = plan_of(cloud, stack)
+    with cloud.store.transaction():
+        for name in names:
+            records.drop_resource(cloud, stack_id, name)
+        for name in plan.resources:
+            if name in names:
+                records.put_resource(cloud, stack["region"], new_resource(cloud, stack_id, plan, name))
+        cloud.store.update(records.STACK, stack_id, again=[])
 
 
 def work(cloud: Cloud, stack: records.Body) -> None:
     """Makes what is not made yet; the next status is CREATE_COMPLETE, the rollback's, or CREATE_FAILED."""
     stack_id = stack["id"]
     halt = watched(cloud, stack, Halt(cloud, deadline_of(stack)))
+    clear_for_again(cloud, stack, halt)
     plan = plan_of(cloud, stack)
     scope = scope_of(cloud, stack, plan)
     run_graph(
@@ -115,7 +138,7 @@ def work(cloud: Cloud, stack: records.Body) -> None:
     )
     if halt.failure is None and not halt.called_off:
         reason = "Stack CREATE completed successfully"
-        finish(cloud, stack_id, "CREATE_IN_PROGRESS", "CREATE_COMPLETE", reason)
+        finish(cloud, stack_id, "CREATE_IN_PROGRESS", "CREATE_COMPLETE", reason, cancel="")
         return
     if halt.failure is None:
         return  # DeleteStack has written the next status
@@ -123,4 +146,4 @@ def work(cloud: Cloud, stack: records.Body) -> None:
     cause = reason_text("CREATE", name, failure)
     operation = operation_info("CREATE", name, records.resource(cloud, stack_id, name), failure)
     status = "CREATE_FAILED" if stack["disable_rollback"] else "CREATE_ROLLBACK_IN_PROGRESS"
-    finish(cloud, stack_id, "CREATE_IN_PROGRESS", status, cause, cause=cause, operation=operation)
+    finish(cloud, stack_id, "CREATE_IN_PROGRESS", status, cause, cause=cause, operation=operation, cancel="")

@@ -25,7 +25,9 @@ def delete(cloud: Cloud, stack_id: str, region: str, retain: list[str], retain_a
         kept = names if retain_all else retain
         halt = taken_halt(cloud, stack_id)  # of the work before, not of the deletion that begins now
         change_set_records.begun(cloud, stack_id)
-        records.change_stack(cloud, stack_id, "DELETE_IN_PROGRESS", "Stack DELETE started", retain=kept, update=None)
+        records.change_stack(
+            cloud, stack_id, "DELETE_IN_PROGRESS", "Stack DELETE started", retain=kept, update=None, cancel=""
+        )
     if halt is not None:
         halt.call_off()
     go_on(cloud, stack_id)

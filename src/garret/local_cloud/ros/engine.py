@@ -74,7 +74,14 @@ def watched(cloud: Cloud, stack: records.Body, halt: Halt) -> Halt:
     now = cloud.store.get(records.STACK, stack["id"])
     if now is None or now["status"] != stack["status"]:
         halt.call_off()
+    elif now["cancel"]:
+        halt.cancel(now["cancel"] == "Quick")
     return halt
+
+
+def halt_of(cloud: Cloud, stack_id: str) -> Halt | None:
+    """The halt of the work that is under way."""
+    return _halts(cloud).get(stack_id)
 
 
 def taken_halt(cloud: Cloud, stack_id: str) -> Halt | None:

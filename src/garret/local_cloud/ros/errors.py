@@ -118,3 +118,19 @@ def change_set_not_found(id: str) -> ApiError:
 def change_set_exists(name: str, stack: str) -> ApiError:
     """The stack has a change set of this name."""
     return ApiError("ChangeSetExists", f"The ChangeSet ({name}) of Stack ({stack}) already exists.", 409)
+
+
+def cannot_continue(name: str, reason: str) -> ApiError:
+    """ContinueCreateStack of a stack, or with a template, for which that does not go."""
+    return ApiError("ContinueCreateStackValidationFailed", f"The creation of {name} cannot be continued: {reason}.")
+
+
+def cannot_protect(id: str, reason: str) -> ApiError:
+    """SetDeletionProtection where it cannot be set."""
+    text = f"Fail to set deletion protection for stack {id}, {reason}."
+    return ApiError("InvalidOperation.SetDeletionProtection", text)
+
+
+def drift_detection_not_found(id: str) -> ApiError:
+    """No detection of this id in this region."""
+    return ApiError("DriftDetectionNotFound", f"The DriftDetection ({id}) could not be found.", 404)

@@ -7,7 +7,7 @@ from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.params import flag, groups, has_tags, page
 from garret.local_cloud.ros import errors, records, replies
 from garret.local_cloud.ros.change_set_records import change_set
-from garret.local_cloud.ros.counts import defined_resource
+from garret.local_cloud.ros.children import root_of
 from garret.local_cloud.ros.parameters import resolve_parameters
 from garret.local_cloud.ros.requests import pick, refuse_what_is_not_emulated, region_of
 from garret.local_cloud.ros.resources import type_of
@@ -39,7 +39,8 @@ def get_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
         "TemplateDescription": replies.localized(template.description),
         "Parameters": replies.pseudo_rows(stack) + replies.parameter_rows(values),
         "NotificationURLs": [],
-        "RootStackId": stack["id"],
+        "RootStackId": root_of(cloud, stack),
+        **_checked(cloud, stack),
     }
     option = call.params.get("ShowResourceProgress", "Disabled")
     if option != "Disabled":
@@ -50,18 +51,33 @@ def get_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
     return reply
 
 
+def _checked(cloud: Cloud, stack: records.Body) -> dict[str, Any]:
+    """How many resources were compared with the cloud, once somebody has asked for it."""
+    if not stack["drift"]:
+        return {}
+    states = [(one["drift"] or {}).get("status", "NOT_CHECKED") for one in records.resources(cloud, stack["id"])]
+    unseen = states.count("NOT_CHECKED")
+    return {"CheckedStackResourceCount": len(states) - unseen, "NotCheckedStackResourceCount": unseen}
+
+
 def _shown(value: Any) -> Any:
     return None if value is UNKNOWN else value
 
 
 def list_stacks(call: Call, cloud: Cloud) -> dict[str, Any]:
     """The region's stacks, newest first; deleted ones only when Status or StackId asks for them."""
-    refuse_what_is_not_emulated(call)
+    refuse_what_is_not_emulated(call, "ParentStackId")
     names, states = pick(call.params, "StackName"), pick(call.params, "Status")
     ids = pick(call.params, "StackIds") + ([call.params["StackId"]] if call.params.get("StackId") else [])
     tags = [{"Key": one.get("Key", ""), "Value": one.get("Value", "")} for one in groups(call.params, "Tag")]
+    parent = call.params.get("ParentStackId", "")
+    nested = flag(call.params, "ShowNestedStack")
+    if parent and not nested:
+        raise errors.invalid_parameter("ShowNestedStack", "it must be true when ParentStackId is given")
     found = []
     for stack in reversed(cloud.store.find(records.STACK, region_of(call))):
+        if (stack["parent_id"] and not nested and stack["id"] not in ids) or (parent and stack["parent_id"] != parent):
+            continue
         shown = stack["status"] in states if states else stack["status"] != records.GONE or stack["id"] in ids
         named = (not names or stack["name"] in names) and (not ids or stack["id"] in ids)
         if shown and named and has_tags({"Tags": stack["tags"]}, tags) and _in_time(call, stack):
@@ -109,8 +125,9 @@ def get_stack_resource(call: Call, cloud: Cloud) -> dict[str, Any]:
     resource = records.resource(cloud, stack["id"], name)
     if resource is None:
         raise errors.resource_not_found(name, stack["id"])
-    defined = defined_resource(parse_template(stack["template"]).resources, name)
-    reply = {**replies.resource_row(stack, resource), "Description": defined.description, "Metadata": defined.metadata}
+    defined = parse_template(stack["template"]).resources.get(name.partition("[")[0])  # a counted one is name[0], …
+    about = {"Description": defined.description, "Metadata": defined.metadata} if defined else {}
+    reply = {**replies.resource_row(stack, resource), **about}
     asked = pick(call.params, "ResourceAttributes")
     if asked or flag(call.params, "ShowResourceAttributes"):
         values = _attributes(cloud, stack, resource)
@@ -122,7 +139,7 @@ def get_stack_resource(call: Call, cloud: Cloud) -> dict[str, Any]:
 
 
 def _attributes(cloud: Cloud, stack: records.Body, resource: records.Body) -> dict[str, Any]:
-    if resource["status"] != "CREATE_COMPLETE":
+    if resource["status"] not in records.THERE:
         return {}
     work = work_of(cloud, stack, resource, lambda _: None)
     try:

@@ -45,7 +45,15 @@ def modify(cloud: Cloud, stack_id: str, slot: str, wanted: Mapping[str, Any], ha
     except Exception as problem:  # noqa: BLE001 - whatever it is, the resource must say that it failed
         raise failed(cloud, stack_id, slot, "UPDATE", problem) from None
     records.change_resource(
-        cloud, stack_id, slot, "UPDATE_COMPLETE", "state changed", properties=dict(wanted), tags=tags, tried=[]
+        cloud,
+        stack_id,
+        slot,
+        "UPDATE_COMPLETE",
+        "state changed",
+        properties=dict(wanted),
+        tags=tags,
+        tried=[],
+        drift=None,
     )
 
 

@@ -25,6 +25,7 @@ def new_resource(cloud: Cloud, stack_id: str, plan: Plan, name: str) -> records.
         "tags": [],
         "tried": [],
         "unsure": False,
+        "drift": None,
         "needs": sorted(plan.graph[name]),
         "retain": plan.resources[name].retain,
         "create_time": now,

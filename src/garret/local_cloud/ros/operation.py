@@ -29,19 +29,34 @@ class Halt:
         self._cloud, self._deadline = cloud, deadline
         self._lock = threading.Lock()
         self._failure: tuple[str, FailedError] | None = None
+        self._last: tuple[str, FailedError] | None = None
         self._called_off = False
 
     @property
     def failure(self) -> tuple[str, FailedError] | None:
         """The resource that failed first and its failure; the empty name stands for the stack itself."""
         with self._lock:
-            return self._failure
+            return self._failure or self._last
 
     def fail(self, name: str, failure: FailedError) -> None:
         """Stops the others because this one failed."""
         with self._lock:
             self._failure = self._failure or (name, failure)
         wake_of(self._cloud).everybody()
+
+    def cancel(self, quick: bool) -> None:
+        """Starts nothing more; `quick` ends also what is at work, otherwise that may come to its end."""
+        failure = FailedError("Cancelled", "the operation was cancelled", "StackOperationCancelled")
+        if quick:
+            self.fail("", failure)
+        with self._lock:
+            self._last = ("", failure)
+        wake_of(self._cloud).everybody()
+
+    @property
+    def closed(self) -> bool:
+        """Whether nothing more may start."""
+        return self.on or self.failure is not None
 
     def call_off(self) -> None:
         """Stops them because somebody asked for something else (DeleteStack)."""
@@ -60,7 +75,8 @@ class Halt:
         """Whether the workers are to stop."""
         if self._deadline is not None and self._cloud.clock.now() >= self._deadline and self.failure is None:
             self.fail("", FailedError("Timeout", "the stack's TimeoutInMinutes has passed"))
-        return self.failure is not None or self.called_off
+        with self._lock:
+            return self._failure is not None or self._called_off
 
     def pause(self, seconds: float) -> None:
         """Sleeps until something happens, at most `seconds`; raises when the work is to end."""
@@ -106,7 +122,7 @@ def run_graph(cloud: Cloud, graph: Graph, step: Callable[[str], None], halt: Hal
     while True:
         ticket = wake.ticket()
         with lock:
-            startable = [] if halt.on else ready(graph, finished, started)
+            startable = [] if halt.closed else ready(graph, finished, started)
             if width:
                 startable = startable[: max(0, width - len(started) + len(ended))]
             started.update(startable)
@@ -161,5 +177,6 @@ def operation_info(action: str, name: str, resource: records.Body | None, failur
 def reason_text(action: str, name: str, failure: FailedError) -> str:
     """StatusReason of a failed stack, in the form that Heat gives it: class, resource, what the cloud said."""
     if not name:
-        return f"{action.capitalize()} timed out: {failure.reason}"
+        how = "timed out" if failure.kind == "Timeout" else "ended"
+        return f"{action.capitalize()} {how}: {failure.reason}"
     return f"Resource {action} failed: {failure.kind}: resources.{name}: {failure.reason}"

@@ -4,10 +4,11 @@ from garret.local_cloud.core import Cloud
 from garret.local_cloud.ros import records
 from garret.local_cloud.ros.change_set_records import CHANGE_SET
 from garret.local_cloud.ros.change_sets import compare
+from garret.local_cloud.ros.drifting import DETECTION, look
 from garret.local_cloud.ros.engine import go_on
 
-_STACK = {"parallelism": 0, "update": None, "cancel": ""}
-_RESOURCE = {"tags": [], "tried": [], "unsure": True}
+_STACK: records.Body = {"parallelism": 0, "update": None, "cancel": "", "again": [], "drift": None, "parent_id": ""}
+_RESOURCE: records.Body = {"tags": [], "tried": [], "unsure": True, "drift": None}
 
 
 def recover(cloud: Cloud) -> None:
@@ -19,6 +20,9 @@ def recover(cloud: Cloud) -> None:
     for id, body in cloud.store.pairs(CHANGE_SET):
         if body["status"] == "CREATE_IN_PROGRESS":
             compare(cloud, id)
+    for id, body in cloud.store.pairs(DETECTION):
+        if body["status"] == "DETECTION_IN_PROGRESS":
+            look(cloud, id)
 
 
 def _complete_older_records(cloud: Cloud) -> None:

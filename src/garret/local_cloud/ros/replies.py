@@ -24,7 +24,12 @@ def stack_row(stack: records.Body) -> dict[str, Any]:
         "DeletionProtection": "Enabled" if stack["deletion_protection"] else "Disabled",
         "ServiceManaged": False,
         "Tags": stack["tags"],
+        "StackDriftStatus": stack["drift"]["status"] if stack["drift"] else "NOT_CHECKED",
     }
+    if stack["drift"]:
+        row["DriftDetectionTime"] = told(stack["drift"]["time"])
+    if stack["parent_id"]:
+        row["ParentStackId"] = stack["parent_id"]
     return {**row, "OperationInfo": stack["operation"]} if stack["operation"] else row
 
 
@@ -48,7 +53,10 @@ def parameter_rows(parameters: dict[str, Parameter]) -> list[dict[str, str]]:
 
 def resource_row(stack: records.Body, resource: records.Body) -> dict[str, Any]:
     """One resource as ListStackResources tells it."""
+    drift = resource["drift"]
+    looked = {"DriftDetectionTime": told(drift["time"])} if drift else {}
     return {
+        **looked,
         "StackId": stack["id"],
         "StackName": stack["name"],
         "LogicalResourceId": resource["name"],
@@ -58,14 +66,30 @@ def resource_row(stack: records.Body, resource: records.Body) -> dict[str, Any]:
         "StatusReason": resource["status_reason"],
         "CreateTime": told(resource["create_time"]),
         "UpdateTime": told(resource["update_time"]),
-        "ResourceDriftStatus": "NOT_CHECKED",
+        "ResourceDriftStatus": drift["status"] if drift else "NOT_CHECKED",
+    }
+
+
+def drift_row(resource: records.Body) -> dict[str, Any]:
+    """What was found when one resource was compared with the cloud."""
+    drift = resource["drift"]
+    return {
+        "StackId": resource["stack_id"],
+        "LogicalResourceId": resource["name"],
+        "PhysicalResourceId": resource["physical_id"],
+        "ResourceType": resource["type"],
+        "ResourceDriftStatus": drift["status"],
+        "DriftDetectionTime": told(drift["time"]),
+        "ExpectedProperties": drift["expected"],
+        "ActualProperties": drift["actual"],
+        "PropertyDifferences": drift["differences"],
     }
 
 
 def progress(cloud: Cloud, stack: records.Body, option: str) -> dict[str, Any]:
     """ResourceProgress: percentages, or counts while a stack is created."""
     found = records.resources(cloud, stack["id"])
-    done = [one for one in found if one["status"] in ("CREATE_COMPLETE", records.GONE)]
+    done = [one for one in found if one["status"] in ("CREATE_COMPLETE", "UPDATE_COMPLETE", records.GONE)]
     if option == "PercentageOnly":
         share = 100.0 * len(done) / len(found) if found else 100.0
         return {"StackActionProgress": round(share, 1), "StackOperationProgress": round(share, 1)}

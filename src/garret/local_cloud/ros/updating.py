@@ -135,5 +135,5 @@ def start(cloud: Cloud, stack: records.Body, plan: Plan, wanted: Update, used: s
     }
     begun = stamp(cloud.clock.now())
     change_set_records.begun(cloud, stack["id"], used)
-    more = {"update": job, "begun": begun, "operation": None, "cause": "", "cancel": ""}
+    more = {"update": job, "begun": begun, "operation": None, "cause": "", "cancel": "", "drift": None}
     records.change_stack(cloud, stack["id"], "UPDATE_IN_PROGRESS", "Stack UPDATE started", **more)

@@ -60,6 +60,8 @@ class WaitCondition(ResourceType):
             for one in signals:
                 if one["status"] == "FAILURE":
                     raise FailedError("WaitConditionFailure", one["reason"] or "a signal said FAILURE without a reason")
+            if len(signals) >= count and all(one["status"] == "WARNING" for one in signals):
+                raise FailedError("WaitConditionFailure", f"every signal was a WARNING: {signals[0]['reason']}")
             if len(signals) >= count:
                 return work.physical_id
             if work.cloud.clock.now() >= deadline:
