@@ -112,6 +112,8 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"DataDisk": [{"Category": "cloud_ssd", "Size": 40}]}, "InvalidDataDiskCategory.ValueNotSupported"),
     ({"DataDisk": [{"Category": "cloud_essd"}]}, "MissingParameter"),
     ({"InternetMaxBandwidthOut": 5}, "InvalidParameter.NotSupported"),
+    ({"HttpTokens": "sometimes"}, "InvalidHttpTokens.NotSupported"),
+    ({"HttpEndpoint": "off"}, "InvalidHttpEndpoint.NotSupported"),
     ({"RegionId": "cn-atlantis"}, "InvalidRegionId.NotFound"),
 ]
 

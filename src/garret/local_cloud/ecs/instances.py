@@ -79,7 +79,7 @@ def _run(call: Call, cloud: Cloud) -> Reply:
     data_disks = disks.data_disks(cloud, params, DISK_CATEGORIES)
     paid = charging.read_charge(params, kind.id, cloud.clock.now())
     more = {**paid, **orders.log_in(call, cloud), "SecurityGroupIds": groups_of_it}
-    more |= {"UserData": orders.user_data(params), "Tags": tags(params)}
+    more |= {**orders.metadata_options(params), "UserData": orders.user_data(params), "Tags": tags(params)}
     free = free_addresses(cloud, vswitch)
     address = params.get("PrivateIpAddress", "")
     if address and (address not in free or amount > 1):
@@ -116,8 +116,6 @@ def _body(call: Call, cloud: Cloud, vswitch: dict[str, Any], image: Image, priva
         "EipAddress": "",
         "AddressTold": "",
         "ResourceGroupId": params.get("ResourceGroupId", ""),
-        "HttpTokens": params.get("HttpTokens", "optional"),
-        "HttpEndpoint": params.get("HttpEndpoint", "enabled"),
         "DeletionProtection": flag(params, "DeletionProtection"),
         "CreationTime": minute_stamp(cloud.clock.now()),
         "StartTime": "",

@@ -41,6 +41,16 @@ def refuse_unknown(params: Mapping[str, str]) -> None:
         raise ApiError("InvalidParameter.NotSupported", text)
 
 
+def metadata_options(params: Mapping[str, str]) -> dict[str, str]:
+    """Whether the instance's metadata answers, and whether it asks for tokens."""
+    choices = {"HttpEndpoint": ("enabled", "disabled"), "HttpTokens": ("optional", "required")}
+    found = {name: params.get(name, "") or values[0] for name, values in choices.items()}
+    for name, value in found.items():
+        if value not in choices[name]:
+            raise ApiError(f"Invalid{name}.NotSupported", f"{name} {value!r} is none of {', '.join(choices[name])}.")
+    return found
+
+
 def vswitch(call: Call, cloud: Cloud) -> dict[str, Any]:
     """The switch to put instances in: in the call's region, and in its zone when it names one."""
     zone = call.params.get("ZoneId", "")

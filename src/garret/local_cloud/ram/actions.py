@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from garret.local_cloud.core import Action, Parameter
-from garret.local_cloud.ram import policies, roles
+from garret.local_cloud.ram import policies, roles, tags
 
 ROLE = Parameter("RoleName", required=True)
 POLICY = Parameter("PolicyName", required=True)
 KIND = Parameter("PolicyType", required=True, choices=("System", "Custom"))
 DOCUMENT = Parameter("PolicyDocument", required=True)
+TAGGED = Parameter("ResourceType", required=True, choices=("role", "policy"))
+NAMES = Parameter("ResourceNames.N", required=True)
 VERSION = Parameter("VersionId", required=True)
 _SYSTEM = "System policies: any name of the vendor's form, without what it allows"
 
@@ -33,4 +35,6 @@ ACTIONS = {
     "AttachPolicyToRole": Action(policies.attach_policy_to_role, (ROLE, POLICY, KIND), note=_SYSTEM),
     "DetachPolicyFromRole": Action(policies.detach_policy_from_role, (ROLE, POLICY, KIND)),
     "ListPoliciesForRole": Action(policies.list_policies_for_role, (ROLE,)),
+    "TagResources": Action(tags.tag_resources, (TAGGED, NAMES), note="roles and policies"),
+    "UntagResources": Action(tags.untag_resources, (TAGGED, NAMES, Parameter("All", kind="boolean"))),
 }

@@ -1,5 +1,6 @@
 """The part of the coverage page that tells what templates may hold, made from the registries."""
 
+from garret.local_cloud.ros.facts import facts_of
 from garret.local_cloud.ros.functions import ELSEWHERE, LAZY, ONLY_IN_CONDITIONS
 from garret.local_cloud.ros.parameters import TYPES as PARAMETER_TYPES
 from garret.local_cloud.ros.parameters import TYPES_ELSEWHERE
@@ -12,7 +13,10 @@ from garret.local_cloud.ros.template import SECTIONS, SECTIONS_ELSEWHERE
 _HEAD = """\
 ### Templates (2015-09-01)
 
-Whatever a template holds that is not below is refused by name when it is validated, previewed or created.
+A template that the vendor takes is validated and previewed here as there, for all properties of these types. What is
+not below is refused by name: sections, functions and types at once, properties that are not carried out when a stack is
+created or updated. Properties in _italics_ are updated in place; a change of the others replaces the resource, when
+ReplacementOption allows it.
 """
 
 
@@ -28,12 +32,22 @@ def templates() -> str:
         f"- parameter types: {', '.join(PARAMETER_TYPES)}; {', '.join(TYPES_ELSEWHERE)} in ValidateTemplate only",
         f"- pseudo parameters: {', '.join(PSEUDO_PREFIX + name for name in PSEUDO)}",
         "",
-        "| resource type | properties (a star: required) | attributes |",
+        "| resource type | properties carried out (a star: required) | attributes |",
         "|-|-|-|",
     ]
     return "\n".join(lines + [_row(TYPES[name]) for name in sorted(TYPES)]) + "\n"
 
 
 def _row(kind: ResourceType) -> str:
-    properties = [f"{name}*" if rule.required else name for name, rule in sorted(kind.properties.items())]
-    return f"| {kind.name} | {', '.join(properties)} | {', '.join(kind.attributes)} |"
+    rules = facts_of(kind.name, "the registry").properties
+    done = sorted(kind.carried | set(kind.only))
+    properties = [_property(kind, name, name in rules and rules[name].required) for name in done]
+    rest = f"; without effect: {', '.join(sorted(kind.harmless))}" if kind.harmless else ""
+    return f"| {kind.name} | {', '.join(properties)}{rest} | {', '.join(kind.attributes)} |"
+
+
+def _property(kind: ResourceType, name: str, required: bool) -> str:
+    text = f"{name}*" if required else name
+    values = kind.only.get(name, ())
+    text += f" (only {' or '.join(values)})" if values and len(values) < 4 else ""
+    return f"_{text}_" if name in kind.updatable else text

@@ -7,9 +7,11 @@ from typing import Any
 
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.ros import records
+from garret.local_cloud.ros.facts import facts_of
 from garret.local_cloud.ros.operation import Halt
+from garret.local_cloud.ros.property_rules import check_properties
 from garret.local_cloud.ros.resources import type_of
-from garret.local_cloud.ros.resources.base import ResourceType, check_properties
+from garret.local_cloud.ros.resources.base import ResourceType, own_tags
 from garret.local_cloud.ros.working import failed, pair, patiently, tags_of, work_of
 
 Tags = list[dict[str, str]]
@@ -37,7 +39,7 @@ def modify(cloud: Cloud, stack_id: str, slot: str, wanted: Mapping[str, Any], ha
         records.change_resource(cloud, stack_id, slot, "UPDATE_IN_PROGRESS", "state changed", tried=tried)
     states = [{"properties": resource["properties"], "tags": resource["tags"]}, *earlier]
     try:
-        check_properties(kind, resource["name"], dict(wanted))
+        check_properties(facts_of(kind.name, resource["name"]), resource["name"], wanted)
         work = dataclasses.replace(work_of(cloud, stack, resource, halt.pause), properties=dict(wanted))
         for state in states:
             before = _with_all_tags(kind, state["properties"], state["tags"])
@@ -61,6 +63,5 @@ def _with_all_tags(kind: ResourceType, properties: Mapping[str, Any], tags: Tags
     """The properties with the stack's tags among the resource's own, as `Work.tag_list` gives the new ones."""
     if not takes_tags(kind):
         return dict(properties)
-    own = {str(tag["Key"]): str(tag.get("Value") or "") for tag in properties.get("Tags") or []}
-    every = {**{tag["Key"]: tag["Value"] for tag in tags}, **own}
+    every = {**{tag["Key"]: tag["Value"] for tag in tags}, **own_tags(properties)}
     return {**properties, "Tags": [{"Key": key, "Value": value} for key, value in every.items()]}

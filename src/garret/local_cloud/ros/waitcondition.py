@@ -108,9 +108,11 @@ def signals(cloud: Cloud, stack_id: str, name: str) -> list[dict[str, Any]]:
     return cloud.store.find(SIGNAL, handle=handle_id(stack_id, name))
 
 
-def forget(cloud: Cloud, stack_id: str, name: str) -> None:
-    """Drops the signals of one handle."""
+def forget(cloud: Cloud, stack_id: str, name: str, above: int = 0) -> None:
+    """Drops the signals of one handle; with `above` only those that came without an id, as a number above it."""
     for one in signals(cloud, stack_id, name):
+        if above and not (one["id"].isdecimal() and int(one["id"]) > above):
+            continue
         cloud.store.delete(SIGNAL, f"{stack_id}/{name}/{one['id']}")
 
 

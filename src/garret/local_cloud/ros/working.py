@@ -9,9 +9,11 @@ from typing import Any
 from garret.local_cloud.clock import parse_stamp, stamp
 from garret.local_cloud.core import ApiError, Cloud, LostReply
 from garret.local_cloud.ros import records
+from garret.local_cloud.ros.facts import facts_of
 from garret.local_cloud.ros.operation import Halt, ServerGoesDownError, failure_of
+from garret.local_cloud.ros.property_rules import check_properties
 from garret.local_cloud.ros.resources import type_of
-from garret.local_cloud.ros.resources.base import FailedError, StoppedError, Work, check_properties
+from garret.local_cloud.ros.resources.base import FailedError, StoppedError, Work
 
 TRIES = 4  # a lost answer or a throttled call is tried again with the same ClientToken
 
@@ -71,7 +73,7 @@ def make(cloud: Cloud, stack_id: str, name: str, properties: Callable[[], dict[s
         records.change_resource(cloud, stack_id, name, "CREATE_IN_PROGRESS", "state changed", started=now)
     try:
         evaluated = properties()
-        check_properties(kind, name, evaluated)
+        check_properties(facts_of(kind.name, name), name, evaluated)
         records.note_resource(cloud, stack_id, name, properties=evaluated, tags=tags_of(stack), unsure=True)
         stack, resource = pair(cloud, stack_id, name)
         work = work_of(cloud, stack, resource, halt.pause)
@@ -139,8 +141,8 @@ def unmake(cloud: Cloud, stack_id: str, name: str, halt: Halt) -> None:
 
     def pause(seconds: float) -> None:
         halt.pause(seconds)
-        if time.monotonic() - begun > 120:
-            raise FailedError("Timeout", "it was not gone after 120 seconds")
+        if time.monotonic() - begun > kind.patience_s:
+            raise FailedError("Timeout", f"it was not gone after {kind.patience_s:g} seconds")
 
     try:
         settle(cloud, stack_id, name)

@@ -2,24 +2,38 @@
 
 from garret.local_cloud.ros import errors
 from garret.local_cloud.ros.resources.base import ResourceType
+from garret.local_cloud.ros.resources.disk import Disk, DiskAttachment, Snapshot
 from garret.local_cloud.ros.resources.eip import Eip, EipAssociation
 from garret.local_cloud.ros.resources.instances import Instance, InstanceGroup
-from garret.local_cloud.ros.resources.security_group import SecurityGroup, SecurityGroupIngress
+from garret.local_cloud.ros.resources.key_pair import SshKeyPair, SshKeyPairAttachment
+from garret.local_cloud.ros.resources.nat_gateway import NatGateway, SnatEntry
+from garret.local_cloud.ros.resources.nested_stack import NestedStack
+from garret.local_cloud.ros.resources.oos_template import OosTemplate
+from garret.local_cloud.ros.resources.ram import AttachPolicyToRole, ManagedPolicy, Role
+from garret.local_cloud.ros.resources.random_string import RandomString
+from garret.local_cloud.ros.resources.run_command import RunCommand
+from garret.local_cloud.ros.resources.security_group import (
+    SecurityGroup,
+    SecurityGroupEgress,
+    SecurityGroupEgresses,
+    SecurityGroupIngress,
+    SecurityGroupIngresses,
+)
+from garret.local_cloud.ros.resources.sleep import Sleep
 from garret.local_cloud.ros.resources.vpc import Vpc
 from garret.local_cloud.ros.resources.vswitch import VSwitch
 from garret.local_cloud.ros.resources.wait_condition import WaitCondition, WaitConditionHandle
 
 _ALL: tuple[ResourceType, ...] = (
-    Vpc(),
-    VSwitch(),
-    SecurityGroup(),
-    SecurityGroupIngress(),
-    InstanceGroup(),
-    Instance(),
-    Eip(),
-    EipAssociation(),
-    WaitConditionHandle(),
-    WaitCondition(),
+    *(Vpc(), VSwitch()),
+    *(SecurityGroup(), SecurityGroupIngress(), SecurityGroupEgress()),
+    *(SecurityGroupIngresses(), SecurityGroupEgresses()),
+    *(InstanceGroup(), Instance(), RunCommand(), SshKeyPair(), SshKeyPairAttachment()),
+    *(Disk(), DiskAttachment(), Snapshot()),
+    *(Eip(), EipAssociation(), NatGateway(), SnatEntry()),
+    *(WaitConditionHandle(), WaitCondition(), Sleep(), NestedStack()),
+    *(Role(), ManagedPolicy(), AttachPolicyToRole()),
+    *(OosTemplate(), RandomString()),
 )
 TYPES: dict[str, ResourceType] = {one.name: one for one in _ALL}
 

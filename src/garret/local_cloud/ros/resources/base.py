@@ -1,9 +1,8 @@
-"""What every resource type is made of: its properties with their rules, and four verbs against the cloud."""
+"""What every resource type is made of: which properties it carries out, and its verbs against the cloud."""
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -11,22 +10,6 @@ from garret.local_cloud.core import ApiError, Cloud
 from garret.local_cloud.ros import errors
 from garret.local_cloud.ros.scope import UNKNOWN
 
-
-@dataclass(frozen=True)
-class Property:
-    """One property's rule; `kind` is string, number, boolean, list, map or any."""
-
-    kind: str = "string"
-    required: bool = False
-    allowed: tuple[Any, ...] = ()
-    minimum: float | None = None
-    maximum: float | None = None
-    pattern: str | None = None
-    items: "Property | None" = None
-    keys: Mapping[str, "Property"] = field(default_factory=dict)
-
-
-TAGS = Property("list", maximum=20, items=Property("map", keys={"Key": Property(required=True), "Value": Property()}))
 CHARGE_PAY_AS_YOU_GO = ("PayAsYouGo", "PostPaid", "PayOnDemand", "Postpaid", "PostPay", "Postpay", "POSTPAY", "POST")
 
 
@@ -70,22 +53,62 @@ class Work:
 
     def tag_list(self) -> list[dict[str, str]]:
         """The stack's tags and the resource's own; the resource's own win."""
-        own = {str(tag["Key"]): str(tag.get("Value") or "") for tag in self.properties.get("Tags") or []}
-        return [{"Key": key, "Value": value} for key, value in {**dict(self.tags), **own}.items()]
+        every = {**dict(self.tags), **own_tags(self.properties)}
+        return [{"Key": key, "Value": value} for key, value in every.items()]
+
+
+INTENT = "ros_intent"  # a kind of record: a thing without ClientToken that a stack is about to make
+
+
+def make_once(work: Work, what: str, make: Callable[[], Any], exists: Callable[[], bool]) -> bool:
+    """Makes a thing that knows no ClientToken; one that an earlier attempt made, whose answer was lost, is fine.
+
+    What was there before the first attempt is refused by `make` itself. Returns whether this attempt made it; the
+    caller writes the thing down, then calls `forget_intent`.
+    """
+    store, slot = work.cloud.store, f"{work.stack_id}/{work.token}/{what}"
+    tried = store.get(INTENT, slot) is not None
+    if not tried and not exists():
+        store.put(INTENT, slot, {"what": what})
+    elif tried and exists():
+        return False
+    try:
+        make()
+    except ApiError as problem:
+        if not problem.code.startswith("Throttling"):
+            store.delete(INTENT, slot)
+        raise
+    return True
+
+
+def forget_intent(work: Work, what: str) -> None:
+    """The thing is written down by now."""
+    work.cloud.store.delete(INTENT, f"{work.stack_id}/{work.token}/{what}")
 
 
 class ResourceType(ABC):
     """One file under resources/ has one or two of these, which belong together.
 
-    A changed property is updated in place when it is in `updatable`, replaces the resource when it is in `replace_on`,
-    and is refused otherwise.
+    `carried` names the properties that are carried out, `harmless` those without which nobody is misled, `only` the
+    values that are carried out of some of them, `nested` the keys of maps and of lists of maps. A changed property is
+    updated in place when it is in `updatable` and replaces the resource when it is in `replace_on` (by default: all
+    the others). `patience_s` is how long a deletion may take.
     """
 
     name: ClassVar[str]
-    properties: ClassVar[Mapping[str, Property]]
     attributes: ClassVar[tuple[str, ...]]
+    carried: ClassVar[frozenset[str]] = frozenset()
+    harmless: ClassVar[frozenset[str]] = frozenset()
+    only: ClassVar[Mapping[str, tuple[str, ...]]] = {}
+    nested: ClassVar[Mapping[str, frozenset[str]]] = {}
     updatable: ClassVar[frozenset[str]] = frozenset()
     replace_on: ClassVar[frozenset[str]] = frozenset()
+    patience_s: ClassVar[float] = 120.0
+
+    def __init_subclass__(cls) -> None:
+        """Fills in what follows from the rest."""
+        if "replace_on" not in vars(cls):
+            cls.replace_on = cls.carried - cls.updatable
 
     @abstractmethod
     def create(self, work: Work) -> str:
@@ -109,11 +132,24 @@ class ResourceType(ABC):
         """The properties as the cloud has them now, as far as they can be read; None when the resource is gone."""
         return {}
 
-    def check(self, work: Work) -> None:  # noqa: B027 - most types carry out all they allow
+    def check(self, work: Work) -> None:
         """Refuses, before anything is made, what the vendor allows and this cloud does not carry out.
 
         Properties that only the cloud will know are UNKNOWN. Raises ApiError naming the type and the property.
         """
+        where = f"Resources.{work.name}.Properties"
+        for key, value in work.properties.items():
+            if value is UNKNOWN or _is_nothing(value):
+                continue
+            if key in self.only:
+                if str(value).lower() not in {one.lower() for one in self.only[key]}:
+                    allowed = " or ".join(self.only[key])
+                    raise errors.not_emulated(f"{key} {value!r} of {self.name} ({where}.{key}; only {allowed})")
+            elif key not in self.carried | self.harmless:
+                raise errors.not_emulated(f"the property {key} of {self.name} ({where}.{key})")
+            if key in self.nested:
+                for index, item in enumerate(value if isinstance(value, list) else [value]):
+                    _check_nested(self, key, item, f"{where}.{key}[{index}]" if isinstance(value, list) else where)
 
     def estimate(self, work: Work) -> dict[str, Any] | None:  # noqa: ARG002 - most types cost nothing
         """The price of one hour (Currency, OriginalPrice, TradePrice), or None where it costs nothing by itself."""
@@ -136,8 +172,65 @@ def flatten(params: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return flat
 
 
+def _is_nothing(value: Any) -> bool:
+    return value is None or value is False or value in ("", [], {}) or str(value).lower() == "false"
+
+
+def _check_nested(kind: ResourceType, key: str, item: Any, where: str) -> None:
+    for name, value in item.items() if isinstance(item, dict) else ():
+        if name not in kind.nested[key] and value is not UNKNOWN and not _is_nothing(value):
+            raise errors.not_emulated(f"{key}.{name} of {kind.name} ({where})")
+
+
+def own_tags(properties: Mapping[str, Any]) -> dict[str, str]:
+    """The tags among a resource's properties, which most types have as a list and some as a map."""
+    found = properties.get("Tags") or []
+    if isinstance(found, dict):
+        return {str(key): str(value) for key, value in found.items()}
+    return {str(tag["Key"]): str(tag.get("Value") or "") for tag in found}
+
+
+def whole(value: Any, default: int = 0) -> int:
+    """A number property as a whole number; it may come as a text."""
+    return default if value in (None, "") else int(float(value))
+
+
+def given(work: Work, *names: str) -> dict[str, Any]:
+    """The named properties that the template gives."""
+    return {name: work.properties[name] for name in names if work.properties.get(name) not in (None, "")}
+
+
+def changed(work: Work, before: Mapping[str, Any], *names: str) -> dict[str, Any]:
+    """The named properties that differ from before, with their new values; one that is taken away becomes empty."""
+    now = work.properties
+    return {name: now.get(name) or "" for name in names if str(now.get(name) or "") != str(before.get(name) or "")}
+
+
+def sync_tags(work: Work, before: Mapping[str, Any], product: str, resource_type: str, *ids: str) -> None:
+    """Brings the tags of things from those before (the stack's among them) to the present ones."""
+    now = {tag["Key"]: tag["Value"] for tag in work.tag_list()}
+    old = own_tags(before)
+    there = {"ResourceType": resource_type, "ResourceId": list(ids)}
+    if taken := [key for key in old if key not in now]:
+        action = "UnTagResources" if product == "Vpc" else "UntagResources"
+        work.call(product, action, TagKey=taken, **there)
+    if fresh := [{"Key": key, "Value": value} for key, value in now.items() if old.get(key) != value]:
+        work.call(product, "TagResources", Tag=fresh, **there)
+
+
+def tags_drift(work: Work, found: Any) -> list[dict[str, str]]:
+    """The resource's tags as the cloud has them now, from either product's form, without those that others gave."""
+    pairs = {
+        str(tag.get("TagKey", tag.get("Key"))): str(tag.get("TagValue", tag.get("Value", "")))
+        for tag in (found or {}).get("Tag", [])
+    }
+    return [{"Key": tag["Key"], "Value": pairs[tag["Key"]]} for tag in work.tag_list() if tag["Key"] in pairs]
+
+
 def gone(problem: ApiError) -> bool:
     """Whether the error says that the thing does not exist (any more)."""
+    if problem.code.startswith(("EntityNotExist.", "EntityNotExists.")):
+        return True
     return ".NotFound" in problem.code or problem.code.endswith("NotFound") or problem.code == "InvalidVpcID.NotFound"
 
 
@@ -154,73 +247,6 @@ def delete_until_free(work: Work, product: str, action: str, **params: Any) -> N
             if not busy or attempt == 99:
                 raise
         work.pause(0.1)
-
-
-def check_properties(kind: ResourceType, name: str, values: Mapping[str, Any]) -> None:
-    """Checks evaluated properties against the type's rules; raises StackValidationFailed naming the property."""
-    _check_map(kind.properties, values, f"Resources.{name}.Properties", kind.name)
-
-
-def _check_map(rules: Mapping[str, Property], values: Mapping[str, Any], where: str, kind: str) -> None:
-    for key in values:
-        if key not in rules:
-            text = (
-                f"{where}.{key}: the local cloud knows no such property of {kind}. Known: {', '.join(sorted(rules))}."
-            )
-            raise errors.validation_failed(text)
-    for key, rule in rules.items():
-        value = values.get(key)
-        if value is None or value == "":
-            if rule.required:
-                raise errors.validation_failed(f"{where}.{key} is required by {kind}.")
-            continue
-        if value is not UNKNOWN:
-            _check(rule, value, f"{where}.{key}", kind)
-
-
-def _check(rule: Property, value: Any, where: str, kind: str) -> None:
-    problem = _kind_problem(rule, value)
-    if problem:
-        raise errors.validation_failed(f"{where} is {_shown(value)}; it must be {problem}.")
-    if rule.allowed and str(value).lower() not in {str(item).lower() for item in rule.allowed}:
-        allowed = ", ".join(str(item) for item in rule.allowed)
-        raise errors.validation_failed(f"{where} is {_shown(value)}; it must be one of {allowed}.")
-    measure = float(value) if rule.kind == "number" else len(value) if isinstance(value, (str, list)) else 0
-    if (rule.minimum is not None and measure < rule.minimum) or (rule.maximum is not None and measure > rule.maximum):
-        what = "" if rule.kind == "number" else "have a length "
-        bounds = [f"at least {rule.minimum:g}"] if rule.minimum is not None else []
-        bounds += [f"at most {rule.maximum:g}"] if rule.maximum is not None else []
-        raise errors.validation_failed(f"{where} is {_shown(value)}; it must {what or 'be '}{' and '.join(bounds)}.")
-    if rule.pattern and not re.fullmatch(rule.pattern, str(value)):
-        raise errors.validation_failed(f"{where} is {_shown(value)}; it must match {rule.pattern}.")
-    if rule.kind == "map" and rule.keys:
-        _check_map(rule.keys, value, where, kind)
-    if rule.kind == "list" and rule.items is not None:
-        for index, item in enumerate(value):
-            if item is not UNKNOWN:
-                _check(rule.items, item, f"{where}[{index}]", kind)
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:80]}…"
-
-
-def _kind_problem(rule: Property, value: Any) -> str:
-    if rule.kind == "number":
-        try:
-            float(value)
-        except (TypeError, ValueError):
-            return "a number"
-        return "" if not isinstance(value, bool) else "a number"
-    good = {
-        "string": isinstance(value, (str, int, float, bool)),
-        "boolean": str(value).lower() in ("true", "false"),
-        "list": isinstance(value, list),
-        "map": isinstance(value, dict),
-        "any": True,
-    }[rule.kind]
-    return "" if good else f"a {rule.kind}"
 
 
 def truth(value: Any, default: bool = False) -> bool:

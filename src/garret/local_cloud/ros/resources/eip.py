@@ -7,14 +7,17 @@ from garret.local_cloud import prices
 from garret.local_cloud.core import ApiError
 from garret.local_cloud.ros.resources.base import (
     CHARGE_PAY_AS_YOU_GO,
-    TAGS,
     FailedError,
-    Property,
     ResourceType,
     Work,
+    changed,
     delete_until_free,
     gone,
+    sync_tags,
+    tags_drift,
 )
+
+_FIELDS = ("Bandwidth", "InternetChargeType", "Name", "Description", "Netmode", "ResourceGroupId")
 
 
 def describe_eip(work: Work, allocation_id: str) -> dict[str, Any]:
@@ -24,26 +27,27 @@ def describe_eip(work: Work, allocation_id: str) -> dict[str, Any]:
     return found[0] if found else {}
 
 
+def _kind(instance_id: str) -> str:
+    return "Nat" if instance_id.startswith("ngw-") else "EcsInstance"
+
+
 class Eip(ResourceType):
     """Made by AllocateEipAddress."""
 
     name = "ALIYUN::VPC::EIP"
-    attributes = ("AllocationId", "EipAddress", "Isp")
-    properties: ClassVar[Mapping[str, Property]] = {
-        "Bandwidth": Property("number", minimum=1),
-        "InternetChargeType": Property(allowed=("PayByTraffic", "PayByBandwidth")),
-        "InstanceChargeType": Property(allowed=CHARGE_PAY_AS_YOU_GO),
-        "Name": Property(),
-        "Description": Property(),
-        "Isp": Property(allowed=("BGP",)),
-        "Netmode": Property(allowed=("public",)),
-        "Tags": TAGS,
+    attributes = ("AllocationId", "EipAddress", "Isp", "OrderId")
+    carried = frozenset({*_FIELDS, "Isp", "Tags"})
+    harmless = frozenset({"AutoPay", "Period", "PricingCycle"})  # they count for what is paid beforehand only
+    only: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "InstanceChargeType": CHARGE_PAY_AS_YOU_GO,
+        "Isp": ("BGP",),
+        "Netmode": ("public",),
     }
+    updatable = frozenset({"Bandwidth", "Name", "Description", "Tags"})
 
     def create(self, work: Work) -> str:
         """Allocates the address."""
-        keys = ("Bandwidth", "InternetChargeType", "Name", "Description", "Netmode")
-        asked = {key: work.properties.get(key) for key in keys} | {"ISP": work.properties.get("Isp")}
+        asked = {key: work.properties.get(key) for key in _FIELDS} | {"ISP": work.properties.get("Isp")}
         request = {**asked, "InstanceChargeType": "PostPaid", "Tag": work.tag_list()}
         reply = work.call("Vpc", "AllocateEipAddress", ClientToken=work.token, **request)
         return str(reply["AllocationId"])
@@ -52,7 +56,21 @@ class Eip(ResourceType):
         """AllocationId, EipAddress, Isp."""
         found = describe_eip(work, work.physical_id)
         isp = found.get("ISP", "")
-        return {"AllocationId": work.physical_id, "EipAddress": found.get("IpAddress", ""), "Isp": isp}
+        return {"AllocationId": work.physical_id, "EipAddress": found.get("IpAddress", ""), "Isp": isp, "OrderId": ""}
+
+    def update(self, work: Work, before: Mapping[str, Any]) -> None:
+        """Changes bandwidth, names and tags, bound or not."""
+        if fields := changed(work, before, "Bandwidth", "Name", "Description"):
+            work.call("Vpc", "ModifyEipAddressAttribute", AllocationId=work.physical_id, **fields)
+        sync_tags(work, before, "Vpc", "EIP", work.physical_id)
+
+    def drift(self, work: Work) -> dict[str, Any] | None:
+        """Bandwidth, charge type, names and tags."""
+        found = describe_eip(work, work.physical_id)
+        if not found:
+            return None
+        names = {key: found[key] for key in ("Bandwidth", "InternetChargeType", "Name", "ResourceGroupId")}
+        return {**names, "Description": found["Descritpion"], "Tags": tags_drift(work, found["Tags"])}
 
     def delete(self, work: Work) -> None:
         """Gives the address back as soon as it is bound to nothing."""
@@ -69,19 +87,15 @@ class EipAssociation(ResourceType):
 
     name = "ALIYUN::VPC::EIPAssociation"
     attributes = ("AllocationId", "EipAddress")
-    properties: ClassVar[Mapping[str, Property]] = {
-        "AllocationId": Property(required=True, minimum=1),
-        "InstanceId": Property(required=True, minimum=1),
-        "Mode": Property(allowed=("NAT",)),
-        "PrivateIpAddress": Property(),
-    }
+    carried = frozenset({"AllocationId", "InstanceId", "PrivateIpAddress"})
+    only: ClassVar[Mapping[str, tuple[str, ...]]] = {"Mode": ("NAT",)}
 
     def create(self, work: Work) -> str:
         """Binds the address and waits until the cloud calls it InUse."""
         allocation_id, instance_id = str(work.properties["AllocationId"]), str(work.properties["InstanceId"])
         if describe_eip(work, allocation_id).get("InstanceId") != instance_id:
             keys = ("Mode", "PrivateIpAddress")
-            asked = {key: work.properties.get(key) for key in keys} | {"InstanceType": "EcsInstance"}
+            asked = {key: work.properties.get(key) for key in keys} | {"InstanceType": _kind(instance_id)}
             work.call("Vpc", "AssociateEipAddress", AllocationId=allocation_id, InstanceId=instance_id, **asked)
         work.made(allocation_id)
         while True:
@@ -97,13 +111,18 @@ class EipAssociation(ResourceType):
         found = describe_eip(work, work.physical_id)
         return {"AllocationId": work.physical_id, "EipAddress": found.get("IpAddress", "")}
 
+    def drift(self, work: Work) -> dict[str, Any] | None:
+        """What it is bound to now."""
+        found = describe_eip(work, work.physical_id)
+        return {"InstanceId": found["InstanceId"]} if found.get("InstanceId") else None
+
     def delete(self, work: Work) -> None:
         """Unbinds the address, unless it is bound to something else meanwhile."""
         allocation_id, instance_id = work.physical_id, str(work.properties["InstanceId"])
         if describe_eip(work, allocation_id).get("InstanceId") != instance_id:
             return
         try:
-            names = {"AllocationId": allocation_id, "InstanceId": instance_id, "InstanceType": "EcsInstance"}
+            names = {"AllocationId": allocation_id, "InstanceId": instance_id, "InstanceType": _kind(instance_id)}
             work.call("Vpc", "UnassociateEipAddress", **names)
         except ApiError as problem:
             if not gone(problem):
