@@ -64,6 +64,7 @@ ROOT = {
     "status": Lazy("garret.commands.look:status", "What there is, where it answers, and what it costs."),
     "list": Lazy("garret.commands.look:list_", "All deployments."),
     "generate": Lazy("garret.commands.generate:generate", "Make pictures from words."),
+    "update": Lazy("garret.commands.update:update", "Change a deployment where it stands."),
     "events": Lazy("garret.commands.events:events", "What happened to a deployment, oldest first."),
     "delete": Lazy("garret.commands.delete:delete", "Delete a deployment and make sure that nothing is billed."),
     "ops": Lazy("garret.cli:ops", "Stop and start, bring models, look at what ran."),

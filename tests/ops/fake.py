@@ -24,15 +24,19 @@ from garret.ops.cloud import (
     DEPLOYMENT_TAG,
     Billed,
     BillItem,
+    ChangeSet,
     Cloud,
     CommandResult,
     Disk,
     Instance,
+    MachinePrice,
     Quota,
+    ResourceChange,
     Snapshot,
     Stack,
     StackEvent,
     StackResource,
+    Switch,
     Who,
 )
 from garret.ops.deployment import Deployment
@@ -117,6 +121,13 @@ class World:
     quotas: list[Quota] = field(default_factory=list)
     balance: tuple[float, str] = (1000.0, "CNY")
     skew_s: float = 0.0
+    shelves: dict[str, dict[str, str]] = field(default_factory=dict)
+    sold_out: list[str] = field(default_factory=list)  # zones whose stock is gone when a stack is made there
+    change_sets: dict[str, ChangeSet] = field(default_factory=dict)
+    proposed: dict[str, tuple[str, str, dict[str, str]]] = field(default_factory=dict)
+    update_says: str = ""  # a reason; empty for an update that succeeds
+    replaces: bool = False
+    prices: Iterator[tuple[float, str]] = field(default_factory=lambda: iter(()))
 
     def refuse(self, action: str) -> None:
         """Raise what a test wants raised once at this action."""
@@ -155,8 +166,8 @@ class FakeStacks:
         yaml.safe_load(template)
 
     def price_per_hour(self, template: str, parameters: Mapping[str, str]) -> tuple[float, str] | None:
-        """One price."""
-        return (9.5, "CNY") if template and parameters else None
+        """One price, or the next of those that the test says."""
+        return next(self.world.prices, (9.5, "CNY")) if template and parameters else None
 
     def create(
         self,
@@ -167,6 +178,7 @@ class FakeStacks:
         tags: Mapping[str, str],
         token: str,
         wait_s: int,
+        resource_group: str = "",
     ) -> str:
         """Create once per token; the machine runs at once."""
         world = self.world
@@ -181,6 +193,12 @@ class FakeStacks:
             machine = f"i-{next(world.numbers)}"
             world.instances[machine] = Instance(machine, "Running", TYPE, "cn-hangzhou-i", tags=tags)
             world.event(stack_id, "Node", "CREATE_COMPLETE")
+        zone = str(parameters.get("ZoneId"))
+        if zone in world.sold_out:
+            stack_id = world.tokens[token]
+            world.event(stack_id, "Node", "CREATE_FAILED", f"OperationDenied.NoStock: none in {zone}")
+            world.stacks[stack_id] = replace(world.stacks[stack_id], status="CREATE_ROLLBACK_COMPLETE")
+            world.instances.clear()
         if world.lose_reply:
             world.lose_reply = False
             raise CloudError("CreateStack", "NoAnswer", "the connection broke", retryable=True)
@@ -279,6 +297,30 @@ class FakeCatalog:
     def stock(self, family: str) -> dict[str, list[str]]:
         """One type is sold out."""
         return {TYPE: ["cn-hangzhou-i", "cn-hangzhou-j"], f"{family}-c16g1.4xlarge": []}
+
+    def shelves(self, family: str, *, subscription: bool = False, spot: bool = False) -> dict[str, dict[str, str]]:
+        """As `stock`, with the cloud's words; or what the test says."""
+        return self.world.shelves or {
+            kind: dict.fromkeys(zones, "WithStock") for kind, zones in self.stock(family).items()
+        }
+
+    def machine_price(
+        self,
+        instance_type: str,
+        disk_category: str,
+        disk_gib: int,
+        *,
+        unit: str = "Hour",
+        period: int = 1,
+        spot: str = "",
+    ) -> MachinePrice:
+        """A machine for 9 an hour, half of it as spot, and 0.3 for its disk."""
+        hours = {"Hour": 1, "Month": 500, "Year": 5000}[unit] * period
+        return MachinePrice((4.5 if spot else 9.0) * hours, 0.3 * hours, "CNY", unit)
+
+    def switch(self, vswitch_id: str) -> Switch | None:
+        """One VSwitch."""
+        return Switch(vswitch_id, "vpc-1", "cn-hangzhou-j", 7) if vswitch_id == "vsw-1" else None
 
     def newest_image(self, family: str) -> str:
         """An id."""
@@ -400,6 +442,58 @@ class FakeBills:
         return [one for one in self.world.bill if (one.resource_id, one.month) == (resource_id, month)]
 
 
+@dataclass
+class FakeChanges:
+    """Previews and change sets over the world's stacks."""
+
+    world: World
+
+    def preview(self, name: str, template: str, parameters: Mapping[str, str]) -> list[ResourceChange]:
+        """What the template names."""
+        found = yaml.safe_load(template)["Resources"]
+        return [ResourceChange(one, str(body["Type"]), "Add") for one, body in found.items()]
+
+    def preview_update(self, stack_id: str, template: str, parameters: Mapping[str, str]) -> list[ResourceChange]:
+        """One change."""
+        return [ResourceChange("Node", "ALIYUN::ECS::InstanceGroup", "Modify", self.world.replaces)]
+
+    def propose(
+        self, stack_id: str, template: str, parameters: Mapping[str, str], *, token: str, replace: bool = False
+    ) -> ChangeSet:
+        """A change set per token."""
+        world = self.world
+        world.writes.append("CreateChangeSet")
+        changes = tuple(self.preview_update(stack_id, template, parameters))
+        made = ChangeSet(f"change-{token[:6]}", "CREATE_COMPLETE", "AVAILABLE", changes)
+        world.change_sets[made.id] = made
+        world.proposed[made.id] = stack_id, template, dict(parameters)
+        return made
+
+    def get(self, change_set_id: str) -> ChangeSet | None:
+        """By id."""
+        return self.world.change_sets.get(change_set_id)
+
+    def execute(self, change_set_id: str, *, token: str) -> None:
+        """Carry it out at once, or fail as the test says."""
+        world = self.world
+        world.refuse("ExecuteChangeSet")
+        world.writes.append("ExecuteChangeSet")
+        stack_id, template, parameters = world.proposed[change_set_id]
+        world.change_sets[change_set_id] = replace(world.change_sets[change_set_id], execution="EXECUTE_COMPLETE")
+        stack = world.stacks[stack_id]
+        if world.update_says:
+            world.event(stack_id, "Node", "UPDATE_FAILED", world.update_says)
+            world.stacks[stack_id] = replace(stack, status="ROLLBACK_COMPLETE", reason=world.update_says)
+            return
+        world.templates[stack_id] = template
+        world.stacks[stack_id] = replace(stack, status="UPDATE_COMPLETE", parameters=parameters)
+
+    def drop(self, change_set_id: str) -> None:
+        """Forget it."""
+        self.world.writes.append("DeleteChangeSet")
+        self.world.change_sets.pop(change_set_id, None)
+
+
 def small_bundle() -> Bundle:
     """A runtime of three pieces that is quick to make."""
     data = bytes(range(256)) * 200
@@ -411,7 +505,7 @@ def cloud_of(world: World, clock: FakeClock | None = None) -> Cloud:
     return Cloud(
         "local", "cn-hangzhou", FakeStacks(world), FakeInstances(world), FakeNetwork(world), FakeCatalog(world),
         FakeAssistant(world), clock or FakeClock(), 0.2, snapshots=FakeSnapshots(world), account=FakeAccount(world),
-        bills=FakeBills(world),
+        bills=FakeBills(world), changes=FakeChanges(world),
     )  # fmt: skip
 
 

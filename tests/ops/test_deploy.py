@@ -105,7 +105,7 @@ def test_another_spec_is_refused(world: World, tmp_path: Path) -> None:
     """A deployment does not become another one: the field is named, and nothing is written."""
     deploy(world, tmp_path).run()
     before = list(world.writes)
-    with pytest.raises(UsageError, match="service_port: 7860 is deployed, 7999 was asked for") as refused:
+    with pytest.raises(UsageError, match="needs a new node: service_port: 7860 → 7999") as refused:
         deploy(world, tmp_path, said={"service_port": 7999}).run()
     assert "garret delete garret" in refused.value.hint
     assert world.writes == before

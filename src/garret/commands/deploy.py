@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,16 +11,14 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
+from garret.commands.spec_options import file_option, read_file, said_by_options, spec_options
 from garret.console import fields, price_text
 from garret.errors import UsageError
 
 if TYPE_CHECKING:
     from garret.ops.deployment import Deployment
-    from garret.ops.plan import Place, Plan
-    from garret.spec import DeploymentSpec
-
-FLAGS = ("zone", "instance_type", "image_id", "disk_size_gib", "bandwidth_mbps", "service_port", "allow_cidr", "public",
-         "login", "wait_timeout_s", "vpc_cidr", "vswitch_cidr")  # fmt: skip
+    from garret.ops.plan import Plan
+    from garret.ops.update import Proposal
 
 EPILOG = """\b
 Examples:
@@ -27,29 +26,23 @@ Examples:
       on this machine; costs nothing
   garret deploy --cloud aliyun --region cn-hangzhou --allow-cidr 203.0.113.7/32
       on Alibaba Cloud; shows the price and asks first
+  garret deploy --file studio.yaml --max-price 12 --dry-run
+      the plan and its price, and nothing more
 
-Typed again, it finishes what was interrupted; when nothing is left to do, it says so and makes a picture.
-The password comes from --password-stdin or GARRET_PASSWORD; else one is made and shown once.
+Typed again, it finishes what was interrupted, and changes what was said otherwise; when nothing is left to do, it says
+so and makes a picture. The password comes from --password-stdin or GARRET_PASSWORD; else one is made and shown once.
+examples/deploy.full.yaml explains each field.
 """
 
 
 @click.command(epilog=EPILOG)
 @click.argument("deployment", required=False, metavar="[NAME]")
 @name_option
-@click.option("--zone", help="Zone; else the best stocked one is taken.")
-@click.option("--instance-type", help="A gn7i type, for example ecs.gn7i-c16g1.4xlarge.")
-@click.option("--image-id", help="Image; else the newest Ubuntu with NVIDIA driver and CUDA.")
-@click.option("--disk-size-gib", type=int, help="System disk, 100 GiB or more.")
-@click.option("--bandwidth-mbps", type=int, help="Limit of the public address; traffic is paid by volume.")
-@click.option("--port", "--service-port", "service_port", type=int, help="Port; 443, or 7860 on the local cloud.")
-@click.option("--allow-cidr", multiple=True, help="Who may reach the service, for example 203.0.113.7/32.")
-@click.option("--public/--no-public", default=None, help="The whole internet may reach the service.")
-@click.option("--vpc-cidr", help="Private range of the new VPC.")
-@click.option("--vswitch-cidr", help="A part of that range.")
-@click.option("--login", help="Name to log in with; admin when left out.")
-@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
-@click.option("--wait-timeout-s", type=int, help="How long the node may take to come up.")
+@file_option
+@spec_options()
+@click.option("--password-stdin", is_flag=True, help="Read the service's password from standard input.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Where the first picture goes.")
+@click.option("--dry-run", is_flag=True, help="Show the plan with its price and stop: nothing is made or written.")
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @cloud_options
 def deploy(
@@ -57,29 +50,48 @@ def deploy(
     *,
     deployment: str | None,
     name: str | None,
+    file: Path | None,
     password_stdin: bool,
     picture: Path | None,
+    dry_run: bool,
     yes: bool,
-    **said: Any,
+    **options: Any,
 ) -> int:
-    """Make a deployment, or finish one; ends when it has made a picture."""
+    """Make a deployment, finish one, or change one; ends when it has made a picture."""
     from garret.image_bootstrap.bundle import build_bundle
     from garret.ops.deploy import Deploy, Wish
     from garret.ops.plan import wanted_spec
 
     crash = caller.crash()
+    said = read_file(file, caller.console.note)
+    if "region" in said and caller.region_flag is None:
+        caller = replace(caller, region_flag=str(said["region"]))
     settings = caller.settings()
-    one = caller.deployment(settings, deployment or name)
-    region = caller.region_of(settings, one)
-    wish = Wish(region, _said(said), _password(caller, password_stdin), picture.absolute() if picture else None)
+    one = caller.deployment(settings, deployment or name or said.get("name"))
+    before = one.spec
+    region = before.region if before is not None and settings.region_from != "--region" else settings.region
+    fields_said = {key: value for key, value in said.items() if key not in ("name", "region")}
+    said = _with_access(caller, settings.cloud, fields_said | said_by_options(options), before is None)
     # A wrong field is told before the local cloud is started for it.
-    wanted_spec(settings.cloud, one.name, region, wish.said, one.spec)
-    cloud = caller.cloud(settings, region)
-    # The local cloud's image brings the demo model; on Alibaba Cloud it travels with the runtime.
-    pack = partial(build_bundle, with_model=settings.cloud == "aliyun")
-    work = Deploy(cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, yes), crash, pack)
+    spec = wanted_spec(settings.cloud, one.name, region, said, before)
+    wish = Wish(
+        region,
+        said,
+        _password(caller, password_stdin),
+        _instance_password(caller, spec.instance_password and before is None),
+        picture.absolute() if picture else None,
+        dry_run,
+    )
+    plan = one.plan
+    cloud = caller.cloud(settings, str(plan["region"]) if plan else region)
+    work = Deploy(
+        cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, yes or dry_run), crash,
+        # The local cloud's image brings the demo model; on Alibaba Cloud it travels with the runtime.
+        partial(build_bundle, with_model=settings.cloud == "aliyun"),
+        ConfirmUpdate(caller, yes or dry_run), partial(caller.cloud, settings),
+    )  # fmt: skip
     facts = work.run()
-    caller.console.answer(facts, _lines(facts, _password_text(facts, one)))
+    caller.console.answer(facts, _lines(facts, one))
     return 0
 
 
@@ -89,21 +101,42 @@ class _Confirm:
     def __init__(self, caller: Caller, kind: str, yes: bool) -> None:
         self._caller, self._kind, self._yes = caller, kind, yes
 
-    def __call__(self, spec: DeploymentSpec, place: Place, plan: Plan, generated: bool) -> bool:
-        from garret.ops.plan import plan_lines
+    def __call__(self, plan: Plan, generated: bool) -> bool:
+        from garret.ops.plan_text import plan_lines
 
         console = self._caller.console
-        price = price_text(plan.price.to_dict() if plan.price else None)
         password = "a password is made and shown at the end" if generated else "with the password given"
-        for line in plan_lines(self._kind, spec, place, price, password):
+        for line in plan_lines(self._kind, plan, password):
             console.say(line)
         console.say()
+        price = price_text(plan.prices.running.to_dict() if plan.prices else None)
         return self._yes or console.confirm(f"Create this, for {price}?")
 
 
-def _said(options: dict[str, Any]) -> dict[str, Any]:
-    """Only what was said."""
-    return {name: options[name] for name in FLAGS if options.get(name) not in (None, ())}
+class ConfirmUpdate:
+    """Show what changes, and ask."""
+
+    def __init__(self, caller: Caller, yes: bool) -> None:
+        self._caller, self._yes = caller, yes
+
+    def __call__(self, proposal: Proposal) -> bool:
+        from garret.ops.update_text import proposal_lines
+
+        console = self._caller.console
+        for line in proposal_lines(proposal):
+            console.say(line)
+        console.say()
+        return self._yes or console.confirm("Change this?")
+
+
+def _with_access(caller: Caller, kind: str, said: dict[str, Any], fresh: bool) -> dict[str, Any]:
+    """Ask who may reach the service where that was not said: no third party is asked for the caller's address."""
+    if kind == "local" or not fresh or said.get("allow_cidr") or said.get("public") or not sys.stdin.isatty():
+        return said
+    answer = caller.console.ask_for(
+        "Who may reach the service? Your own public address, for example 203.0.113.7/32 (nothing else gets in)"
+    )
+    return said | ({"allow_cidr": (answer.strip(),)} if answer.strip() else {})
 
 
 def _password(caller: Caller, from_stdin: bool) -> str | None:
@@ -115,6 +148,20 @@ def _password(caller: Caller, from_stdin: bool) -> str | None:
             )
         return text
     return caller.environment.get("GARRET_PASSWORD") or None
+
+
+def _instance_password(caller: Caller, wanted: bool) -> str:
+    """The node's own password, where one was asked for: from the environment, or typed."""
+    if not wanted:
+        return ""
+    known = caller.environment.get("GARRET_INSTANCE_PASSWORD", "")
+    if known:
+        return known
+    if not sys.stdin.isatty():
+        raise UsageError(
+            "instance_password: nobody is there to type it", "set GARRET_INSTANCE_PASSWORD, or leave it out"
+        )
+    return str(click.prompt("Password of the node", hide_input=True, confirmation_prompt=True, err=True))
 
 
 def _password_text(facts: dict[str, Any], deployment: Deployment) -> str:
@@ -129,17 +176,20 @@ def _password_text(facts: dict[str, Any], deployment: Deployment) -> str:
     return "as you gave it"
 
 
-def _lines(facts: dict[str, Any], password: str) -> list[str]:
+def _lines(facts: dict[str, Any], deployment: Deployment) -> list[str]:
     from garret.ops.deployment import flag
 
+    if facts.get("dry_run"):
+        return ["dry run: nothing was made or changed" if facts["changed"] else "nothing to change"]
     suffix = flag(facts["name"])
     return [
         "",
         *fields(
             {
                 "Endpoint": facts["endpoint"],
+                "By name": facts.get("domain_endpoint"),
                 "Login": facts["login"],
-                "Password": password,
+                "Password": _password_text(facts, deployment),
                 "Picture": facts["picture"],
                 "Cost now": price_text(facts["price_per_hour"]),
             }

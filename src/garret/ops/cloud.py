@@ -144,6 +144,48 @@ class Price:
 
 
 @dataclass(frozen=True)
+class Switch:
+    """A VSwitch: its network, zone, and how many addresses are free in it."""
+
+    id: str
+    vpc_id: str
+    zone: str
+    free: int
+
+
+@dataclass(frozen=True)
+class MachinePrice:
+    """What a machine of some kind costs: alone, and with its disk; `unit` is Hour, Month or Year, for one of it."""
+
+    machine: float
+    disk: float
+    currency: str
+    unit: str = "Hour"
+
+
+@dataclass(frozen=True)
+class ResourceChange:
+    """What a change of a stack does to one resource: Add, Modify or Remove; `replaced`: a new one in its place."""
+
+    resource: str
+    kind: str
+    action: str
+    replaced: bool = False
+    properties: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ChangeSet:
+    """A change of a stack that the cloud has worked out and not carried out; `status` and `execution` are its words."""
+
+    id: str
+    status: str
+    execution: str
+    changes: tuple[ResourceChange, ...] = ()
+    reason: str = ""
+
+
+@dataclass(frozen=True)
 class CommandResult:
     """How a command on a node ended; `exit_code` is None when it never ran to its end."""
 
@@ -193,6 +235,7 @@ class Stacks(Protocol):
         tags: Mapping[str, str],
         token: str,
         wait_s: int,
+        resource_group: str = "",
     ) -> str:
         """Create a stack, or the one this token created before; its id."""
 
@@ -213,6 +256,30 @@ class Stacks(Protocol):
 
     def delete(self, stack_id: str) -> None:
         """Ask for a stack and all in it to go."""
+
+
+class Changes(Protocol):
+    """What a creation or an update would do, and doing it: ROS's previews and change sets."""
+
+    def preview(self, name: str, template: str, parameters: Mapping[str, str]) -> list[ResourceChange]:
+        """What creating a stack would make; nothing is written."""
+
+    def preview_update(self, stack_id: str, template: str, parameters: Mapping[str, str]) -> list[ResourceChange]:
+        """What updating a stack would do; nothing is written."""
+
+    def propose(
+        self, stack_id: str, template: str, parameters: Mapping[str, str], *, token: str, replace: bool = False
+    ) -> ChangeSet:
+        """A change set of a stack, or the one that this token made before; earlier ones of ours are dropped."""
+
+    def get(self, change_set_id: str) -> ChangeSet | None:
+        """A change set by its id; None when it is gone."""
+
+    def execute(self, change_set_id: str, *, token: str) -> None:
+        """Ask for a change set to be carried out."""
+
+    def drop(self, change_set_id: str) -> None:
+        """Forget a change set; one that is gone is no error."""
 
 
 class Instances(Protocol):
@@ -246,6 +313,24 @@ class Catalog(Protocol):
 
     def stock(self, family: str) -> dict[str, list[str]]:
         """The family's types that the region sells, each with the zones that have it now, best stocked first."""
+
+    def shelves(self, family: str, *, subscription: bool = False, spot: bool = False) -> dict[str, dict[str, str]]:
+        """For each type of the family the zones that sell it so, best stocked first, with the cloud's word for it."""
+
+    def machine_price(
+        self,
+        instance_type: str,
+        disk_category: str,
+        disk_gib: int,
+        *,
+        unit: str = "Hour",
+        period: int = 1,
+        spot: str = "",
+    ) -> MachinePrice:
+        """What a machine with its disk costs for a time; `spot` is the strategy, or empty."""
+
+    def switch(self, vswitch_id: str) -> Switch | None:
+        """A VSwitch that exists; None when there is none."""
 
     def newest_image(self, family: str) -> str:
         """The id of the newest image of a family; empty when there is none."""
@@ -325,6 +410,7 @@ class Cloud:
     snapshots: Snapshots = field(kw_only=True)
     account: Account = field(kw_only=True)
     bills: Bills = field(kw_only=True)
+    changes: Changes = field(kw_only=True)
 
     @property
     def made_up(self) -> bool:

@@ -3,48 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from garret.errors import Interrupted, OperationError, UsageError
 from garret.image_bootstrap.bundle import Bundle, build_bundle
-from garret.ops import failure
-from garret.ops.cloud import DEPLOYMENT_TAG, Cloud, Stack, billed_by
+from garret.ops.cloud import DEPLOYMENT_TAG, Cloud, Stack
 from garret.ops.crash import Crash
-from garret.ops.deployment import (
-    BUNDLE_FILE,
-    PICTURE_FILE,
-    Deployment,
-    Login,
-    flag,
-    new_login,
-    opened,
-    same_password,
-)
+from garret.ops.create import SETTLE_S, Confirm, Create
+from garret.ops.deployment import PICTURE_FILE, Deployment, Login, flag, opened, same_password
 from garret.ops.endpoint import Endpoint
-from garret.ops.plan import Place, Plan, check_region, make_plan, refuse_differences, wanted_spec
+from garret.ops.plan import check_region, wanted_spec
 from garret.ops.stack_states import IN_PROGRESS, ROLLED_BACK
 from garret.ops.tell import Teller
+from garret.ops.update import ConfirmUpdate, Update
 from garret.ops.wait_ready import wait_ready
-from garret.ops.watch import Creation, watch_until_settled
+from garret.ops.watch import watch_until_settled
 from garret.spec import DeploymentSpec, check_password
+from garret.templates.changes import classify
 
-SETTLE_S = 1800.0
 READY_S = 600.0
 # A machine that was booted again needs its time as well.
 AGAIN_S = 300.0
 
 
+def _nowhere(region: str) -> Cloud:
+    raise UsageError(f"fallback_regions: there is no way to {region} from here", "leave --fallback-region out")
+
+
 @dataclass(frozen=True)
 class Wish:
-    """What the person asked for; `said` holds only the fields of the spec that were said."""
+    """What the person asked for; `said` holds only the fields of the spec that were said.
+
+    `dry_run` stops after the plan was shown.
+    """
 
     region: str
     said: Mapping[str, Any] = field(default_factory=dict)
     password: str | None = field(default=None, repr=False)
+    instance_password: str = field(default="", repr=False)
     picture: Path | None = None
+    dry_run: bool = False
 
 
 @dataclass
@@ -55,50 +56,125 @@ class Deploy:
     deployment: Deployment
     wish: Wish
     tell: Teller
-    confirm: Callable[[DeploymentSpec, Place, Plan, bool], bool]
+    confirm: Confirm
     crash: Crash = field(default_factory=Crash)
     pack: Callable[[], Bundle] = build_bundle
-    _packing: Future[Bundle] | None = None
+    confirm_update: ConfirmUpdate = lambda _proposal: False
+    elsewhere: Callable[[str], Cloud] = _nowhere
 
     def run(self) -> dict[str, Any]:
         """Deploy, or finish what is half done, or see that it is done; the deployment's facts."""
-        if self.wish.password is not None:
-            check_password(self.wish.password)
-        with self.deployment.journal.locked(), ThreadPoolExecutor(1) as pool:
-            if self.deployment.plan is None:  # compressed in a thread while this one loads SDKs and asks the cloud
-                self._packing = pool.submit(self.pack)
-            try:
-                return self._run()
-            except KeyboardInterrupt:
-                raise self._interrupted() from None
+        self._check_passwords()
+        with ThreadPoolExecutor(1) as pool:
+            create = self._create_with(pool)
+            if self.wish.dry_run:
+                return self._dry_run(create)
+            with self.deployment.journal.locked():
+                try:
+                    return self._run(create)
+                except KeyboardInterrupt:
+                    raise self._interrupted() from None
 
-    def _run(self) -> dict[str, Any]:
+    def _create_with(self, pool: ThreadPoolExecutor) -> Create:
+        fresh = self.deployment.plan is None
+        return Create(
+            self.cloud, self.deployment, self.tell, self.confirm, self.crash, self.pack, self.elsewhere,
+            password=self.wish.password, instance_password=self.wish.instance_password,
+            # Compressed in a thread while this one asks the cloud.
+            packing=pool.submit(self.pack) if fresh else None,
+        )  # fmt: skip
+
+    def _dry_run(self, create: Create) -> dict[str, Any]:
+        """Show what would be done, and do nothing: no write reaches the cloud, and nothing is remembered here."""
         before = self.deployment.spec
-        spec = wanted_spec(self.cloud.kind, self.deployment.name, self.wish.region, self.wish.said, before)
-        if before is not None and before.region != spec.region:
-            refuse_differences(before, spec)
+        spec = self._wanted(before)
         if before is None:
             check_region(spec.region, self.cloud.catalog)
-        stack = self._own_stack()
-        if stack is not None and stack.status.endswith(IN_PROGRESS) and not stack.status.startswith("CREATE_IN"):
-            self.tell.say(f"stack {stack.name} is {stack.status}; waiting for it to settle")
-            stack = watch_until_settled(self.cloud, stack.id, self.tell, SETTLE_S)
+            self._own_stack()
+            plan = create.plan(spec, [])
+            self.confirm(plan, self.wish.password is None)
+            return {"dry_run": True, "changed": True, **plan.to_dict()}
+        changes = classify(before, spec)
+        facts = {"dry_run": True, "name": self.deployment.name, "changed": bool(changes)}
+        return facts | (self._update(spec).shown() if changes else {"changes": []})
+
+    def _run(self, create: Create) -> dict[str, Any]:
+        before = self.deployment.spec
+        spec = self._wanted(before)
+        if before is None:
+            check_region(spec.region, self.cloud.catalog)
+        stack = self._settled(self._own_stack())
         if before is None and stack is not None and stack.status not in ROLLED_BACK:
             raise UsageError(
                 f"{self.deployment.name} is deployed, but from another machine or home: nothing here opens its door",
                 f"garret deploy --name {self.deployment.name}-2 , or garret delete {self.deployment.name}",
             )
-        if stack is not None and stack.status in ROLLED_BACK:
-            self._clear_away(stack)
+        if stack is not None and stack.status in ROLLED_BACK and self.deployment.journal.last("complete") is None:
+            self.tell.say(f"clearing away stack {stack.name}, which failed earlier and is empty")
+            create.clear_away(stack, "its stack failed and was rolled back")
             stack = None
         elif stack is None and self.deployment.stack_id:
             self.deployment.journal.append("abandoned", why="its stack is gone")
-        if self.deployment.plan is None:
-            self._plan(spec)
-        else:
-            refuse_differences(self.deployment.spec or spec, spec)
+        return self._carry_out(create, spec, stack)
+
+    def _carry_out(self, create: Create, spec: DeploymentSpec, stack: Stack | None) -> dict[str, Any]:
+        done = self.deployment.journal.last("complete") is not None
+        before = self.deployment.spec
+        if before is not None and not done and classify(before, spec):
+            raise UsageError(
+                f"{self.deployment.name} is half made, and otherwise: " + "; ".join(map(str, classify(before, spec))),
+                f"garret deploy{flag(self.deployment.name)}   (finishes it as it was asked for), then garret update",
+            )
+        if before is not None:
             self._same_password()
-        return self._finish(stack)
+        if done and stack is not None:
+            return self._again(spec)
+        fresh = self.deployment.journal.last("ready") is None
+        if stack is None or stack.status != "CREATE_COMPLETE":
+            stack = create.run(spec, stack)
+            self.cloud = create.cloud
+        self.deployment.journal.append("complete", outputs=dict(stack.outputs))
+        self.crash.point("deploy.signalled")
+        return self.ready(fresh=fresh)
+
+    def _again(self, spec: DeploymentSpec) -> dict[str, Any]:
+        """What is deployed already: finish or make an update, else say that there is nothing to do."""
+        finished = self._update(spec).finish_begun()
+        if finished:  # what was not said now stays as it is since then
+            spec = self._wanted(self.deployment.spec)
+        changed = self._update(spec).run() or finished
+        fresh = self.deployment.journal.last("ready") is None
+        if not changed and not fresh:
+            self.tell.say(f"{self.deployment.name} is deployed as asked; nothing to change")
+        return self.ready(fresh=fresh) | {"changed": changed}
+
+    def _update(self, spec: DeploymentSpec) -> Update:
+        return Update(self.cloud, self.deployment, spec, self.tell, self.confirm_update, self.crash)
+
+    def _wanted(self, before: DeploymentSpec | None) -> DeploymentSpec:
+        spec = wanted_spec(self.cloud.kind, self.deployment.name, self.wish.region, self.wish.said, before)
+        if before is not None and before.region != spec.region:
+            raise UsageError(
+                f"{self.deployment.name} is deployed in {before.region}, not in {spec.region}",
+                f"a second one beside it: garret deploy {self.deployment.name}-2 --region {spec.region}",
+            )
+        plan = self.deployment.plan
+        if plan and plan["region"] != self.cloud.region:
+            self.cloud = self.elsewhere(plan["region"])
+        return spec
+
+    def _check_passwords(self) -> None:
+        if self.wish.password is not None:
+            check_password(self.wish.password)
+        if self.wish.instance_password:
+            check_password(self.wish.instance_password, "instance_password")
+
+    def _settled(self, stack: Stack | None) -> Stack | None:
+        """The stack when it is not busy with anything but its creation."""
+        if stack is None or not stack.status.endswith(IN_PROGRESS) or stack.status.startswith("CREATE_IN"):
+            return stack
+        self.tell.say(f"stack {stack.name} is {stack.status}; waiting for it to settle")
+        return watch_until_settled(self.cloud, stack.id, self.tell, SETTLE_S)
 
     def _own_stack(self) -> Stack | None:
         """The stack of our name, which must carry our tag: nobody else's is touched."""
@@ -110,25 +186,6 @@ class Deploy:
             )
         return stack
 
-    def _clear_away(self, stack: Stack) -> None:
-        """Delete what is left of a failed creation: an empty stack with our name."""
-        self.tell.say(f"clearing away stack {stack.name}, which failed earlier and is empty")
-        self.cloud.stacks.delete(stack.id)
-        watch_until_settled(self.cloud, stack.id, self.tell, SETTLE_S)
-        self.deployment.journal.append("abandoned", why="its stack failed and was rolled back")
-
-    def _plan(self, spec: DeploymentSpec) -> None:
-        """Plan, ask, and write down all that CreateStack will be told before it is told."""
-        login = new_login(spec.login, self.wish.password)
-        bundle = self._packing.result() if self._packing else self.pack()
-        plan = make_plan(spec, self.cloud, login, bundle)
-        if not self.confirm(spec, plan.place, plan, bool(login.password)):
-            raise UsageError("not confirmed; nothing was made")
-        self.deployment.keep_login(login)
-        self.deployment.journal.write_private(BUNDLE_FILE, bundle.data)
-        self.deployment.journal.append("planned", **plan.to_entry())
-        self.crash.point("deploy.journaled")
-
     def _same_password(self) -> None:
         login = self.deployment.login
         if self.wish.password is not None and login and not same_password(login, self.wish.password):
@@ -137,87 +194,18 @@ class Deploy:
                 f"leave it out, or garret delete {self.deployment.name} first",
             )
 
-    def _finish(self, stack: Stack | None) -> dict[str, Any]:
-        fresh = self.deployment.journal.last("ready") is None
-        if stack is None or stack.status != "CREATE_COMPLETE":
-            stack = self._create(stack)
-        if not self.deployment.outputs:
-            self.deployment.journal.append("complete", outputs=dict(stack.outputs))
-        self.crash.point("deploy.signalled")
-        return self._ready(fresh=fresh)
-
-    def _create(self, stack: Stack | None) -> Stack:
-        """Send CreateStack unless it was, and see the stack through."""
-        plan = self._plan_entry()
-        if stack is None:
-            stack_id = self.cloud.stacks.create(
-                self.deployment.stack_name,
-                plan["template"],
-                plan["parameters"],
-                tags={DEPLOYMENT_TAG: self.deployment.name},
-                token=plan["token"],
-                wait_s=int(plan["spec"]["wait_timeout_s"]),
-            )
-            self.crash.point("deploy.created")
-        else:
-            stack_id = stack.id
-        if self.deployment.stack_id != stack_id:
-            self.deployment.journal.append("created", stack_id=stack_id)
-        self.crash.point("deploy.waiting")
-        self.tell.stage("stack", "running", self.deployment.stack_name)
-        return self._watch(stack_id, float(plan["spec"]["wait_timeout_s"]))
-
-    def _watch(self, stack_id: str, wait_s: float) -> Stack:
-        creation = Creation(
-            self.cloud,
-            self.deployment.name,
-            stack_id,
-            self._bundle(),
-            self.tell,
-            on_delivered=self._delivered,
-            delivered=self.deployment.journal.last("delivered") is not None,
-        )
-        stack = creation.watch(wait_s + 1200)
-        if stack is not None and stack.status == "CREATE_COMPLETE":
-            self.tell.stage("stack", "done", self.deployment.stack_name)
-            return stack
-        if stack is None:
-            raise OperationError(
-                f"stack {self.deployment.stack_name} was deleted while it was being created",
-                f"garret deploy{flag(self.deployment.name)}   (makes it anew)",
-            )
-        events = self.cloud.stacks.events(stack_id)
-        billed = billed_by(self.cloud, self.deployment.name)
-        raise failure.explain(self.deployment.name, events, stack.reason, billed)
-
-    def _delivered(self) -> None:
-        self.deployment.journal.append("delivered")
-        self.crash.point("deploy.delivered")
-
-    def _bundle(self) -> Bundle:
-        """The very bytes whose hash the node was told, even when this program has changed since."""
-        data = self.deployment.journal.read_private(BUNDLE_FILE)
-        digest = str(self._plan_entry()["bundle_sha256"])
-        if data is None:
-            made = self.pack()
-            if made.sha256 != digest:
-                raise OperationError(
-                    "the runtime that this deployment began with is gone", f"garret delete {self.deployment.name}"
-                )
-            return made
-        return Bundle(data, digest, len(data))
-
-    def _ready(self, *, fresh: bool) -> dict[str, Any]:
+    def ready(self, *, fresh: bool) -> dict[str, Any]:
+        """Make a picture at the endpoint; the deployment's facts."""
         login = self._opened_login()
         endpoint = Endpoint(login.endpoint, login.token, login.tls_sha256)
         picture = self.wish.picture or self.deployment.journal.folder / PICTURE_FILE
         if not fresh:
             self._refuse_stopped(endpoint)
-            self.tell.say(f"{self.deployment.name} is deployed as asked; nothing to change")
         wait_ready(endpoint, picture, self.cloud.clock, self.tell, READY_S if fresh else AGAIN_S)
         if fresh or str(picture) != self.deployment.picture:
             self.deployment.journal.append("ready", picture=str(picture), endpoint=login.endpoint)
         plan = self._plan_entry()
+        domain = str(self.deployment.outputs.get("EndPointDomain") or "")
         return {
             "name": self.deployment.name,
             "state": "running",
@@ -228,6 +216,7 @@ class Deploy:
             "region": plan["region"],
             "cloud": self.cloud.kind,
             "picture": str(picture),
+            **({"domain_endpoint": domain} if domain else {}),
             "price_per_hour": plan["price"],
         }
 

@@ -22,6 +22,7 @@ DEFAULT_NAME = "garret"
 LOGIN_FILE = "login.json"
 BUNDLE_FILE = "bundle.tar.xz"
 PICTURE_FILE = "first.png"
+INSTANCE_PASSWORD_FILE = "instance-password"  # noqa: S105 - the name of a file
 GENERATED_LENGTH = 20
 
 
@@ -55,16 +56,26 @@ class Deployment:
 
     @property
     def plan(self) -> dict[str, Any] | None:
-        """The plan that is open: what was confirmed and journaled, or None."""
-        return self.journal.last("planned")
+        """The plan that is open, with the updates that were carried out since; None when there is none."""
+        plan, update = self.journal.last("planned"), self.journal.last("updated")
+        changed = {key: value for key, value in (update or {}).items() if key not in ("event", "at")}
+        return plan | changed if plan else None
 
     @property
     def spec(self) -> DeploymentSpec | None:
-        """What was planned."""
+        """What was asked for; in which region and type it was placed is in `placed`."""
         from garret.spec import parse_spec
 
         plan = self.plan
         return parse_spec(plan["spec"]) if plan else None
+
+    @property
+    def placed(self) -> DeploymentSpec | None:
+        """What was asked for, as the place that had stock carries it out."""
+        from garret.spec import parse_spec
+
+        plan = self.plan
+        return parse_spec(plan.get("placed") or plan["spec"]) if plan else None
 
     @property
     def stack_id(self) -> str:
@@ -102,6 +113,14 @@ class Deployment:
         """Its stack in the cloud: the one whose id we know, in one call; else the one of its name."""
         known = self.stack_id
         return (stacks.get(known) if known else None) or stacks.find(self.stack_name)
+
+    @property
+    def parameters(self) -> dict[str, str]:
+        """What the stack was told, the node's own password included."""
+        plan = self.plan or {"parameters": {}}
+        kept = self.journal.read_private(INSTANCE_PASSWORD_FILE)
+        hidden = {"InstancePassword": kept.decode("utf-8")} if kept else {}
+        return {key: str(value) for key, value in plan["parameters"].items()} | hidden
 
     def keep_login(self, login: Login) -> None:
         """Write it, 0600."""

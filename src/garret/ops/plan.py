@@ -4,63 +4,83 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from garret.errors import OperationError, SettingsError, SpecError, UsageError
+from garret.errors import SettingsError, SpecError
 from garret.image_bootstrap.bundle import Bundle
 from garret.image_bootstrap.node_config import NodeConfig
 from garret.image_bootstrap.user_data import build_user_data
-from garret.ops.cloud import Catalog, Cloud, Price
+from garret.ops.at_once import at_once
+from garret.ops.capacity import Candidate
+from garret.ops.cloud import Catalog, Cloud, ResourceChange
 from garret.ops.deployment import Login
+from garret.ops.prices import Prices, check_limit, find_prices
 from garret.service_runtime.passwords import hash_token
 from garret.spec import DeploymentSpec, parse_spec
 from garret.templates.checks import require_good
 from garret.templates.render import parameters, render_template
 
-FAMILY = "ecs.gn7i"
 IMAGE_FAMILY = "acs:ubuntu_24_04_x64_with_nvidia_gpu_driver_and_cuda"
 LOCAL_PORT = 7860
 LOOPBACK = "127.0.0.0/8"
 CLOUD_NAMES = {"local": "the local cloud", "aliyun": "Alibaba Cloud"}
-# What may be said again, and differently, without meaning another deployment.
-_FREE_FIELDS = ("wait_timeout_s",)
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where the machine goes, from which image, and who pays; the account is empty where nobody does."""
+    """Where the machine goes, from which image, who pays (nobody: empty), and how full the shelf there was."""
 
     zone: str
     image_id: str
     account: str = ""
+    stock: str = ""
 
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that CreateStack will be told."""
+    """Everything that CreateStack will be told; `spec` is the `wish` as placed, perhaps in another region or type."""
 
+    wish: DeploymentSpec
     spec: DeploymentSpec
     place: Place
     template: str
     parameters: Mapping[str, str]
     token: str
     bundle_sha256: str
-    price: Price | None
+    prices: Prices | None
+    made: tuple[ResourceChange, ...] = ()
 
     def to_entry(self) -> dict[str, Any]:
         """The journal's form."""
         return {
-            "spec": self.spec.model_dump(mode="json"),
+            "spec": self.wish.model_dump(mode="json"),
+            "placed": self.spec.model_dump(mode="json"),
             "region": self.spec.region,
             "zone": self.place.zone,
             "image_id": self.place.image_id,
             "token": self.token,
             "template": self.template,
-            "parameters": dict(self.parameters),
+            # The node's own password is kept beside the login, for its owner's eyes only.
+            "parameters": {key: value for key, value in self.parameters.items() if key != "InstancePassword"},
             "bundle_sha256": self.bundle_sha256,
-            "price": self.price.to_dict() if self.price else None,
+            "price": self.prices.running.to_dict() if self.prices else None,
+            "prices": self.prices.to_dict() if self.prices else None,
+        }
+
+    def to_dict(self) -> dict[str, Any]:
+        """The `--json` form of a plan that is only shown."""
+        return {
+            "name": self.spec.name,
+            "spec": self.spec.model_dump(mode="json"),
+            "region": self.spec.region,
+            "zone": self.place.zone,
+            "stock": self.place.stock,
+            "image_id": self.place.image_id,
+            "account": self.place.account or None,
+            "resources": [{"name": one.resource, "type": one.kind, "action": one.action} for one in self.made],
+            "prices": self.prices.to_dict() if self.prices else None,
         }
 
 
@@ -87,30 +107,6 @@ def wanted_spec(
     return spec
 
 
-def differences(deployed: DeploymentSpec, wanted: DeploymentSpec) -> list[str]:
-    """Fields that differ, as lines."""
-    return [
-        f"{field}: {_shown(getattr(deployed, field))} is deployed, {_shown(getattr(wanted, field))} was asked for"
-        for field in DeploymentSpec.model_fields
-        if field not in _FREE_FIELDS and getattr(deployed, field) != getattr(wanted, field)
-    ]
-
-
-def refuse_differences(deployed: DeploymentSpec, wanted: DeploymentSpec) -> None:
-    """Refuse to turn one deployment into another.
-
-    Raises:
-        UsageError: says what differs and what to type.
-    """
-    found = differences(deployed, wanted)
-    if found:
-        raise UsageError(
-            f"{deployed.name} is deployed otherwise; " + "; ".join(found),
-            f"a second one beside it: garret deploy --name {deployed.name}-2 … ; "
-            f"or `garret delete {deployed.name}` first; or type `garret deploy` without these flags",
-        )
-
-
 def check_region(region: str, catalog: Catalog) -> None:
     """Ask the catalogue whether there is such a region: asked of one that does not exist, nothing else answers.
 
@@ -125,57 +121,58 @@ def check_region(region: str, catalog: Catalog) -> None:
         )
 
 
-def find_place(spec: DeploymentSpec, catalog: Catalog) -> Place:
-    """Ask the catalogue whether the region sells the type, and where, and for the image.
+def place_of(spec: DeploymentSpec, candidate: Candidate, cloud: Cloud) -> Place:
+    """A candidate with its image, and who pays.
 
     Raises:
-        SpecError: the region does not sell the type, or the zone does not; names what it sells.
-        OperationError: it is sold out.
+        SpecError: the region has no such image.
     """
-    zones = _zones(spec, catalog.stock(FAMILY))
-    image = spec.image_id or catalog.newest_image(IMAGE_FAMILY)
+    image = spec.image_id or cloud.catalog.newest_image(IMAGE_FAMILY)
     if not image:
         raise SpecError(
             "image_id", f"{spec.region} has no image of family {IMAGE_FAMILY}", "name one of your own: --image-id m-…"
         )
-    return Place(zones[0], image)
+    account = "" if cloud.made_up else cloud.catalog.account()
+    return Place(candidate.zone, image, account, candidate.stock)
 
 
-def _zones(spec: DeploymentSpec, stock: Mapping[str, list[str]]) -> list[str]:
-    """Zones that can take the machine, the best first."""
-    if spec.instance_type not in stock:
-        sold = ", ".join(sorted(stock)) or "none"
-        near = next(iter(get_close_matches(spec.instance_type, stock, 1)), "") or min(stock, default="")
-        hint = f"--instance-type {near}" if near else "another region, for example --region cn-hangzhou"
-        raise SpecError(
-            "instance_type", f"{spec.region} does not sell {spec.instance_type!r}; gn7i types there: {sold}", hint
-        )
-    zones = stock[spec.instance_type]
-    if not zones:
-        others = sorted(kind for kind, where in stock.items() if where)
-        raise OperationError(
-            f"{spec.region} has no {spec.instance_type} in stock now; nothing was made",
-            f"--instance-type {others[0]}, or another region" if others else "another region, or later",
-        )
-    if spec.zone is None:
-        return zones
-    if spec.zone not in zones:
-        raise SpecError(
-            "zone", f"{spec.zone!r} has no {spec.instance_type} now; zones that have: {', '.join(zones)}",
-            f"--zone {zones[0]}, or leave it out",
-        )  # fmt: skip
-    return [spec.zone]
+def make_plan(
+    wish: DeploymentSpec,
+    candidate: Candidate,
+    cloud: Cloud,
+    login: Login,
+    bundle: Bundle,
+    *,
+    instance_password: str = "",
+) -> Plan:
+    """Put everything together that CreateStack will be told, with what it makes and costs.
+
+    Raises:
+        SpecError: it costs more than the person's limit.
+        CloudError: ROS refuses the template, in its own words; nothing was made.
+    """
+    spec = candidate.placed(wish)
+    place = place_of(spec, candidate, cloud)
+    scheme = "http" if cloud.kind == "local" else "https"
+    user_data = build_user_data(node_config(spec, cloud.kind, login, bundle))
+    template = require_good(render_template(spec, user_data, scheme=scheme), public=spec.public)
+    values = parameters(spec, place.zone, place.image_id, instance_password=instance_password)
+    cloud.stacks.validate(template)  # the vendor's own words come before the question, not after it
+    made, hourly = at_once(
+        lambda: cloud.changes.preview(spec.stack_name, template, values),
+        lambda: cloud.stacks.price_per_hour(template, values),
+    )
+    prices = find_prices(cloud, spec, hourly)
+    check_limit(cloud, spec, prices)
+    return Plan(wish, spec, place, template, values, uuid.uuid4().hex, bundle.sha256, prices, tuple(made))
 
 
-def make_plan(spec: DeploymentSpec, cloud: Cloud, login: Login, bundle: Bundle) -> Plan:
-    """Put everything together that CreateStack will be told, with its price."""
-    place = find_place(spec, cloud.catalog)
-    if not cloud.made_up:
-        place = replace(place, account=cloud.catalog.account())
-    config = NodeConfig(
+def node_config(spec: DeploymentSpec, kind: str, login: Login, bundle: Bundle) -> NodeConfig:
+    """What the node is told: hashes of the login, never the login itself."""
+    return NodeConfig(
         deployment=spec.name,
         region=spec.region,
-        cloud=cloud.kind,
+        cloud=kind,
         bundle_sha256=bundle.sha256,
         bundle_size=bundle.size,
         service_port=spec.service_port,
@@ -183,32 +180,8 @@ def make_plan(spec: DeploymentSpec, cloud: Cloud, login: Login, bundle: Bundle) 
         password_hash=login.password_hash,
         token_hash=hash_token(login.token),
         model=spec.model,
-        allow_private_download=cloud.kind == "local",
+        allow_private_download=kind == "local",
         bundle_wait_s=max(60, spec.wait_timeout_s - 60),
         autostop_s=60 * (spec.autostop_min or 0),
         domain=spec.domain or "",
     )
-    scheme = "http" if cloud.kind == "local" else "https"
-    template = require_good(render_template(spec, build_user_data(config), scheme=scheme), public=spec.public)
-    values = parameters(spec, place.zone, place.image_id)
-    cloud.stacks.validate(template)  # the vendor's own words come before the question, not after it
-    price = cloud.price(cloud.stacks.price_per_hour(template, values))
-    return Plan(spec, place, template, values, uuid.uuid4().hex, bundle.sha256, price)
-
-
-def plan_lines(kind: str, spec: DeploymentSpec, place: Place, price: str, password: str) -> list[str]:
-    """What a person sees before they say yes."""
-    reach = ", ".join(spec.ingress_cidrs)
-    return [
-        f"Plan: deployment {spec.name} on {CLOUD_NAMES[kind]}, region {spec.region}, zone {place.zone}",
-        f"  network   VPC {spec.vpc_cidr}, VSwitch {spec.vswitch_cidr}, port {spec.service_port} open for {reach}",
-        f"  machine   1 x {spec.instance_type}, image {place.image_id}",
-        f"  disk      {spec.disk_size_gib} GiB {spec.disk_category}, encrypted, deleted with the machine",
-        f"  address   1 EIP, up to {spec.bandwidth_mbps} Mbit/s, traffic is paid by volume",
-        f"  login     {spec.login}, {password}",
-        f"  price     {price}" + (f", paid by account {place.account}" if place.account else ""),
-    ]
-
-
-def _shown(value: object) -> str:
-    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -9,6 +9,7 @@ from garret.ops.aliyun.account import CloudAccount
 from garret.ops.aliyun.assistant import EcsAssistant
 from garret.ops.aliyun.bills import BssBills
 from garret.ops.aliyun.catalog import EcsCatalog
+from garret.ops.aliyun.change_sets import RosChanges
 from garret.ops.aliyun.instances import EcsInstances
 from garret.ops.aliyun.network import VpcNetwork
 from garret.ops.aliyun.retries import silent
@@ -52,4 +53,5 @@ def connect(
         snapshots=EcsSnapshots(session),
         account=CloudAccount(session),
         bills=BssBills(session),
+        changes=RosChanges(session, ASSISTANT_POLL_NEAR_S if near else ASSISTANT_POLL_S),
     )

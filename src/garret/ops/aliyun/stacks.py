@@ -52,6 +52,7 @@ class RosStacks:
         tags: Mapping[str, str],
         token: str,
         wait_s: int,
+        resource_group: str = "",
     ) -> str:
         """Create a stack, or get the one this token created before; its id."""
         models = _models()
@@ -65,6 +66,7 @@ class RosStacks:
             ],
             tags=[models.CreateStackRequestTags(key=key, value=value) for key, value in tags.items()],
             client_token=token,
+            resource_group_id=resource_group or None,
             disable_rollback=False,
             # The stack's own limit lies behind the node's, so that the node's reason is heard first.
             timeout_in_minutes=wait_s // 60 + 15,

@@ -1,0 +1,104 @@
+"""The options of a deployment, with the words that the fields have, and the garret.yaml beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from garret.errors import SpecError
+from garret.spec.fields import FIELDS, minutes
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+
+FILE_NAME = "garret.yaml"
+# Said in another way than by an option of their own, or not at all.
+_ELSEWHERE = ("name", "region", "model")
+_WHOLE = ("period", "disk_size_gib", "bandwidth_mbps", "service_port", "wait_timeout_s")
+_BROKEN = ("spot_price_limit", "max_price_per_hour")
+_SEVERAL = ("allow_cidr", "fallback_types", "fallback_zones", "fallback_regions", "tags")
+_OLDER = {
+    "disk_size_gib": ("--disk-size-gib",),
+    "bandwidth_mbps": ("--bandwidth-mbps",),
+    "service_port": ("--service-port",),
+}
+SPEC_FIELDS = tuple(name for name in FIELDS if name not in _ELSEWHERE)
+
+
+def spec_options(names: Sequence[str] = SPEC_FIELDS) -> Callable[[Function], Function]:
+    """Add the options of these fields, in their order."""
+
+    def add(function: Function) -> Function:
+        for name in reversed(names):
+            function = _option(name)(function)
+        return function
+
+    return add
+
+
+def file_option(function: Function) -> Function:
+    """Add --file."""
+    text = f"A {FILE_NAME} with these fields; options win over it. ./{FILE_NAME} is read when it is there."
+    return click.option("--file", "file", type=click.Path(path_type=Path, dir_okay=False), help=text)(function)
+
+
+def said_in(options: Mapping[str, Any], file: Path | None, note: Callable[[str], None]) -> dict[str, Any]:
+    """What was said, by option or in the file; options win, and what was not said is not in it.
+
+    Raises:
+        SpecError: an option's value is wrong, or a field of the file.
+    """
+    return read_file(file, note) | said_by_options(options)
+
+
+def read_file(file: Path | None, note: Callable[[str], None]) -> dict[str, Any]:
+    """The fields of the file that was named, or of ./garret.yaml when it is there."""
+    from garret.spec.file import read_spec_file
+
+    if file is None:
+        file = Path(FILE_NAME)
+        if not file.is_file():
+            return {}
+        note(f"fields from ./{FILE_NAME}; options win over it")
+    return read_spec_file(file)
+
+
+def said_by_options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Only what was said on the command line."""
+    said = {name: options[name] for name in SPEC_FIELDS if options.get(name) not in (None, (), False)}
+    if options.get("public") is False:
+        said["public"] = False
+    if "tags" in said:
+        said["tags"] = dict(_tag(text) for text in said["tags"])
+    if "autostop_min" in said:
+        said["autostop_min"] = _autostop(said["autostop_min"])
+    return said
+
+
+def _option(name: str) -> Callable[[Function], Function]:
+    field = FIELDS[name]
+    flags = (field.flag, *_OLDER.get(name, ()), name)
+    if name == "public":
+        return click.option("--public/--no-public", name, default=None, help=field.sentence)
+    if name == "instance_password":
+        return click.option(field.flag, name, is_flag=True, help=field.sentence)
+    if name in _SEVERAL:
+        return click.option(*flags, multiple=True, help=field.sentence)
+    kind = int if name in _WHOLE else float if name in _BROKEN else str
+    return click.option(*flags, type=kind, help=field.sentence)
+
+
+def _tag(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or not key:
+        raise SpecError("tags", f"{text!r} is not KEY=VALUE", FIELDS["tags"].hint)
+    return key, value
+
+
+def _autostop(text: str) -> int | None:
+    try:
+        return minutes(text)
+    except ValueError as error:
+        raise SpecError("autostop_min", str(error), FIELDS["autostop_min"].hint) from None
