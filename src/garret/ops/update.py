@@ -154,9 +154,9 @@ class Update:
             "price": prices.running.to_dict() if prices else None,
             "prices": prices.to_dict() if prices else None,
         }
-        self.deployment.journal.append("updating", change_set_id=proposed.id, execute_token=token, after=entry)
+        self.deployment.journal.append("updating", change_set_id=proposed.id, execute_token=_execute_token(token), after=entry)
         self.crash.point("update.journaled")
-        self._execute(proposed.id, token, entry)
+        self._execute(proposed.id, _execute_token(token), entry)
 
     def _check_proposed(self, proposed: ChangeSet) -> None:
         if proposed.status != "CREATE_COMPLETE":
@@ -197,8 +197,9 @@ class Update:
         try:
             self.cloud.changes.execute(change_set_id, token=token)
         except CloudError as error:
-            if error.code == "ActionInProgress":
+            if not error.retryable:  # refused for good; without an answer, the next command asks again
                 self.deployment.journal.append("not updated", why=error.message)
+                self.cloud.changes.drop(change_set_id)
             raise
         self.crash.point("update.sent")
         self._see_through(entry)
@@ -262,6 +263,11 @@ class Update:
         if stack.status.endswith(IN_PROGRESS):
             stack = watch_until_settled(self.cloud, stack.id, self.tell, UPDATE_S) or stack
         return stack
+
+
+def _execute_token(token: str) -> str:
+    """A token of its own: the cloud takes one token for one request, and the change set was another."""
+    return f"{token}-run"
 
 
 def user_data_of(template: str) -> str:

@@ -18,7 +18,7 @@ _NOT_FOUND = ("ChangeSetNotFound", "ChangeSetNotFound.NotFound", "StackNotFound"
 class RosChanges:
     """Previews and change sets of one region; `poll_s` is how long to wait between two looks at one."""
 
-    def __init__(self, session: Session, poll_s: float) -> None:
+    def __init__(self, session: Session, poll_s: float = 1.0) -> None:
         self._session = session
         self._poll_s = poll_s
 
