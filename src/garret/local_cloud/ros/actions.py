@@ -7,6 +7,7 @@ from garret.local_cloud.params import flag
 from garret.local_cloud.ros import (
     cancelling,
     change_sets,
+    constraints,
     continuing,
     creating,
     deleting,
@@ -14,6 +15,7 @@ from garret.local_cloud.ros import (
     errors,
     looking,
     planning,
+    policies,
     protecting,
     records,
     requests,
@@ -75,6 +77,16 @@ ACTIONS: dict[str, Action] = {
     ),
     "PreviewStack": Action(
         planning.preview_stack, (REGION,), "new stacks, or with StackId what an update would change"
+    ),
+    "GetTemplateSummary": Action(planning.get_template_summary, note="template text only"),
+    "GetTemplateParameterConstraints": Action(
+        constraints.get_template_parameter_constraints,
+        (REGION, Parameter("ParametersKeyFilter", kind="json"), Parameter("ParametersOrder", kind="json")),
+        "InstanceType, ZoneId and disk categories by what the local cloud sells; the order is not heeded",
+    ),
+    "GenerateTemplatePolicy": Action(
+        policies.generate_template_policy,
+        note="exact actions of the types' own calls; no GenerateOptions, all resources",
     ),
     "GetTemplateEstimateCost": Action(
         planning.get_template_estimate_cost, (REGION,), "one hour by made-up prices; new stacks only"

@@ -137,6 +137,8 @@ def check_attribute(template: Template, resource: str, attribute: str) -> None:
     facts = facts_of(template.resources[name].type, f"Resources.{name}.Type")
     known = facts.attributes
     nested = template.resources[name].raw().get("TemplateBody")
+    if nested is not None and "Transform" in nested:
+        return  # refused by name in a moment
     if nested is not None:
         outputs = nested.get("Outputs") if isinstance(nested.get("Outputs"), dict) else {}
         known = tuple(f"{OUTPUTS}{output}" for output in outputs)
@@ -153,10 +155,14 @@ def _check_resource(name: str, resource: Resource, scope: Scope, depth: int) -> 
     values = evaluate(resource.live(), inside, f"{where}.Properties")
     check_properties(facts_of(resource.type, f"{where}.Type"), name, {**values, **resource.raw()})
     for body in resource.raw().values():
-        check_nested(body, f"{where}.Properties.TemplateBody", depth)
+        nested = check_nested(body, f"{where}.Properties.TemplateBody", depth)
+        passed = values.get("Parameters")
+        for key in passed if isinstance(passed, dict) else ():
+            if key not in nested.parameters:
+                raise errors.unknown_parameter(key, sorted(nested.parameters))
 
 
-def check_nested(body: Mapping[str, Any], where: str, depth: int) -> None:
+def check_nested(body: Mapping[str, Any], where: str, depth: int) -> Template:
     """A nested stack's template is a template like any other, without locals."""
     if depth >= NESTING:
         raise errors.validation_failed(f"{where}: stacks are nested more than {NESTING} deep.")
@@ -164,6 +170,7 @@ def check_nested(body: Mapping[str, Any], where: str, depth: int) -> None:
     if nested.locals:
         raise errors.validation_failed(f"{where}: a nested stack's template cannot have Locals.")
     check_template(nested, depth + 1)
+    return nested
 
 
 def _check_circles(template: Template) -> None:

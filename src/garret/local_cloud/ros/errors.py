@@ -5,6 +5,15 @@ from garret.local_cloud.core import ApiError
 COVERAGE = "docs/local-cloud-coverage.md"
 
 
+class OnlyIfTakenError(ApiError):
+    """A mistake only where the branch around it is taken, as a message that the template itself holds ready."""
+
+
+def only_if_taken(reason: str) -> ApiError:
+    """See OnlyIfTakenError."""
+    return OnlyIfTakenError("StackValidationFailed", reason)
+
+
 def invalid_template(reason: str) -> ApiError:
     """The text is no template at all."""
     return ApiError("InvalidTemplate", reason)

@@ -1,5 +1,6 @@
 """Evaluating templates: Ref, Fn::GetAtt and the other functions that decide what of their arguments is evaluated."""
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -171,7 +172,8 @@ def _if(argument: Any, scope: Scope, where: str) -> Any:
     if truth is not UNKNOWN:
         return evaluate(argument[1 if truth else 2], scope, where)
     for branch in argument[1:]:  # both must be right, whichever is taken
-        evaluate(branch, scope, where)
+        with contextlib.suppress(errors.OnlyIfTakenError):
+            evaluate(branch, scope, where)
     raise NotYetKnownError
 
 
@@ -231,7 +233,7 @@ def _find_in_map(argument: Any, scope: Scope, where: str) -> Any:
     for key in keys:
         named = {str(name): item for name, item in value.items()} if isinstance(value, Mapping) else {}
         if text_of(key, where) not in named:
-            raise errors.validation_failed(f"{where}: there is no {text_of(key, where)!r} in Mappings of {keys}.")
+            raise errors.only_if_taken(f"{where}: there is no {text_of(key, where)!r} in Mappings of {keys}.")
         value = named[text_of(key, where)]
     return evaluate(value, scope, where)
 

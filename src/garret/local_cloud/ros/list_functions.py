@@ -26,7 +26,7 @@ def _select(arguments: Any, where: str) -> Any:
         return values[text_of(key, where)] if isinstance(values, dict) else _picked(key, values, where)
     except LookupError:
         if message:
-            raise errors.validation_failed(f"{where}: {message}") from None
+            raise errors.only_if_taken(f"{where}: {message}") from None
         return default
 
 

@@ -9,9 +9,9 @@ from garret.local_cloud.ros import errors, records, replies
 from garret.local_cloud.ros.change_set_records import change_set
 from garret.local_cloud.ros.children import root_of
 from garret.local_cloud.ros.parameters import resolve_parameters
+from garret.local_cloud.ros.previews import known
 from garret.local_cloud.ros.requests import pick, refuse_what_is_not_emulated, region_of
 from garret.local_cloud.ros.resources import type_of
-from garret.local_cloud.ros.scope import UNKNOWN
 from garret.local_cloud.ros.stack_plan import outputs_of
 from garret.local_cloud.ros.template import parse_template
 from garret.local_cloud.ros.working import patiently, work_of
@@ -47,7 +47,7 @@ def get_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
         reply["ResourceProgress"] = replies.progress(cloud, stack, option)
     if call.params.get("OutputOption", "Enabled") != "Disabled":
         found = outputs_of(cloud, stack) if stack["status"] != records.GONE else []
-        reply["Outputs"] = [{**one, "OutputValue": _shown(one["OutputValue"])} for one in found]
+        reply["Outputs"] = [{**one, "OutputValue": known(one["OutputValue"])} for one in found]
     return reply
 
 
@@ -58,10 +58,6 @@ def _checked(cloud: Cloud, stack: records.Body) -> dict[str, Any]:
     states = [(one["drift"] or {}).get("status", "NOT_CHECKED") for one in records.resources(cloud, stack["id"])]
     unseen = states.count("NOT_CHECKED")
     return {"CheckedStackResourceCount": len(states) - unseen, "NotCheckedStackResourceCount": unseen}
-
-
-def _shown(value: Any) -> Any:
-    return None if value is UNKNOWN else value
 
 
 def list_stacks(call: Call, cloud: Cloud) -> dict[str, Any]:

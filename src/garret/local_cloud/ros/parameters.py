@@ -54,10 +54,12 @@ def resolve_parameters(
     result = {}
     for name, definition in definitions.items():
         check_definition(name, definition)
+        if definition["Type"] in TYPES_ELSEWHERE and partial:
+            continue
         if definition["Type"] in TYPES_ELSEWHERE:
             raise errors.not_emulated(f"the value of a parameter of the type {definition['Type']} (Parameters.{name})")
         if name in passed:
-            result[name] = _given(name, definition, passed[name])
+            result[name] = parameter_of(name, definition, passed[name])
         elif "Default" in definition:
             result[name] = default_of(name, definition)
         elif not is_true(definition.get("Required", True)):
@@ -117,7 +119,7 @@ def default_of(name: str, definition: Mapping[str, Any]) -> Parameter:
         return Parameter(name, definition["Type"], no_echo, _of_nothing(str(definition["Type"])), "")
     if isinstance(value, list) and definition["Type"] == "CommaDelimitedList":
         value = ",".join(_text(item) for item in value)
-    return _given(name, definition, value if isinstance(value, str) else _text(value))
+    return parameter_of(name, definition, value if isinstance(value, str) else _text(value))
 
 
 def _of_nothing(kind: str) -> Any:
@@ -132,7 +134,8 @@ def _text(value: Any) -> str:
     return str(value)
 
 
-def _given(name: str, definition: Mapping[str, Any], text: str) -> Parameter:
+def parameter_of(name: str, definition: Mapping[str, Any], text: str) -> Parameter:
+    """The parameter with the value that was passed; raises StackValidationFailed with the rule it breaks."""
     kind = str(definition["Type"])
     no_echo = is_true(definition.get("NoEcho"))
     value = _typed(name, kind, text, MASK if no_echo else repr(text))

@@ -17,10 +17,10 @@ from garret.local_cloud.ros.other_stacks import outputs_elsewhere
 from garret.local_cloud.ros.parameters import Parameter, resolve_parameters
 from garret.local_cloud.ros.property_rules import check_properties
 from garret.local_cloud.ros.rules import check_rules
-from garret.local_cloud.ros.scope import UNKNOWN, Scope
+from garret.local_cloud.ros.scope import Scope
 from garret.local_cloud.ros.template import Resource, Template
 
-__all__ = ["Plan", "check_attribute", "check_template", "make_plan", "plan_template", "zones_of"]
+__all__ = ["Plan", "check_attribute", "check_template", "make_plan", "zones_of"]
 
 
 @dataclass(frozen=True)
@@ -41,22 +41,10 @@ class Plan:
 
 def make_plan(cloud: Cloud, text: str, passed: Mapping[str, str], pseudo: Mapping[str, Any]) -> Plan:
     """Parses and checks everything that can be known before the first resource is made."""
-    return plan_template(cloud, checked(text), passed, pseudo)
-
-
-def plan_template(
-    cloud: Cloud,
-    template: Template,
-    passed: Mapping[str, str],
-    pseudo: Mapping[str, Any],
-    unknown: frozenset[str] = frozenset(),
-) -> Plan:
-    """The same of a template that has passed its own checks already; `unknown` parameters are still to come."""
-    ahead = {name: one for name, one in template.parameters.items() if name not in unknown}
-    parameters = resolve_parameters(ahead, passed)
+    template = checked(text)
+    parameters = resolve_parameters(template.parameters, passed)
     scope = Scope(
-        values={**{name: one.value for name, one in parameters.items()}, **dict.fromkeys(unknown, UNKNOWN)},
-        partial=bool(unknown),
+        values={name: one.value for name, one in parameters.items()},
         pseudo={"AccountId": ACCOUNT_ID, "TenantId": ACCOUNT_ID, "ResourceGroupId": "", **pseudo},
         mappings=template.mappings,
         zones=zones_of(cloud),

@@ -1,4 +1,4 @@
-"""The actions that make nothing: ValidateTemplate, PreviewStack and GetTemplateEstimateCost."""
+"""The actions that make nothing: ValidateTemplate, GetTemplateSummary, PreviewStack and GetTemplateEstimateCost."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -8,7 +8,6 @@ from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.params import flag, number
 from garret.local_cloud.ros import errors, records
 from garret.local_cloud.ros.checking import checked
-from garret.local_cloud.ros.nesting import nested_plan
 from garret.local_cloud.ros.plan import Plan, make_plan
 from garret.local_cloud.ros.previews import known, masked, preview_update
 from garret.local_cloud.ros.replies import localized, parameter_rows
@@ -21,6 +20,7 @@ from garret.local_cloud.ros.requests import (
 )
 from garret.local_cloud.ros.resources import type_of
 from garret.local_cloud.ros.resources.base import Work
+from garret.local_cloud.ros.template import VERSION
 
 
 def validate_template(call: Call, _cloud: Cloud) -> dict[str, Any]:
@@ -43,6 +43,30 @@ def validate_template(call: Call, _cloud: Cloud) -> dict[str, Any]:
     }
 
 
+def get_template_summary(call: Call, _cloud: Cloud) -> dict[str, Any]:
+    """What a template holds, without making anything of it."""
+    refuse_what_is_not_emulated(call)
+    if call.params.get("StackId"):
+        raise errors.not_emulated("GetTemplateSummary of a stack that exists (StackId)")
+    template = checked(template_text(call))
+    kinds = sorted({one.type for one in template.resources.values()})
+    return {
+        "Description": template.description,
+        "Metadata": template.metadata,
+        "Parameters": [_parameter(name, entry) for name, entry in template.parameters.items()],
+        "ResourceTypes": kinds,
+        "ResourceIdentifierSummaries": [
+            {
+                "ResourceType": kind,
+                "LogicalResourceIds": [name for name, one in template.resources.items() if one.type == kind],
+                "ResourceIdentifiers": [],
+            }
+            for kind in kinds
+        ],
+        "Version": VERSION,
+    }
+
+
 def _parameter(name: str, entry: Mapping[str, Any]) -> dict[str, Any]:
     no_echo = str(entry.get("NoEcho", False)).lower()
     base = {"ParameterKey": name, "Description": "", "Label": name, **entry, "NoEcho": no_echo}
@@ -59,25 +83,23 @@ def preview_stack(call: Call, cloud: Cloud) -> dict[str, Any]:
         raise errors.stack_exists(name)
     plan = make_plan(cloud, template_text(call), parameters(call), {"StackName": name, "Region": region})
     disable, minutes = flag(call.params, "DisableRollback"), number(call.params, "TimeoutInMinutes", 60, 10, 1440)
-    return {"Stack": _stack(cloud, plan, {"DisableRollback": disable, "TimeoutInMinutes": minutes})}
-
-
-def _stack(cloud: Cloud, plan: Plan, more: Mapping[str, Any]) -> dict[str, Any]:
-    return {
-        "StackName": plan.scope.pseudo["StackName"],
-        "RegionId": plan.scope.pseudo["Region"],
+    stack = {
+        "StackName": name,
+        "RegionId": region,
         "Description": localized(plan.template.description),
         "TemplateDescription": localized(plan.template.description),
-        **more,
+        "DisableRollback": disable,
+        "TimeoutInMinutes": minutes,
         "Parameters": parameter_rows(dict(plan.parameters)),
-        "Resources": [_preview(cloud, plan, one, more) for one in plan.resources],
+        "Resources": [_preview(plan, one) for one in plan.resources],
     }
+    return {"Stack": stack}
 
 
-def _preview(cloud: Cloud, plan: Plan, name: str, more: Mapping[str, Any]) -> dict[str, Any]:
+def _preview(plan: Plan, name: str) -> dict[str, Any]:
+    """One resource; of a nested stack the vendor, too, shows the stack alone."""
     resource = plan.resources[name]
     properties = known(plan.properties(name, replace(plan.scope, partial=True)))
-    nested = nested_plan(cloud, plan, name)
     return {
         "LogicalResourceId": name,
         "ResourceType": resource.type,
@@ -86,7 +108,6 @@ def _preview(cloud: Cloud, plan: Plan, name: str, more: Mapping[str, Any]) -> di
         "Description": resource.description,
         "Properties": masked(plan, properties),
         "RequiredBy": sorted(other for other, needs in plan.graph.items() if name in needs),
-        **({"Stack": {"Stack": _stack(cloud, nested, more)}} if nested is not None else {}),
     }
 
 
