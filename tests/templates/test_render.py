@@ -52,7 +52,7 @@ SPECS = {
     "password": parse_spec({"region": "cn-hangzhou", "instance_password": True, "public": True}),
     "domain, tags and autostop": parse_spec(
         {"region": "cn-hangzhou", "domain": "pictures.example.com", "tags": {"team": "studio: 1"}, "autostop_min": 60,
-         "allow_cidr": ["203.0.113.7/32"]}
+         "resource_group": "rg-acfm1", "allow_cidr": ["203.0.113.7/32"]}
     ),
 }  # fmt: skip
 
@@ -242,7 +242,7 @@ NASTY = st.text(max_size=40) | st.sampled_from(
 NO_TEXTS = ("period", "spot_price_limit", "max_price_per_hour", "autostop_min")
 STRING_FIELDS = [name for name, value in ORDINARY if (isinstance(value, str) or value is None) and name not in NO_TEXTS]
 # Fields whose presence adds a part to the template; they are there in both of the compared ones.
-OPTIONAL = ("zone", "image_id", "domain")
+OPTIONAL = ("zone", "image_id", "domain", "resource_group")
 
 
 def shape(value: Any) -> Any:

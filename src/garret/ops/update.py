@@ -154,7 +154,9 @@ class Update:
             "price": prices.running.to_dict() if prices else None,
             "prices": prices.to_dict() if prices else None,
         }
-        self.deployment.journal.append("updating", change_set_id=proposed.id, execute_token=_execute_token(token), after=entry)
+        self.deployment.journal.append(
+            "updating", change_set_id=proposed.id, execute_token=_execute_token(token), after=entry
+        )
         self.crash.point("update.journaled")
         self._execute(proposed.id, _execute_token(token), entry)
 

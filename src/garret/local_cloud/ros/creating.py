@@ -31,6 +31,7 @@ class Wanted:
     deletion_protection: bool = False
     parallelism: int = 0
     parent_id: str = ""
+    resource_group: str = ""
 
 
 def create(cloud: Cloud, call: Call, wanted: Wanted, token: str, fingerprint: str) -> str:
@@ -102,6 +103,7 @@ def stack_record(cloud: Cloud, region: str, stack_id: str, wanted: Wanted) -> re
         "again": [],
         "drift": None,
         "parent_id": wanted.parent_id,
+        "resource_group": wanted.resource_group,
     }
 
 

@@ -135,7 +135,10 @@ def _estimate(cloud: Cloud, plan: Plan, name: str, region: str) -> dict[str, Any
         return {"Success": False, "Type": kind.name, "ErrorCode": problem.code, "ErrorMessage": problem.message}
     if price is None:
         return None
-    return {"Success": True, "Type": kind.name, "Result": {"Order": _order(price)}}
+    result: dict[str, Any] = {"Order": _order(price)}
+    if price.get("Unit"):  # of what is not priced by the hour
+        result["OrderSupplement"] = {"PriceUnit": f"/{price['Unit']}"}
+    return {"Success": True, "Type": kind.name, "Result": result}
 
 
 def _order(price: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,9 @@ from garret.local_cloud.ros.change_sets import compare
 from garret.local_cloud.ros.drifting import DETECTION, look
 from garret.local_cloud.ros.engine import go_on
 
-_STACK: records.Body = {"parallelism": 0, "update": None, "cancel": "", "again": [], "drift": None, "parent_id": ""}
+_STACK: records.Body = {
+    "parallelism": 0, "update": None, "cancel": "", "again": [], "drift": None, "parent_id": "", "resource_group": "",
+}  # fmt: skip
 _RESOURCE: records.Body = {"tags": [], "tried": [], "unsure": True, "drift": None}
 
 

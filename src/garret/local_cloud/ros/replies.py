@@ -28,6 +28,8 @@ def stack_row(stack: records.Body) -> dict[str, Any]:
     }
     if stack["drift"]:
         row["DriftDetectionTime"] = told(stack["drift"]["time"])
+    if stack["resource_group"]:
+        row["ResourceGroupId"] = stack["resource_group"]
     if stack["parent_id"]:
         row["ParentStackId"] = stack["parent_id"]
     return {**row, "OperationInfo": stack["operation"]} if stack["operation"] else row

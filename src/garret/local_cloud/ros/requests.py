@@ -20,7 +20,7 @@ TAGS = 20
 NOT_EMULATED = {
     "TemplateURL": "", "TemplateId": "", "TemplateScratchId": "", "TemplateVersion": "", "StackPolicyBody": "",
     "StackPolicyURL": "", "StackPolicyDuringUpdateBody": "", "StackPolicyDuringUpdateURL": "", "RamRoleName": "",
-    "ResourceGroupId": "", "EnablePreConfig": "false", "StackGroupName": "",
+    "EnablePreConfig": "false", "StackGroupName": "",
     "ChangeSetId": "", "CreateOption": "KeepStackOnCreationComplete", "UsePreviousParameters": "false",
     "ParentStackId": "", "ValidationOption": "None",
 }  # fmt: skip
@@ -109,6 +109,7 @@ def wanted(call: Call) -> Wanted:
         disable_rollback=flag(call.params, "DisableRollback"),
         deletion_protection=call.params.get("DeletionProtection", "Disabled") == "Enabled",
         parallelism=number(call.params, "Parallelism", 0, 0, 1000),
+        resource_group=call.params.get("ResourceGroupId", ""),
     )
 
 

@@ -15,7 +15,8 @@ from garret.local_cloud.ros.working import patiently, work_of
 
 def pseudo_of(stack: Mapping[str, Any]) -> dict[str, str]:
     """What ALIYUN::StackId and its like mean in this stack."""
-    return {"StackId": stack["id"], "StackName": stack["name"], "Region": stack["region"]}
+    names = {"StackId": stack["id"], "StackName": stack["name"], "Region": stack["region"]}
+    return {**names, "ResourceGroupId": stack["resource_group"]}
 
 
 def plan_of(cloud: Cloud, stack: records.Body) -> Plan:

@@ -254,4 +254,4 @@ def estimate_instances(work: Work, amount: int) -> dict[str, Any]:
     asked = {key: work.properties.get(key) for key in ("InstanceType", "ImageId", "SpotStrategy")}
     asked |= {"Amount": amount, "PriceUnit": unit, "Period": period, "DataDisk": more}
     price: dict[str, Any] = work.call("Ecs", "DescribePrice", SystemDisk=disk, **asked)["PriceInfo"]["Price"]
-    return price
+    return price if unit == "Hour" else price | {"Unit": f"{period} {unit}"}
