@@ -45,8 +45,9 @@ class SshKeyPair(ResourceType):
             make_once(work, name, lambda: work.call("Ecs", "ImportKeyPair", **asked), lambda: _there(work, name))
         else:
             self._make(work, name, asked)
-        work.made(name)
-        forget_intent(work, name)
+        with work.cloud.store.transaction():
+            work.made(name)
+            forget_intent(work, name)
         return name
 
     def _make(self, work: Work, name: str, asked: Mapping[str, Any]) -> None:

@@ -38,8 +38,9 @@ def make_or_adopt(work: Work, name: str, make: Callable[[], Any], exists: Callab
         if not problem.code.startswith("EntityAlreadyExists.") or not truth(work.properties.get("IgnoreExisting")):
             raise
         work.cloud.store.put(ADOPTED, f"{work.stack_id}/{work.name}/{name}", {"name": name})
-    work.made(name)
-    forget_intent(work, name)
+    with work.cloud.store.transaction():
+        work.made(name)
+        forget_intent(work, name)
     return name
 
 
@@ -126,8 +127,9 @@ class Role(ResourceType):
             asked = {"PolicyDocument": document, "Description": policy.get("Description") or None}
             try:
                 make_policy(work, name, asked)
-                work.cloud.store.put(INLINE, self._slot(work, name), {"role": role, "policy": name})
-                forget_intent(work, f"policy {name}")
+                with work.cloud.store.transaction():
+                    work.cloud.store.put(INLINE, self._slot(work, name), {"role": role, "policy": name})
+                    forget_intent(work, f"policy {name}")
             except ApiError as problem:
                 if problem.code != "EntityAlreadyExists.Policy" or not truth(policy.get("IgnoreExisting")):
                     raise
@@ -332,8 +334,9 @@ class AttachPolicyToRole(ResourceType):
 
         physical_id = f"{role}:{policy}:{kind}"
         make_once(work, physical_id, lambda: work.call("Ram", "AttachPolicyToRole", **asked), attached)
-        work.made(physical_id)
-        forget_intent(work, physical_id)
+        with work.cloud.store.transaction():
+            work.made(physical_id)
+            forget_intent(work, physical_id)
         return physical_id
 
     def read(self, work: Work) -> dict[str, Any]:  # noqa: ARG002 - there is nothing to read
