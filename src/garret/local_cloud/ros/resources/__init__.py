@@ -9,7 +9,8 @@ from garret.local_cloud.ros.resources.key_pair import SshKeyPair, SshKeyPairAtta
 from garret.local_cloud.ros.resources.nat_gateway import NatGateway, SnatEntry
 from garret.local_cloud.ros.resources.nested_stack import NestedStack
 from garret.local_cloud.ros.resources.oos_template import OosTemplate
-from garret.local_cloud.ros.resources.ram import AttachPolicyToRole, ManagedPolicy, Role
+from garret.local_cloud.ros.resources.ram_policy import AttachPolicyToRole, ManagedPolicy
+from garret.local_cloud.ros.resources.ram_role import Role
 from garret.local_cloud.ros.resources.random_string import RandomString
 from garret.local_cloud.ros.resources.run_command import RunCommand
 from garret.local_cloud.ros.resources.security_group import (

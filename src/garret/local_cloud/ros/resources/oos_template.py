@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from garret.local_cloud.core import ApiError
+from garret.local_cloud.ros.resources.adopting import adopted, let_be, make_or_adopt, there
 from garret.local_cloud.ros.resources.base import ResourceType, Work, gone, own_tags
-from garret.local_cloud.ros.resources.ram import ADOPTED, adopted, make_or_adopt, there
 
 
 class OosTemplate(ResourceType):
@@ -64,7 +64,7 @@ class OosTemplate(ResourceType):
     def delete(self, work: Work) -> None:
         """Forgets the template, unless it was there before."""
         if adopted(work):
-            work.cloud.store.delete(ADOPTED, f"{work.stack_id}/{work.name}/{work.physical_id}")
+            let_be(work)
             return
         try:
             work.call("Oos", "DeleteTemplate", TemplateName=work.physical_id)
