@@ -126,14 +126,27 @@ def credentials_resolve(environment: Mapping[str, str]) -> bool:
     The chain's last rung, the metadata service of an ECS instance, is never asked: off the cloud that is a wait for
     an address that does not answer. Whoever runs garret on such an instance says `--cloud aliyun`.
     """
-    if all(environment.get(name) for name in _KEY_PAIR) or all(environment.get(name) for name in _OIDC):
-        return True
-    if environment.get("ALIBABA_CLOUD_CREDENTIALS_URI") or environment.get("ALIBABA_CLOUD_ECS_METADATA"):
-        return True
+    return bool(credential_source(environment))
+
+
+def credential_source(environment: Mapping[str, str]) -> str:
+    """The first rung of the official chain that holds, in words; empty when none does. What it holds is not read."""
+    if all(environment.get(name) for name in _KEY_PAIR):
+        return f"the environment ({_KEY_PAIR[0]})"
+    if all(environment.get(name) for name in _OIDC):
+        return f"the environment, by OIDC ({_OIDC[0]})"
+    if file := next((file for file in credential_files(environment) if file.is_file()), None):
+        return str(file)
+    named = ("ALIBABA_CLOUD_ECS_METADATA", "ALIBABA_CLOUD_CREDENTIALS_URI")
+    return next((f"the environment ({name})" for name in named if environment.get(name)), "")
+
+
+def credential_files(environment: Mapping[str, str]) -> list[Path]:
+    """The files in which the official chain looks for credentials."""
     files = [_user_home(environment) / name for name in _CREDENTIAL_FILES]
     if said := environment.get("ALIBABA_CLOUD_CREDENTIALS_FILE"):
         files.append(Path(said))
-    return any(file.is_file() for file in files)
+    return files
 
 
 def is_loopback(host: str) -> bool:

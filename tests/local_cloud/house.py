@@ -145,12 +145,18 @@ class Clients:
 class House(Clients):
     """One server and its clients."""
 
-    def __init__(self, driver: Driver, clock: Clock | None = None, store: Store | None = None) -> None:
+    def __init__(
+        self,
+        driver: Driver,
+        clock: Clock | None = None,
+        store: Store | None = None,
+        cloud_type: type[Cloud] = Cloud,
+    ) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
         super().__init__(f"127.0.0.1:{self.port}")
         self.store = store or Store(None)
-        self.cloud = Cloud(
+        self.cloud = cloud_type(
             self.store, driver, clock or Clock(), Faults(self.store), Background(), f"http://{self.host}", KEY
         )
         config = configuration(application(self.cloud, {KEY: SECRET}))

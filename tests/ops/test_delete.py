@@ -159,6 +159,16 @@ def test_keeping_needs_a_disk(world: World, tmp_path: Path) -> None:
         delete(world, tmp_path, keep_disk=True, drop_kept=True).run()
 
 
+def test_a_disk_that_went_meanwhile_holds_nothing_up(world: World, tmp_path: Path) -> None:
+    """Keeping was begun and killed, then somebody deleted the machine with its disk: delete deletes the rest."""
+    deployed(world, tmp_path)
+    world.disks = [SYSTEM_DISK]
+    with pytest.raises(Killed):
+        delete(world, tmp_path, at="snapshot.journaled", keep_disk=True).run()
+    world.instances.clear()
+    assert delete(world, tmp_path).run()["snapshots"] == []
+
+
 def test_what_holds_the_stack_is_told(world: World, tmp_path: Path) -> None:
     """A DELETE_FAILED stack names the resource that failed, in the cloud's words, and what is billed."""
     deployed(world, tmp_path)

@@ -39,6 +39,7 @@ class Create:
     password: str | None = field(default=None, repr=False)
     instance_password: str = field(default="", repr=False)
     packing: Future[Bundle] | None = None
+    make_login: Callable[[str, str | None], Login] = new_login
     _login: Login | None = None
     _confirmed: float | None = None
 
@@ -127,7 +128,7 @@ class Create:
 
     def _login_for(self, wish: DeploymentSpec) -> Login:
         """One login for all tries: the person is told one password."""
-        self._login = self._login or new_login(wish.login, self.password)
+        self._login = self._login or self.make_login(wish.login, self.password)
         return self._login
 
     def _next_place(self, wish: DeploymentSpec, tried: list[str]) -> Candidate:

@@ -65,7 +65,7 @@ class Delete:
         if stack is None and not self.deployment.journal.entries() and not (kept and self.drop_kept):
             self._make_sure()
             return self._facts(kept, changed=False)
-        keeping = stack is not None and (self.keep_disk or is_keeping(self.deployment))
+        keeping = stack is not None and (self.keep_disk or self._goes_on_keeping())
         if not self.confirm(self._what_goes(stack, kept, keeping=keeping)):
             raise UsageError("not confirmed; nothing was deleted")
         if keeping and stack is not None and stack.status != "DELETE_IN_PROGRESS":
@@ -80,6 +80,10 @@ class Delete:
             self.crash.point("delete.journaled")
         self.deployment.journal.forget(LOGIN_FILE, BUNDLE_FILE)
         return self._facts(kept, changed=True)
+
+    def _goes_on_keeping(self) -> bool:
+        """Say whether an earlier delete meant to keep the disks, and they are still there to be kept."""
+        return is_keeping(self.deployment) and bool(self.cloud.snapshots.disks(self.deployment.name))
 
     def _facts(self, kept: list[Snapshot], *, changed: bool) -> dict[str, Any]:
         return {

@@ -13,7 +13,7 @@ from garret.image_bootstrap.bundle import Bundle, build_bundle
 from garret.ops.cloud import DEPLOYMENT_TAG, Cloud, Stack
 from garret.ops.crash import Crash
 from garret.ops.create import SETTLE_S, Confirm, Create
-from garret.ops.deployment import PICTURE_FILE, Deployment, Login, flag, opened, same_password
+from garret.ops.deployment import PICTURE_FILE, Deployment, Login, flag, new_login, opened, same_password
 from garret.ops.endpoint import Endpoint
 from garret.ops.plan import check_region, wanted_spec
 from garret.ops.stack_states import IN_PROGRESS, ROLLED_BACK
@@ -61,6 +61,7 @@ class Deploy:
     pack: Callable[[], Bundle] = build_bundle
     confirm_update: ConfirmUpdate = lambda _proposal: False
     elsewhere: Callable[[str], Cloud] = _nowhere
+    make_login: Callable[[str, str | None], Login] = new_login
 
     def run(self) -> dict[str, Any]:
         """Deploy, or finish what is half done, or see that it is done; the deployment's facts."""
@@ -82,6 +83,7 @@ class Deploy:
             password=self.wish.password, instance_password=self.wish.instance_password,
             # Compressed in a thread while this one asks the cloud.
             packing=pool.submit(self.pack) if fresh else None,
+            make_login=self.make_login,
         )  # fmt: skip
 
     def _dry_run(self, create: Create) -> dict[str, Any]:

@@ -1,0 +1,94 @@
+"""The RAM actions that garret's commands need, and no other: verb by verb, and as the policy document to attach.
+
+ROS makes a stack's resources in the caller's name, so what it calls for the template is here as well. A test holds
+this list against the calls that the local cloud saw while all verbs ran, both ways.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_LOOK = ("ros:ListStacks", "ros:GetStack", "ecs:DescribeInstances", "vpc:DescribeEipAddresses")
+_BILLED = ("ecs:DescribeInstances", "vpc:DescribeEipAddresses", "ecs:DescribeDisks", "vpc:DescribeNatGateways",
+           "ecs:DescribeSnapshots")  # fmt: skip
+_COMMAND = ("ecs:DescribeInstances", "ecs:RunCommand", "ecs:DescribeInvocationResults")
+_FILE = ("ecs:SendFile", "ecs:DescribeSendFileResults")
+# By ROS, for the template: making, looking at and taking down its resources.
+_MAKE = (
+    "vpc:CreateVpc", "vpc:DescribeVpcs", "vpc:CreateVSwitch", "vpc:DescribeVSwitches", "ecs:CreateSecurityGroup",
+    "ecs:AuthorizeSecurityGroup", "ecs:RunInstances", "vpc:AllocateEipAddress", "vpc:AssociateEipAddress",
+)  # fmt: skip
+_UNMAKE = (
+    "vpc:UnassociateEipAddress", "vpc:ReleaseEipAddress", "ecs:DeleteInstance", "ecs:DeleteSecurityGroup",
+    "vpc:DeleteVSwitch", "vpc:DeleteVpc",
+)  # fmt: skip
+
+# With `--autostop`, the node has a role that may stop this one machine.
+_ROLE = (
+    "ram:CreateRole", "ram:GetRole", "ram:DeleteRole", "ram:CreatePolicy", "ram:GetPolicy", "ram:DeletePolicy",
+    "ram:AttachPolicyToRole", "ram:DetachPolicyFromRole", "ram:ListPoliciesForRole",
+)  # fmt: skip
+
+VERBS: Mapping[str, tuple[str, ...]] = {
+    "status, list": _LOOK,
+    "deploy": (
+        *_LOOK, "ecs:DescribeRegions", "ecs:DescribeAvailableResource", "ecs:DescribeImageFromFamily",
+        "ecs:DescribePrice", "ros:ValidateTemplate", "ros:PreviewStack", "ros:GetTemplateEstimateCost",
+        "ros:CreateStack", "ros:ListStackEvents", *_MAKE, *_ROLE, *_COMMAND, *_FILE,
+        # One that fails is taken back, and what is left of it is looked for.
+        *_UNMAKE, "ros:DeleteStack", *_BILLED,
+    ),
+    "update": (
+        *_LOOK, "ros:ValidateTemplate", "ros:CreateChangeSet", "ros:GetChangeSet", "ros:ListChangeSets",
+        "ros:ExecuteChangeSet", "ros:ListStackEvents", "ecs:ModifyInstanceSpec", "ecs:ResizeDisk",
+        "vpc:ModifyEipAddressAttribute", "ecs:AuthorizeSecurityGroup", "ecs:RevokeSecurityGroup", "ecs:TagResources",
+        "vpc:TagResources", "ecs:UntagResources", "vpc:UnTagResources",
+    ),
+    "events": (*_LOOK, "ros:ListStackEvents"),
+    "ops stop": (*_BILLED, "ecs:StopInstance"),
+    "ops start": ("ecs:DescribeInstances", "ecs:StartInstance"),
+    "ops download-model, executions": (*_COMMAND, *_FILE),
+    "delete": (
+        *_LOOK, "ros:ListStackResources", "ros:ListStackEvents", "ros:DeleteStack", *_UNMAKE, *_ROLE, *_BILLED,
+        "ecs:CreateSnapshot", "ecs:DeleteSnapshot",
+    ),
+    "doctor": (
+        "ecs:DescribeRegions", "ecs:DescribeAvailableResource", "ecs:DescribeImageFromFamily",
+        "ecs:DescribeAccountAttributes", "quotas:ListProductQuotas", "bssapi:QueryAccountBalance",
+    ),
+}  # fmt: skip
+
+UNSEEN: Mapping[str, str] = {
+    "ram:PassRole": "RAM asks for it when a machine is given a role; it is no call of its own",
+    "ros:DeleteChangeSet": "takes away what a killed update left",
+    "quotas:ListProductQuotas": "the local cloud has no Quota Center; the doctor asks the vendor's",
+    "bssapi:QueryAccountBalance": "the local cloud has no accounts; the doctor asks the vendor's",
+}
+"""Actions that are allowed although no test sees them asked for, each with its reason."""
+
+
+def actions() -> list[str]:
+    """Every action, sorted."""
+    return sorted({action for needed in VERBS.values() for action in needed} | set(UNSEEN))
+
+
+def document() -> dict[str, Any]:
+    """The policy document, as RAM's console and API take it; one statement per product, to be read easily."""
+    products = sorted({action.partition(":")[0] for action in actions()})
+    return {
+        "Version": "1",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Action": [action for action in actions() if action.partition(":")[0] == product],
+                "Resource": "*",
+            }
+            for product in products
+        ],
+    }
+
+
+def verbs_with(action: str) -> list[str]:
+    """The verbs that need an action."""
+    return [verb for verb, needed in VERBS.items() if action in needed]

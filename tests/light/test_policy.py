@@ -1,0 +1,144 @@
+"""The policy that `garret doctor --policy` prints is what the verbs need: enough for all, and no action more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
+import pytest
+
+from garret.errors import GarretError
+from garret.local_cloud.nodes.driver import RunResult
+from garret.ops import policy
+from garret.ops.cloud import Cloud as Roles
+from garret.ops.crash import Crash
+from garret.ops.doctor import Wanted, cloud_checks
+from garret.ops.events import events
+from garret.ops.executions import Node
+from garret.ops.list import list_deployments
+from garret.ops.plan import IMAGE_FAMILY
+from garret.ops.start import start
+from garret.ops.status import status
+from garret.ops.stop import stop
+from tests.light.clock import HastyClock
+from tests.light.guarded import FREE, GuardedCloud
+from tests.light.house import LightHouse, light_house
+from tests.local_cloud.house import REGION, TYPE
+from tests.ops.fake import Listener
+
+# Each is an update of its own; the last ones take away what those before them added.
+UPDATES: tuple[dict[str, Any], ...] = (
+    {"bandwidth_mbps": 20, "allow_cidr": ("127.0.0.0/8", "10.0.0.0/8"), "tags": {"team": "studio"}},
+    {"instance_type": "ecs.gn7i-c32g1.8xlarge", "disk_size_gib": 200},
+    {"allow_cidr": ("127.0.0.0/8",), "tags": {}},
+)
+WANTED = Wanted(REGION, TYPE, IMAGE_FAMILY)
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightHouse]:
+    """A cloud that watches over rights."""
+    with light_house(tmp_path_factory.mktemp("policy"), cloud_type=GuardedCloud) as one:
+        yield one
+
+
+def guard(house: LightHouse) -> GuardedCloud:
+    """The cloud of a house, as the watch that it is."""
+    cloud = house.cloud_house.cloud
+    assert isinstance(cloud, GuardedCloud)
+    return cloud
+
+
+def life(house: LightHouse, roles: Roles) -> dict[str, Callable[[], Any]]:
+    """Every verb that talks to the cloud, in an order in which all of them have something to do."""
+    one = house.deployment()
+
+    def fails() -> None:
+        house.driver.says = "ensure_gpu: nvidia-smi names no GPU"
+        with pytest.raises(GarretError, match="ensure_gpu"):
+            house.deploy(roles=roles)
+        house.driver.says = ""
+
+    return {
+        "deploy": lambda: house.deploy(roles=roles, autostop_min=60),
+        "deploy again": lambda: house.deploy(roles=roles),
+        "status": lambda: status(roles, one, REGION),
+        "list": lambda: list_deployments(house.home / "deployments/local", [REGION], lambda _: roles),
+        "events": lambda: events(roles, one),
+        **{f"update {number}": partial(house.update, roles=roles, **said) for number, said in enumerate(UPDATES)},
+        "ops stop": lambda: stop(roles, one, Listener(), Crash()),
+        "ops start": lambda: start(roles, one, Listener(), Crash()),
+        "delete": lambda: house.delete(roles=roles, keep_disk=True),
+        "delete what was kept": lambda: house.delete(roles=roles, drop_kept=True),
+        "a deploy that fails": fails,
+        "delete again": lambda: house.delete(roles=roles),
+    }
+
+
+def test_every_call_is_allowed_and_every_allowed_action_is_called(house: LightHouse) -> None:
+    """With a key that has just this policy all verbs work, from deploy to nothing left; none of its actions is idle."""
+    watch = guard(house)
+    watch.allow(set(policy.actions()))
+    watch.seen.clear()
+    roles = house.roles(HastyClock())
+    try:
+        for verb in life(house, roles).values():
+            verb()
+            house.settle()
+        by_verbs = set(watch.seen) - {FREE}
+        watch.seen.clear()
+        checks = {one.name: one for one in cloud_checks(roles, WANTED)}
+    finally:
+        watch.allow(None)
+    assert checks["permissions"].state == "ok", checks["permissions"].text
+    assert (house.exists(), house.stacks()) == ({}, [])
+    assert by_verbs <= set(policy.actions()), "asked for, and not in the policy"
+    # The doctor probes all rights, so only what its own checks need counts as called for.
+    called = by_verbs | set(policy.VERBS["doctor"]) | set(policy.UNSEEN)
+    assert set(policy.actions()) <= called, "in the policy, and never asked for"
+    assert set(policy.VERBS["doctor"]) <= watch.seen | set(policy.UNSEEN)
+
+
+@pytest.mark.parametrize(
+    "action", ["ecs:RunInstances", "ecs:StartInstance", "ros:DeleteStack", "vpc:ReleaseEipAddress", "ros:ListStacks"]
+)
+def test_a_missing_action_is_named(house: LightHouse, action: str) -> None:
+    """With one action taken out of the policy, the doctor names exactly that one, and makes nothing."""
+    watch, before = guard(house), house.exists()
+    watch.allow(set(policy.actions()) - {action})
+    try:
+        found = {one.name: one for one in cloud_checks(house.roles(HastyClock()), WANTED)}["permissions"]
+    finally:
+        watch.allow(None)
+    assert found.state == "failed"
+    assert found.text.startswith(f"missing: {action} (for ")
+    assert ";" not in found.text, "and no other"
+    assert house.exists() == before
+
+
+def test_asking_for_all_rights_changes_nothing(house: LightHouse) -> None:
+    """Every probe leaves the cloud's book as it was: nothing is made, changed or deleted."""
+    house.deploy("probed")
+    house.settle()
+    store = house.cloud_house.store
+    kinds = ("stack", "instance", "disk", "eip", "vpc", "vswitch", "security_group", "snapshot", "command")
+    before = {kind: store.pairs(kind) for kind in kinds}
+    roles = house.roles(HastyClock())
+    asked = {action: roles.account.lacks(action) for action in policy.actions()}
+    assert {kind: store.pairs(kind) for kind in kinds} == before
+    assert {reason for reason in asked.values() if reason is not None} == {""}
+    house.delete("probed")
+
+
+def test_download_needs_no_more_than_is_listed(house: LightHouse) -> None:
+    """A model is asked for by Cloud Assistant's commands and files, and nothing else."""
+    house.deploy("models")
+    house.driver.answers = lambda _: RunResult(0, b'{"id": "1", "status": "Success"}')
+    watch = guard(house)
+    watch.seen.clear()
+    node = Node.of(house.roles(HastyClock()), house.deployment("models"))
+    execution = node.begin("download-model", {"type": "checkpoint", "url": "https://models.example/x.safetensors"})
+    assert execution["status"] == "Success"
+    assert watch.seen <= set(policy.VERBS["ops download-model, executions"])
+    house.delete("models")
