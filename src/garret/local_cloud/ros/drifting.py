@@ -1,5 +1,6 @@
 """Drift: what the cloud has by now, compared with what a stack's template said."""
 
+import functools
 import json
 from typing import Any
 
@@ -8,8 +9,10 @@ from garret.local_cloud.core import ApiError, Call, Cloud, LostReply
 from garret.local_cloud.params import number
 from garret.local_cloud.ros import errors, records, replies, requests, tokens
 from garret.local_cloud.ros.differences import same
+from garret.local_cloud.ros.previews import masked
 from garret.local_cloud.ros.resources import type_of
 from garret.local_cloud.ros.resources.base import ResourceType
+from garret.local_cloud.ros.stack_plan import plan_of
 from garret.local_cloud.ros.waking import wake_of
 from garret.local_cloud.ros.working import patiently, work_of
 
@@ -84,13 +87,14 @@ def _check(cloud: Cloud, stack: records.Body, resource: records.Body) -> Body:
     if "Tags" in (actual or {}):
         expected["Tags"] = work_of(cloud, stack, resource, lambda _: None).tag_list()
     differences = _differences(expected, actual or {})
+    hide = functools.partial(masked, plan_of(cloud, stack))  # what parameters with NoEcho put in is not told
     status = "MODIFIED" if differences else "IN_SYNC" if actual else "NOT_CHECKED"
     drift = {
         "status": "DELETED" if actual is None else status,
         "time": stamp(cloud.clock.now()),
-        "expected": json.dumps(expected, ensure_ascii=False),
-        "actual": json.dumps({**expected, **actual} if actual else {}, ensure_ascii=False),
-        "differences": differences,
+        "expected": json.dumps(hide(expected), ensure_ascii=False),
+        "actual": json.dumps(hide({**expected, **actual}) if actual else {}, ensure_ascii=False),
+        "differences": hide(differences),
     }
     records.note_resource(cloud, stack["id"], resource["slot"], drift=drift)
     return {**resource, "drift": drift}

@@ -10,7 +10,7 @@ from Tea.exceptions import TeaException
 from garret.local_cloud.faults import Fault
 from garret.local_cloud.nodes.driver import RunResult
 from garret.local_cloud.ros.resources import TYPES
-from tests.local_cloud.house import REGION, TYPE, House, PaperDriver, code_of
+from tests.local_cloud.house import REGION, TYPE, House, PaperDriver, code_of, until
 from tests.local_cloud.ros.changing import made, update
 from tests.local_cloud.ros.resources.test_network_types import OWN, outputs, resource, work_of
 from tests.local_cloud.ros.stage import TAG, Ros, left_over, network, node, template
@@ -200,3 +200,35 @@ def test_a_stack_does_not_take_a_key_that_is_there(house: House, ros: Ros) -> No
     assert ros.settled(stack_id).status == "CREATE_ROLLBACK_COMPLETE"
     assert "KeyPair.AlreadyExist" in ros.see(stack_id).status_reason
     assert house.call("DescribeKeyPairs", RegionId=REGION)["TotalCount"] == 1
+
+
+def test_what_somebody_changed_is_told_without_secrets(house: House, ros: Ros) -> None:
+    """Drift names the property that is another by now, and no password; a machine that is gone is DELETED."""
+    secret = {"Type": "String", "NoEcho": True, "Default": "Secret-1-word"}
+    text = template(network(**node(InstanceName="ours", Password={"Ref": "Word"})), Parameters={"Word": secret})
+    stack_id = made(ros, text)
+    instance = machine(house)["InstanceId"]
+
+    def drifts() -> dict[str, Any]:
+        id = ros.ask("detect_stack_drift", stack_id=stack_id).drift_detection_id
+        until(
+            lambda: (
+                "PROGRESS"
+                not in ros.ask("get_stack_drift_detection_status", drift_detection_id=id).drift_detection_status
+            )
+        )
+        found = ros.ask("list_stack_resource_drifts", stack_id=stack_id).resource_drifts
+        return {one.logical_resource_id: one.to_map() for one in found}
+
+    assert {one["ResourceDriftStatus"] for one in drifts().values()} == {"IN_SYNC"}
+    house.call("ModifyInstanceAttribute", InstanceId=instance, InstanceName="theirs")
+    rule = {"IpProtocol": "TCP", "PortRange": "443/443", "SourceCidrIp": "203.0.113.7/32"}
+    group = house.store.find("security_group")[0]["SecurityGroupId"]
+    house.call("RevokeSecurityGroup", RegionId=REGION, SecurityGroupId=group, Permissions=[rule])
+    seen = drifts()
+    paths = {name: [one["PropertyPath"] for one in row["PropertyDifferences"]] for name, row in seen.items()}
+    assert paths == {"Vpc": [], "Switch": [], "Group": ["/SecurityGroupIngress"], "Node": ["/InstanceName"]}
+    assert "Secret-1-word" not in str(seen)
+    house.call("DeleteInstance", InstanceId=instance, Force=True)
+    until(lambda: not house.store.find("instance"))
+    assert drifts()["Node"]["ResourceDriftStatus"] == "DELETED"
