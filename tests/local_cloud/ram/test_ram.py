@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.local_cloud.house import House, code_of
+from tests.local_cloud.house import REGION, House, code_of
 from tests.local_cloud.machines import launch, running
 
 TRUST = {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"Service": ["ecs.aliyuncs.com"]}}
@@ -119,3 +119,13 @@ def test_an_instance_takes_a_role_that_is_meant_for_it(house: House) -> None:
     for name, code in (("nobody", "InvalidRamRole.NotFound"), ("function", "InvalidRamRole.NotEcsRole")):
         with pytest.raises(Exception, match=code):
             launch(house, RamRoleName=name)
+    other = running(house)
+    both = f'["{instance}", "{other}", "i-none"]'
+    house.ram("CreateRole", RoleName="second", AssumeRolePolicyDocument=document(TRUST))
+    fields = {"RegionId": REGION, "InstanceIds": both, "RamRoleName": "second"}
+    assert house.call("AttachInstanceRamRole", **fields)["FailCount"] == 2
+    seen = house.call("DescribeInstanceRamRole", RegionId=REGION, InstanceIds=both)
+    rows = seen["InstanceRamRoleSets"]["InstanceRamRoleSet"]
+    assert {row["InstanceId"]: row["RamRoleName"] for row in rows} == {instance: "node", other: "second"}
+    house.call("DetachInstanceRamRole", RegionId=REGION, InstanceIds=f'["{other}"]', RamRoleName="second")
+    assert house.call("DescribeInstanceRamRole", RegionId=REGION, RamRoleName="second")["TotalCount"] == 0

@@ -14,6 +14,7 @@ from garret.local_cloud.ecs import (
     disks,
     files,
     images,
+    instance_roles,
     instances,
     invocations,
     key_pairs,
@@ -107,6 +108,11 @@ _INSTANCES = {
     "ModifyInstanceChargeType": Action(
         charging.modify_instance_charge_type, _need("RegionId", "InstanceIds"), note="no orders, no refunds"
     ),
+    "AttachInstanceRamRole": Action(
+        instance_roles.attach_instance_ram_role, _need("RegionId", "InstanceIds", "RamRoleName")
+    ),
+    "DetachInstanceRamRole": Action(instance_roles.detach_instance_ram_role, _need("RegionId", "InstanceIds")),
+    "DescribeInstanceRamRole": Action(instance_roles.describe_instance_ram_role, _need("RegionId")),
     "DescribeAccountAttributes": Action(
         account.describe_account_attributes, _need("RegionId"), note="made-up limits that nothing enforces"
     ),
