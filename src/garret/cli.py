@@ -67,6 +67,7 @@ ROOT = {
     "update": Lazy("garret.commands.update:update", "Change a deployment where it stands."),
     "events": Lazy("garret.commands.events:events", "What happened to a deployment, oldest first."),
     "delete": Lazy("garret.commands.delete:delete", "Delete a deployment and make sure that nothing is billed."),
+    "cost": Lazy("garret.commands.cost:cost", "What a deployment cost, costs now, and saved by being stopped."),
     "doctor": Lazy("garret.commands.doctor:doctor", "Is everything there that a deployment needs, and what is not?"),
     "ops": Lazy("garret.cli:ops", "Stop and start, bring models, look at what ran."),
     "template": Lazy("garret.cli:template", "The ROS template behind a deployment."),

@@ -12,6 +12,7 @@ from garret.errors import GarretError
 from garret.local_cloud.nodes.driver import RunResult
 from garret.ops import policy
 from garret.ops.cloud import Cloud as Roles
+from garret.ops.cost import cost
 from garret.ops.crash import Crash
 from garret.ops.doctor import Wanted, cloud_checks
 from garret.ops.events import events
@@ -68,6 +69,7 @@ def life(house: LightHouse, roles: Roles) -> dict[str, Callable[[], Any]]:
         "events": lambda: events(roles, one),
         **{f"update {number}": partial(house.update, roles=roles, **said) for number, said in enumerate(UPDATES)},
         "ops stop": lambda: stop(roles, one, Listener(), Crash()),
+        "cost": lambda: cost(roles, one),
         "ops start": lambda: start(roles, one, Listener(), Crash()),
         "delete": lambda: house.delete(roles=roles, keep_disk=True),
         "delete what was kept": lambda: house.delete(roles=roles, drop_kept=True),

@@ -53,6 +53,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         *_LOOK, "ros:ListStackResources", "ros:ListStackEvents", "ros:DeleteStack", *_UNMAKE, *_ROLE, *_BILLED,
         "ecs:CreateSnapshot", "ecs:DeleteSnapshot",
     ),
+    "cost": (*_LOOK, *_BILLED, "ros:GetTemplateEstimateCost", "ecs:DescribePrice", "bssapi:DescribeInstanceBill"),
     "doctor": (
         "ecs:DescribeRegions", "ecs:DescribeAvailableResource", "ecs:DescribeImageFromFamily",
         "ecs:DescribeAccountAttributes", "quotas:ListProductQuotas", "bssapi:QueryAccountBalance",
@@ -63,6 +64,7 @@ UNSEEN: Mapping[str, str] = {
     "ram:PassRole": "RAM asks for it when a machine is given a role; it is no call of its own",
     "ros:DeleteChangeSet": "takes away what a killed update left",
     "quotas:ListProductQuotas": "the local cloud has no Quota Center; the doctor asks the vendor's",
+    "bssapi:DescribeInstanceBill": "the local cloud may have no bill; `garret cost` reads the vendor's",
     "bssapi:QueryAccountBalance": "the local cloud has no accounts; the doctor asks the vendor's",
 }
 """Actions that are allowed although no test sees them asked for, each with its reason."""
