@@ -37,6 +37,11 @@ DEEP = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(
 )
 
 
+MERGES = "\n".join(
+    f"b{i}: &b{i} {{<<: [*{f'b{i - 1}' if i else 'a'}, *{f'b{i - 1}' if i else 'a'}]}}" for i in range(40)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "code", "part"),
     [
@@ -62,6 +67,11 @@ DEEP = "a: &a [x, x, x, x, x, x, x, x, x, x]\n" + "\n".join(
         (HEAD + VPC + "Locals: {A: {Type: DATASOURCE::VPC::Vpcs}}\n", "StackValidationFailed", "DATASOURCE::VPC::Vpcs"),
         (HEAD + VPC + "Locals: {A: {Type: Macro}}\n", "InvalidSchema", "Locals.A"),
         ("a: !!binary aGk=", "InvalidTemplate", "bytes"),
+        ("a: &a {x: 1}\n" + MERGES, "InvalidTemplate", "aliases"),
+        ("a: &a [*a]", "InvalidTemplate", "aliases"),
+        ("a: " + "1:" * 200_000 + "1", "InvalidTemplate", "more than 4300 characters"),
+        ('{"a": ' + "9" * 9000 + "}", "InvalidTemplate", "4300"),
+        ("".join(" " * level + "a:\n" for level in range(200)), "InvalidTemplate", "nested deeper"),
         ("{" * 200 + "}" * 200, "InvalidTemplate", "nested deeper"),
         ('{"a":' * 5000 + "1" + "}" * 5000, "InvalidTemplate", "nested deeper"),
         (HEAD + VPC + "    Properties: [1]\n", "InvalidTemplatePropertyType", "Vpc Properties"),
@@ -96,6 +106,46 @@ def test_refused_meaning(more: str, code: str, part: str) -> None:
         check_template(parse_template(HEAD + VPC + more))
     assert caught.value.code == code
     assert part in caught.value.message
+
+
+JUNK = [
+    *({"Ref": None}, {"Ref": ["a"]}, {"Fn::GetAtt": []}, {"Fn::GetAtt": [None, None]}, {"Fn::GetAtt": "a"}),
+    *({"Fn::Sub": []}, {"Fn::Sub": ["${a}", {}]}, {"Fn::Sub": ["${a}", {"Ref": "Vpc"}]}, {"Fn::If": [None, 1, 2]}),
+    *({"Fn::If": [[], 1, 2]}, {"Fn::If": [{}, 1, 2]}, {"Fn::Join": None}, {"Fn::Select": [{}, [1]]}),
+    *({"Fn::FindInMap": [[], {}, None]}, {"Fn::Cidr": [[], {}, None]}, {"Fn::Calculate": [[], None]}),
+    *({"Fn::Calculate": ["{", 1]}, {"Fn::Avg": [0, [10**400]]}, {"Fn::And": [1, 2]}, {"Fn::GetStackOutput": [[], {}]}),
+    *({"Fn::MemberListToMap": [[], {}, ["a=b"]]}, {"Fn::GetAtt": ["Vpc", {"Ref": "ALIYUN::NoValue"}]}, [], {}, 10**400),
+    *({"a": 1}, [{}]),
+]
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=range(len(JUNK)))
+@pytest.mark.parametrize("place", ["properties", "property", "nested", "condition", "count", "output", "depends"])
+def test_junk_is_refused_and_breaks_nothing(junk: object, place: str) -> None:
+    """Whatever stands wherever: the template passes or is refused, in the vendor's words."""
+    vpc: dict[str, object] = {"Type": "ALIYUN::ECS::VPC"}
+    document: dict[str, object] = {"ROSTemplateFormatVersion": "2015-09-01", "Resources": {"Vpc": vpc}}
+    if place == "properties":
+        vpc["Properties"] = junk
+    elif place in ("property", "nested"):
+        vpc["Properties"] = {"Description": junk} if place == "property" else {"Tags": [{"Key": "k", "Value": junk}]}
+    elif place == "condition":
+        document["Conditions"] = {"Is": {"Fn::Equals": [junk, 1]}}
+    elif place == "output":
+        document["Outputs"] = {"O": {"Value": junk}}
+    else:
+        vpc["Count" if place == "count" else "DependsOn"] = junk
+    codes = {"", "StackValidationFailed", "InvalidSchema", "InvalidTemplateReference", "InvalidTemplateAttribute"}
+    assert _code(document) in codes | {"InvalidTemplatePropertyType"}
+
+
+def _code(document: object) -> str:
+    """The code with which a template is refused, or the empty string."""
+    try:
+        check_template(parse_template(json.dumps(document)))
+    except ApiError as problem:
+        return problem.code
+    return ""
 
 
 def _chain() -> str:

@@ -9,7 +9,7 @@ from garret.local_cloud.ros import errors
 from garret.local_cloud.ros.conditions import resolve_conditions
 from garret.local_cloud.ros.counts import base_of, count_of, counted
 from garret.local_cloud.ros.facts import OUTPUTS, facts_of
-from garret.local_cloud.ros.functions import attribute_parts, evaluate, function_of
+from garret.local_cloud.ros.functions import attribute_parts, evaluate, evaluate_each, function_of
 from garret.local_cloud.ros.graph import check_circles, references
 from garret.local_cloud.ros.locals import put_in_locals
 from garret.local_cloud.ros.parameters import check_definition
@@ -88,7 +88,7 @@ def _values(template: Template) -> Iterator[tuple[str, Any]]:
     for name, value in template.conditions.items():
         yield f"Conditions.{name}", value
     for name, resource in template.resources.items():
-        yield f"Resources.{name}.Properties", resource.live()
+        yield f"Resources.{name}.Properties", list(resource.live().values())
         yield f"Resources.{name}.DeletionPolicy", resource.deletion_policy
     for name, output in template.outputs.items():
         yield f"Outputs.{name}.Value", output.value
@@ -152,7 +152,7 @@ def _check_resource(name: str, resource: Resource, scope: Scope, depth: int) -> 
     if resource.count is not None:
         count_of(resource, scope)
         inside = replace(scope, pseudo={**scope.pseudo, "Index": UNKNOWN})
-    values = evaluate(resource.live(), inside, f"{where}.Properties")
+    values = evaluate_each(resource.live(), inside, f"{where}.Properties")
     check_properties(facts_of(resource.type, f"{where}.Type"), name, {**values, **resource.raw()})
     for body in resource.raw().values():
         nested = check_nested(body, f"{where}.Properties.TemplateBody", depth)
@@ -179,6 +179,6 @@ def _check_circles(template: Template) -> None:
     graph = {}
     for name, resource in template.resources.items():
         if name not in several:
-            mentioned = set(references(resource.live(), None, every)) | set(resource.depends_on)
+            mentioned = set(references(list(resource.live().values()), None, every)) | set(resource.depends_on)
             graph[name] = frozenset((mentioned & every) - several)
     check_circles(graph)

@@ -71,7 +71,7 @@ def _instances(resource: Resource, sizes: Mapping[str, int]) -> list[Resource]:
         replace(
             resource,
             name=resource.name if index is None else f"{resource.name}[{index}]",
-            properties={**_put_in(resource.live(), sizes, index), **resource.raw()},
+            properties={key: _put_in(value, sizes, index) for key, value in resource.live().items()} | resource.raw(),
             depends_on=depends_on,
             count=None,
         )

@@ -39,7 +39,7 @@ def whole(value: Any, where: str, what: str, low: int, high: int) -> int:
     """A whole number between two bounds; text of digits counts."""
     try:
         number = int(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise wrong(where, f"called with a whole number as its {what}") from None
     if isinstance(value, float) and value != number:
         raise wrong(where, f"called with a whole number as its {what}")

@@ -57,6 +57,12 @@ def evaluate(value: Any, scope: Scope, where: str) -> Any:
     return value
 
 
+def evaluate_each(values: Mapping[str, Any], scope: Scope, where: str) -> dict[str, Any]:
+    """The same of a map that is one whatever its only key is called, as a resource's properties are."""
+    found = {key: evaluate(value, scope, f"{where}.{key}") for key, value in values.items()}
+    return {key: value for key, value in found.items() if value is not NO_VALUE}
+
+
 def check_function(name: str, context: str, where: str) -> None:
     """Refuses a function that there is not, that is not emulated, or that this part of a template may not use."""
     if name in ELSEWHERE:
@@ -130,7 +136,7 @@ def attribute_parts(argument: Any, where: str) -> list[Any]:
 
 
 def _get_att(argument: Any, scope: Scope, where: str) -> Any:
-    resource, attribute = _known(attribute_parts(argument, where), scope, where)
+    resource, attribute = attribute_parts(_known(attribute_parts(argument, where), scope, where), where)
     if not isinstance(resource, str) or not isinstance(attribute, str):
         raise wrong(where, "[resource, attribute]")
     if resource not in scope.resources:
@@ -144,7 +150,7 @@ def _sub(argument: Any, scope: Scope, where: str) -> str:
         text = text_of(_known(text, scope, where), where)
     if not isinstance(text, str) or not isinstance(extra, dict):
         raise wrong(where, "a text, or [text, map of names]")
-    names = evaluate(extra, scope, where)
+    names = {name: evaluate(item, scope, f"{where}.{name}") for name, item in extra.items()}
 
     def one(match: re.Match[str]) -> str:
         found = placeholder(match, names, scope.resources, where)

@@ -45,7 +45,7 @@ def _of_sub(argument: Any, conditions: Mapping[str, Any] | None, resources: froz
             found = placeholder(match, own, resources, "Fn::Sub")
             if found.literal is None and found.variable is None:
                 yield found.resource
-    yield from references(parts[1:] if isinstance(parts[0], str) else parts, conditions, resources)
+    yield from references(parts[1:] if parts and isinstance(parts[0], str) else parts, conditions, resources)
 
 
 def _takes(argument: Any, conditions: Mapping[str, Any]) -> int | None:
@@ -75,7 +75,7 @@ def dependencies(template: Template, conditions: Mapping[str, Any] | None = None
         for other in resource.depends_on:
             if other not in every:
                 raise errors.invalid_reference(other, f"Resources.{name}.DependsOn")
-        mentioned = set(references(resource.live(), conditions, every)) | set(resource.depends_on)
+        mentioned = set(references(list(resource.live().values()), conditions, every)) | set(resource.depends_on)
         graph[name] = frozenset(mentioned & set(resources))
     check_circles(graph)
     return graph

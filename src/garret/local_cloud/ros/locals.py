@@ -31,7 +31,11 @@ def put_in_locals(template: Template, scope: Scope) -> Template:
         locals={},
         conditions={name: put_in(value) for name, value in template.conditions.items()},
         resources={
-            name: replace(one, properties={**put_in(one.live()), **one.raw()}, count=put_in(one.count))
+            name: replace(
+                one,
+                properties={key: put_in(value) for key, value in one.live().items()} | one.raw(),
+                count=put_in(one.count),
+            )
             for name, one in template.resources.items()
         },
         outputs={name: replace(one, value=put_in(one.value)) for name, one in template.outputs.items()},

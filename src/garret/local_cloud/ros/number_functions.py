@@ -40,7 +40,7 @@ def _value(node: ast.AST) -> Any:
     raise ValueError("it holds more than numbers, parentheses and + - * / %")
 
 
-def _calculate(arguments: Any, where: str) -> int | float:
+def _calculate(arguments: Any, where: str) -> Any:
     form = "[expression, decimals, list of numbers]"
     expression, digits, *rest = listed(arguments, where, form, 2, 3)
     numbers = rest[0] if rest else []
@@ -55,10 +55,10 @@ def _calculate(arguments: Any, where: str) -> int | float:
         if len(text) > _LENGTH:
             raise ValueError("it is longer than 1,000 characters")
         result = _value(ast.parse(text, mode="eval").body)
-        rounded = round(result, decimals)
+        rounded = round(result) if decimals == 0 else round(result, decimals)
     except (ArithmeticError, LookupError, SyntaxError, ValueError, RecursionError, MemoryError) as problem:
         raise wrong(where, f"an expression that can be calculated ({problem})") from None
-    return int(rounded) if decimals == 0 else rounded
+    return rounded
 
 
 def _average(arguments: Any, where: str) -> int | float:
@@ -67,8 +67,12 @@ def _average(arguments: Any, where: str) -> int | float:
     if not isinstance(numbers, list) or not numbers:
         raise wrong(where, form)
     decimals = whole(digits, where, "decimals", -20, 20)
-    result = round(sum(float(number_of(item, where)) for item in numbers) / len(numbers), decimals)
-    return int(result) if decimals <= 0 else result
+    given = [number_of(item, where) for item in numbers]
+    try:
+        result = round(sum(float(number) for number in given) / len(given), decimals)
+        return int(result) if decimals <= 0 else result
+    except (OverflowError, ValueError):
+        raise wrong(where, f"{form} whose average is a number") from None
 
 
 def _extreme(choose: Callable[[Any], Any]) -> Callable[[Any, str], Any]:

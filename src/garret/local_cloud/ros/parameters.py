@@ -100,7 +100,7 @@ def _is_number(value: Any) -> bool:
         return False
     try:
         return value is None or isinstance(float(value), float)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return False
 
 
@@ -151,7 +151,7 @@ def _typed(name: str, kind: str, text: str, shown: str) -> Any:
             return {**dict.fromkeys(TRUE, True), **dict.fromkeys(FALSE, False)}[text.strip().lower()]
         if kind == "Json":
             return json.loads(text)
-    except (ValueError, KeyError, RecursionError):
+    except (ValueError, KeyError, OverflowError, RecursionError):
         raise errors.validation_failed(f"Parameter {name}: {shown} is no {kind}.") from None
     if kind == "CommaDelimitedList":
         return [item.strip() for item in text.split(",")] if text else []

@@ -10,7 +10,7 @@ from garret.local_cloud.ros.checking import check_attribute, check_template, che
 from garret.local_cloud.ros.conditions import resolve_conditions
 from garret.local_cloud.ros.counts import unfold
 from garret.local_cloud.ros.facts import facts_of
-from garret.local_cloud.ros.functions import evaluate
+from garret.local_cloud.ros.functions import evaluate, evaluate_each
 from garret.local_cloud.ros.graph import Graph, dependencies, references, wanted
 from garret.local_cloud.ros.locals import put_in_locals
 from garret.local_cloud.ros.other_stacks import outputs_elsewhere
@@ -36,7 +36,7 @@ class Plan:
     def properties(self, name: str, scope: Scope | None = None) -> dict[str, Any]:
         """The evaluated properties of one resource; without a scope, or with a partial one, some may be UNKNOWN."""
         resource, where = self.resources[name], f"Resources.{name}.Properties"
-        return {**evaluate(resource.live(), scope or self.scope, where), **resource.raw()}
+        return {**evaluate_each(resource.live(), scope or self.scope, where), **resource.raw()}
 
 
 def make_plan(cloud: Cloud, text: str, passed: Mapping[str, str], pseudo: Mapping[str, Any]) -> Plan:
@@ -90,7 +90,7 @@ def _check_absent(plan: Plan) -> None:
     every = frozenset(plan.template.resources)
     absent = every - set(plan.resources)
     for name, resource in plan.resources.items():
-        for other in references(resource.live(), plan.scope.conditions, every):
+        for other in references(list(resource.live().values()), plan.scope.conditions, every):
             if other in absent:
                 raise errors.invalid_reference(other, f"Resources.{name}.Properties; its Condition is false")
 

@@ -72,7 +72,7 @@ def _is_number(value: Any) -> bool:
         return False
     try:
         float(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     return True
 

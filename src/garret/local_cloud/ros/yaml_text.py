@@ -5,12 +5,14 @@ nesting can make a small text large.
 """
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
 NODES = 200_000  # what a template of 524,288 bytes can hold honestly; aliases could ask for billions
 DEPTH = 100
+DIGITS = 4300
 _PLAIN = (str, int, float, bool, type(None))
 # The parser in C is twenty times as quick; without it everything still works.
 _Base: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -48,6 +50,20 @@ def _short_tag(loader: Any, suffix: str, node: yaml.Node) -> dict[str, Any]:
     return {suffix if suffix in ("Ref", "Condition") else f"Fn::{suffix}": value}
 
 
+def _bounded(construct: Callable[[Any, Any], Any]) -> Callable[[Any, Any], Any]:
+    """Python's own limit for digits, before YAML's numbers of base 60 are added up digit by digit."""
+
+    def bounded(loader: Any, node: yaml.ScalarNode) -> Any:
+        if len(node.value) > DIGITS:
+            text = f"a number has more than {DIGITS} characters"
+            raise yaml.constructor.ConstructorError(None, None, text, node.start_mark)
+        return construct(loader, node)
+
+    return bounded
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _bounded(yaml.SafeLoader.construct_yaml_int))
+_Loader.add_constructor("tag:yaml.org,2002:float", _bounded(yaml.SafeLoader.construct_yaml_float))
 _Loader.add_constructor("tag:yaml.org,2002:map", _map)
 _Loader.add_multi_constructor("!", _short_tag)
 
