@@ -225,3 +225,19 @@ def test_invocations_are_listed_newest_first(house: House) -> None:
     full = house.call("DescribeInvocations", RegionId=REGION, InvokeId=first, IncludeOutput=True)
     entry = full["Invocations"]["Invocation"][0]["InvokeInstances"]["InvokeInstance"][0]
     assert base64.b64decode(entry["Output"]) == b"done\n"
+
+
+def test_custom_parameters_are_filled_in(house: House, driver: PaperDriver) -> None:
+    """A name in double braces becomes its value; what is missing, too much or not enabled has the vendor's code."""
+    instance = running(house)
+    send(house, instance, "echo {{ Who }} {{n}}", EnableParameter=True, Parameters={"who": "you", "N": 3})
+    assert driver.commands[-1][1].endswith(b"echo you 3")
+    wrong: list[tuple[dict[str, Any], str]] = [
+        ({"Parameters": {"who": "you"}}, r"Parameter\.Disabled"),
+        ({"EnableParameter": True, "Parameters": {"other": "x"}}, r"Parameter\.NotMatched"),
+        ({"EnableParameter": True, "Parameters": {f"p{n}": "x" for n in range(21)}}, r"ParameterCount\.ExceedLimit"),
+        ({"EnableParameter": True, "Parameters": {"x" * 65: "x"}}, r"ParameterKey\.ExceedLimit"),
+    ]
+    for fields, code in wrong:
+        with pytest.raises(Exception, match=code):
+            send(house, instance, "echo {{ who }}", **fields)

@@ -193,7 +193,7 @@ _ASSISTANT = {
     "RunCommand": Action(
         assistant.run_command,
         (*_need("RegionId", "Type", "CommandContent", "InstanceId.N"), *_flags("EnableParameter", "KeepCommand")),
-        note="shell scripts, once, at once; no custom parameters; a process node has one user",
+        note="shell scripts, once, at once; a process node has one user",
     ),
     "DescribeInvocations": Action(invocations.describe_invocations, _need("RegionId")),
     "DescribeInvocationResults": Action(invocations.describe_invocation_results, _need("RegionId")),

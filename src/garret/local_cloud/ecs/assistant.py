@@ -15,6 +15,7 @@ from typing import Any
 
 from garret.local_cloud.core import ApiError, Call, Cloud, invalid
 from garret.local_cloud.ecs import lifecycle
+from garret.local_cloud.ecs.command_parameters import filled
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.nodes.driver import DriverError
 from garret.local_cloud.params import Reply, flag, number, numbered, once, page
@@ -153,16 +154,15 @@ def _run(call: Call, cloud: Cloud) -> Reply:
         raise ApiError("InvalidCmdType.NotFound", f"Type {kind!r}: {why}.", 403)
     if params.get("RepeatMode", "Once") != "Once" or flag(params, "Timed"):
         raise ApiError("InvalidParameter.NotSupported", "RepeatMode: the local cloud runs a command once, at once.")
-    if flag(params, "EnableParameter"):
-        raise ApiError("InvalidParameter.NotSupported", "EnableParameter: the local cloud fills in no parameters.")
-    invoke_id, command_id = new_id("t"), new_id("c")
+    invoke_id, command_id, content = new_id("t"), new_id("c"), _content(params)
     body = {
         "InvokeId": invoke_id,
         "CommandId": command_id,
         "Kind": "command",
         "CommandName": params.get("Name", ""),
         "CommandDescription": params.get("Description", ""),
-        "CommandContent": _content(params),
+        "CommandContent": content,
+        "ToRun": filled(content, params),
         "Timeout": number(params, "Timeout", 60, 10, 86400),
         "Username": params.get("Username", ""),
         "WorkingDir": params.get("WorkingDir", ""),
@@ -198,7 +198,7 @@ def _runner(cloud: Cloud, invocation: Mapping[str, Any], result: Mapping[str, An
         # The shell's own number goes into a file, so that StopInvocation finds it; the line numbers stay as they are.
         pid_file = _pid_file(invocation["InvokeId"])
         prefix = f'{{ mkdir -p "${{GARRET_PREFIX}}/run/garret" && echo $$ > {pid_file}; }} 2>/dev/null; '
-        command = prefix.encode() + base64.b64decode(invocation["CommandContent"])
+        command = prefix.encode() + base64.b64decode(invocation.get("ToRun") or invocation["CommandContent"])
         user, folder = invocation["Username"] or "root", invocation["WorkingDir"] or "/root"
         try:
             done = cloud.driver.run(result["InstanceId"], command, invocation["Timeout"], user, folder)

@@ -139,8 +139,8 @@ def test_paid_beforehand_and_spot(house: House, ros: Ros) -> None:
 def test_a_command_runs_and_is_told(house: House, driver: PaperDriver, ros: Ros) -> None:
     """With Sync the stack waits for its end and its outputs show it; a command that fails fails the stack."""
     command = resource(
-        "ALIYUN::ECS::RunCommand", InstanceIds=[FIRST], Type="RunShellScript", CommandContent="echo done", Sync=True,
-        Timeout=60,
+        "ALIYUN::ECS::RunCommand", InstanceIds=[FIRST], Type="RunShellScript", CommandContent="echo {{ word }}",
+        Sync=True, Timeout=60, EnableParameter=True, Parameters={"Word": "done"},
     )  # fmt: skip
     told = outputs(Id=("Run", "InvokeId"), Results=("Run", "InvokeResults"), Instances=("Run", "InvokeInstances"))
     text = template(network(**node(), Run=command), Outputs=told)
@@ -148,14 +148,15 @@ def test_a_command_runs_and_is_told(house: House, driver: PaperDriver, ros: Ros)
     seen = ros.outputs(stack_id)
     assert (seen["Id"], seen["Results"][0]["InvocationStatus"]) == (seen["Results"][0]["InvokeId"], "Success")
     assert seen["Instances"][0]["InstanceId"] == machine(house)["InstanceId"]
+    assert driver.commands[-1][1].endswith(b"echo done")
     driver.result = RunResult(7, b"no\n")
     failed = ros.create(text, name="bad")
     assert ros.settled(failed).status == "CREATE_ROLLBACK_COMPLETE"
     assert "resources.Run" in ros.see(failed).status_reason
     assert "exit code 7" in ros.see(failed).status_reason
     assert len(house.store.find("instance")) == 1
-    command["Properties"] |= {"EnableParameter": True, "Parameters": {"a": "b"}}
-    with pytest.raises(TeaException, match="ALIYUN::ECS::RunCommand"):
+    command["Properties"] |= {"Launcher": "python3 -u {{ACS::ScriptFileName}}"}
+    with pytest.raises(TeaException, match="Launcher of ALIYUN::ECS::RunCommand"):
         ros.create(template(network(**node(), Run=command)), name="more")
 
 

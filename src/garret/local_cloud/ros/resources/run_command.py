@@ -1,5 +1,6 @@
 """ALIYUN::ECS::RunCommand: a shell script that Cloud Assistant runs on machines."""
 
+import json
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
@@ -7,7 +8,7 @@ from garret.local_cloud.core import ApiError
 from garret.local_cloud.ros.resources.base import FailedError, ResourceType, Work, given, gone, truth
 
 _FIELDS = ("Type", "CommandContent", "ContentEncoding", "Timeout", "Name", "Description", "WorkingDir", "Username",
-           "KeepCommand")  # fmt: skip
+           "KeepCommand", "EnableParameter")  # fmt: skip
 _UNDER_WAY = ("Pending", "Scheduled", "Running", "Stopping")
 
 
@@ -16,17 +17,19 @@ class RunCommand(ResourceType):
 
     name = "ALIYUN::ECS::RunCommand"
     attributes = ("InvokeId", "CommandId", "InvokeInstances", "InvokeResults")
-    carried = frozenset({*_FIELDS, "InstanceIds", "Sync"})
+    carried = frozenset({*_FIELDS, "InstanceIds", "Sync", "Parameters"})
     harmless = frozenset({"Tags", "ResourceGroupId", "RunAgainOn"})
-    only: ClassVar[Mapping[str, tuple[str, ...]]] = {"RepeatMode": ("Once",), "EnableParameter": ("false",)}
-    replace_on = frozenset({"CommandContent", "InstanceIds", "Type", "ContentEncoding", "WorkingDir", "Username"})
+    only: ClassVar[Mapping[str, tuple[str, ...]]] = {"RepeatMode": ("Once",)}
     # What comes after the script was sent changes nothing, the next script is another resource.
     updatable = frozenset({"Sync", "Timeout", "Name", "Description", "KeepCommand", "RunAgainOn"})
 
     def create(self, work: Work) -> str:
         """Sends the script, and with Sync waits for its end."""
         ids = [str(one) for one in work.properties["InstanceIds"]]
-        reply = work.call("Ecs", "RunCommand", ClientToken=work.token, InstanceId=ids, **given(work, *_FIELDS))
+        asked = given(work, *_FIELDS)
+        if work.properties.get("Parameters"):
+            asked["Parameters"] = json.dumps(work.properties["Parameters"], ensure_ascii=False)
+        reply = work.call("Ecs", "RunCommand", ClientToken=work.token, InstanceId=ids, **asked)
         invoke_id = str(reply["InvokeId"])
         work.made(invoke_id)
         if truth(work.properties.get("Sync")):
