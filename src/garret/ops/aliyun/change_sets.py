@@ -7,6 +7,7 @@ from typing import Any
 
 from garret.errors import CloudError, NotReady
 from garret.ops.aliyun.session import Session
+from garret.ops.aliyun.stacks import said
 from garret.ops.cloud import ChangeSet, ResourceChange
 
 PREFIX = "garret-"
@@ -47,7 +48,7 @@ class RosChanges:
             template_body=template,
             parameters=[
                 models.CreateChangeSetRequestParameters(parameter_key=key, parameter_value=value)
-                for key, value in parameters.items()
+                for key, value in said(parameters).items()
             ],
             client_token=token,
             replacement_option="Enabled" if replace else "Disabled",
@@ -107,7 +108,7 @@ class RosChanges:
         return [(identity, name) for identity, name in names if name.startswith(PREFIX)]
 
     def _preview(self, asked: Mapping[str, Any], parameters: Mapping[str, str]) -> list[ResourceChange]:
-        listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+        listed = [{"ParameterKey": key, "ParameterValue": value} for key, value in said(parameters).items()]
         reply = self._session.read("ros", "PreviewStack", {**asked, "Parameters": listed})
         return [_change(one) for one in (reply.get("Stack") or {}).get("Resources") or []]
 
