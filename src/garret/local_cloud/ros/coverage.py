@@ -47,7 +47,7 @@ def _row(kind: ResourceType) -> str:
 
 
 def _property(kind: ResourceType, name: str, required: bool) -> str:
-    text = f"{name}*" if required else name
+    text = f"_{name}_" if name in kind.updatable else name
+    text += "*" if required else ""
     values = kind.only.get(name, ())
-    text += f" (only {' or '.join(values)})" if values and len(values) < 4 else ""
-    return f"_{text}_" if name in kind.updatable else text
+    return f"{text} (only {' or '.join(values)})" if values and len(values) < 4 else text

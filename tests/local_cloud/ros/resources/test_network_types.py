@@ -51,7 +51,12 @@ def test_names_and_tags_change_in_place(house: House, ros: Ros) -> None:
     assert ros.outputs(stack_id)["Table"].startswith("vtb-")
     first["Vpc"]["Properties"] |= {"VpcName": "renamed", "Tags": OWN}
     first["Switch"]["Properties"] |= {"VSwitchName": "renamed"}
-    first["Address"]["Properties"] |= {"Bandwidth": 50, "Name": "renamed", "Tags": [{"Key": "other", "Value": "2"}]}
+    first["Address"]["Properties"] |= {
+        "Bandwidth": 50,
+        "AutoPay": True,
+        "Name": "renamed",
+        "Tags": [{"Key": "other", "Value": "2"}],
+    }
     update(ros, stack_id, template(first, Outputs=told))
     assert ros.settled(stack_id).status == "UPDATE_COMPLETE"
     assert {name: one.physical_resource_id for name, one in ros.resources(stack_id).items()} == before

@@ -107,8 +107,9 @@ class ResourceType(ABC):
 
     def __init_subclass__(cls) -> None:
         """Fills in what follows from the rest."""
+        cls.updatable = cls.updatable | cls.harmless
         if "replace_on" not in vars(cls):
-            cls.replace_on = cls.carried - cls.updatable
+            cls.replace_on = (cls.carried | set(cls.only)) - cls.updatable
 
     @abstractmethod
     def create(self, work: Work) -> str:
