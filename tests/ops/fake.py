@@ -125,6 +125,8 @@ class World:
     sold_out: list[str] = field(default_factory=list)  # zones whose stock is gone when a stack is made there
     change_sets: dict[str, ChangeSet] = field(default_factory=dict)
     proposed: dict[str, tuple[str, str, dict[str, str]]] = field(default_factory=dict)
+    begins_late: bool = False  # an update that the stack shows only after a first look
+    late: Callable[[], None] | None = None
     update_says: str = ""  # a reason; empty for an update that succeeds
     replaces: bool = False
     prices: Iterator[tuple[float, str]] = field(default_factory=lambda: iter(()))
@@ -454,7 +456,9 @@ class FakeChanges:
         return [ResourceChange(one, str(body["Type"]), "Add") for one, body in found.items()]
 
     def preview_update(self, stack_id: str, template: str, parameters: Mapping[str, str]) -> list[ResourceChange]:
-        """One change."""
+        """One change, or none where the stack is so already."""
+        if dict(self.world.stacks[stack_id].parameters) == dict(parameters):
+            return [ResourceChange("Node", "ALIYUN::ECS::InstanceGroup", "None")]
         return [ResourceChange("Node", "ALIYUN::ECS::InstanceGroup", "Modify", self.world.replaces)]
 
     def propose(
@@ -470,7 +474,11 @@ class FakeChanges:
         return made
 
     def get(self, change_set_id: str) -> ChangeSet | None:
-        """By id."""
+        """By id; one that was just executed is taken up at the second look."""
+        if self.world.late is not None:
+            late, self.world.late = self.world.late, None
+            late()
+            return replace(self.world.change_sets[change_set_id], execution="EXECUTE_IN_PROGRESS")
         return self.world.change_sets.get(change_set_id)
 
     def execute(self, change_set_id: str, *, token: str) -> None:
@@ -478,12 +486,20 @@ class FakeChanges:
         world = self.world
         world.refuse("ExecuteChangeSet")
         world.writes.append("ExecuteChangeSet")
+        if world.begins_late:
+            world.begins_late, world.late = False, lambda: self._carry_out(change_set_id)
+            return
+        self._carry_out(change_set_id)
+
+    def _carry_out(self, change_set_id: str) -> None:
+        world = self.world
         stack_id, template, parameters = world.proposed[change_set_id]
         world.change_sets[change_set_id] = replace(world.change_sets[change_set_id], execution="EXECUTE_COMPLETE")
         stack = world.stacks[stack_id]
         if world.update_says:
             world.event(stack_id, "Node", "UPDATE_FAILED", world.update_says)
             world.stacks[stack_id] = replace(stack, status="ROLLBACK_COMPLETE", reason=world.update_says)
+            world.change_sets[change_set_id] = replace(world.change_sets[change_set_id], execution="EXECUTE_FAILED")
             return
         world.templates[stack_id] = template
         world.stacks[stack_id] = replace(stack, status="UPDATE_COMPLETE", parameters=parameters)

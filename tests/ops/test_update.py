@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -153,3 +154,58 @@ def test_what_the_cloud_need_not_know_is_only_remembered(world: World, tmp_path:
     assert run(world, tmp_path, max_price_per_hour=20.0)["changed"]
     assert len(world.writes) == writes
     assert not run(world, tmp_path)["changed"]
+
+
+def test_an_update_that_begins_late_is_not_taken_for_done(world: World, tmp_path: Path) -> None:
+    """Right after ExecuteChangeSet the stack may still show that the update before it is complete."""
+    run(world, tmp_path)
+    run(world, tmp_path, bandwidth_mbps=50)
+    world.begins_late = True
+    world.update_says = "InvalidParameter: no"
+    with pytest.raises(OperationError, match="everything is as it was before"):
+        run(world, tmp_path, bandwidth_mbps=60)
+    spec = deployment_in(tmp_path).spec
+    assert spec is not None
+    assert spec.bandwidth_mbps == 50
+
+
+@pytest.mark.parametrize(("point", "mbps"), [("update.journaled", 100), ("update.waiting", 50)])
+def test_a_change_set_that_is_gone_is_judged_by_the_stack(world: World, tmp_path: Path, point: str, mbps: int) -> None:
+    """Carried out before it went, or not: the cloud's preview of the same change knows."""
+    run(world, tmp_path)
+    with pytest.raises(Killed):
+        run(world, tmp_path, at=point, bandwidth_mbps=50)
+    world.change_sets.clear()
+    writes = len(world.writes)
+    assert run(world, tmp_path)["changed"] == (mbps == 50)
+    assert len(world.writes) == writes
+    spec = deployment_in(tmp_path).spec
+    assert spec is not None
+    assert spec.bandwidth_mbps == mbps
+
+
+def test_a_change_set_that_is_out_of_date_is_not_carried_out(world: World, tmp_path: Path) -> None:
+    """Somebody else has updated the stack since."""
+    run(world, tmp_path)
+    with pytest.raises(Killed):
+        run(world, tmp_path, at="update.journaled", bandwidth_mbps=50)
+    ((identity, known),) = world.change_sets.items()
+    world.change_sets[identity] = replace(known, execution="OBSOLETE")
+    assert not run(world, tmp_path)["changed"]
+    assert "ExecuteChangeSet" not in world.writes
+
+
+def test_a_stopped_deployment_is_changed_and_stays_stopped(world: World, tmp_path: Path) -> None:
+    """No picture can be made of it; what needs a running machine is refused with what to type."""
+    run(world, tmp_path)
+    ((identity, machine),) = world.instances.items()
+    world.instances[identity] = replace(machine, status="Stopped", stopped_mode="StopCharging")
+    stack = next(iter(world.stacks.values()))
+    world.stacks[stack.id] = stack = replace(stack, outputs={**stack.outputs, "EndPoint": "http://127.0.0.1:9"})
+    deployment_in(tmp_path).journal.append("complete", outputs=dict(stack.outputs))
+    facts = run(world, tmp_path, bandwidth_mbps=50)
+    assert (facts["state"], facts["changed"], facts["price_per_hour"]["amount"]) == ("stopped", True, 0.5)
+    assert "picture" not in facts
+    with pytest.raises(UsageError, match="is stopped; its type changes while it runs") as refused:
+        run(world, tmp_path, instance_type=OTHER)
+    assert "garret ops start" in refused.value.hint

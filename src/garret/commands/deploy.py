@@ -68,7 +68,7 @@ def deploy(
         caller = replace(caller, region_flag=str(said["region"]))
     settings = caller.settings()
     one = caller.deployment(settings, deployment or name or said.get("name"))
-    before = one.spec
+    before = one.spec or one.wish_left
     region = before.region if before is not None and settings.region_from != "--region" else settings.region
     fields_said = {key: value for key, value in said.items() if key not in ("name", "region")}
     said = _with_access(caller, settings.cloud, fields_said | said_by_options(options), before is None)
@@ -190,7 +190,7 @@ def _lines(facts: dict[str, Any], deployment: Deployment) -> list[str]:
                 "By name": facts.get("domain_endpoint"),
                 "Login": facts["login"],
                 "Password": _password_text(facts, deployment),
-                "Picture": facts["picture"],
+                "Picture": facts.get("picture"),
                 "Cost now": price_text(facts["price_per_hour"]),
             }
         ),

@@ -71,6 +71,6 @@ def update(
     if dry_run:
         caller.console.answer(facts, ["dry run: nothing was changed" if facts["changed"] else "nothing to change"])
         return 0
-    shown = {"Endpoint": facts["endpoint"], "Picture": facts["picture"]}
+    shown = {"State": facts["state"], "Endpoint": facts["endpoint"], "Picture": facts.get("picture")}
     caller.console.answer(facts, ["", *fields(shown | {"Cost now": price_text(facts["price_per_hour"])})])
     return 0

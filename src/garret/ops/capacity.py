@@ -34,6 +34,11 @@ class Candidate:
     def __str__(self) -> str:
         return f"{self.instance_type} in {self.zone}"
 
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What its price depends on: region and type."""
+        return (self.region, self.instance_type)
+
     def placed(self, wish: DeploymentSpec) -> DeploymentSpec:
         """The wish as this place carries it out: this region and type, and nothing left to fall back to."""
         here = {"region": self.region, "instance_type": self.instance_type}
@@ -58,13 +63,13 @@ def candidates(spec: DeploymentSpec, catalog: Catalog) -> list[Candidate]:
         OperationError: all that is allowed is sold out.
     """
     sold = shelves(spec, catalog)
-    if spec.instance_type not in sold:
-        raise _not_sold(spec, sold)
     zones = _allowed_zones(spec, catalog)
     found = list(_with_stock(spec, sold, zones))
-    if not found:
-        raise _sold_out(spec, sold, zones)
-    return found
+    if found:
+        return found
+    if spec.instance_type not in sold:
+        raise _not_sold(spec, sold)
+    raise _sold_out(spec, sold, zones)
 
 
 def _allowed_zones(spec: DeploymentSpec, catalog: Catalog) -> tuple[str, ...] | None:

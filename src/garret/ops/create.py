@@ -7,19 +7,29 @@ from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 
-from garret.errors import OperationError, StackFailed, UsageError
+from garret.errors import OperationError, SpecError, StackFailed, UsageError
 from garret.image_bootstrap.bundle import Bundle
 from garret.ops import failure
 from garret.ops.capacity import MOST_TRIES, Candidate, SoldOut, candidates
 from garret.ops.cloud import DEPLOYMENT_TAG, Cloud, Stack, billed_by, left_of
 from garret.ops.crash import Crash
-from garret.ops.deployment import BUNDLE_FILE, INSTANCE_PASSWORD_FILE, Deployment, Login, flag, new_login
+from garret.ops.deployment import (
+    BUNDLE_FILE,
+    INSTANCE_PASSWORD_FILE,
+    SECRET_FILES,
+    Deployment,
+    Login,
+    flag,
+    new_login,
+)
 from garret.ops.plan import Plan, make_plan
+from garret.ops.prices import TooDear
 from garret.ops.tell import Teller
 from garret.ops.watch import Creation, watch_until_settled
 from garret.spec import DeploymentSpec
 
 SETTLE_S = 1800.0
+NOTHING_MADE = "; nothing was made"
 
 Confirm = Callable[[Plan, bool], bool]
 """Shows a plan, and whether its password was made here; returns the person's answer."""
@@ -42,17 +52,34 @@ class Create:
     make_login: Callable[[str, str | None], Login] = new_login
     _login: Login | None = None
     _confirmed: float | None = None
+    _told: set[str] = field(default_factory=set)
+    _dear: set[tuple[str, str]] = field(default_factory=set)
 
     def plan(self, wish: DeploymentSpec, tried: list[str]) -> Plan:
-        """The plan of the first place that was not tried; nothing is written down yet.
+        """The plan of the first place that was not tried and does not cost too much; nothing is written down yet.
 
         Raises:
             SoldOut: no place is left.
+            SpecError: the wish fits nowhere, or costs too much everywhere.
         """
         login = self._login_for(wish)
         bundle = self.packing.result() if self.packing else self.pack()
-        candidate = self._next_place(wish, tried)
-        return make_plan(wish, candidate, self.cloud, login, bundle, instance_password=self.instance_password)
+        dear: TooDear | None = None
+        while True:
+            try:
+                candidate = self._next_place(wish, tried)
+            except (SoldOut, SpecError):
+                if dear is not None:
+                    raise dear from None
+                raise
+            try:
+                return make_plan(wish, candidate, self.cloud, login, bundle, instance_password=self.instance_password)
+            except TooDear as error:
+                if not wish.fallback_types and not wish.fallback_regions:
+                    raise
+                dear = dear or error
+                self._dear.add(candidate.kind)
+                self.tell.say(f"{candidate}: {error.message.partition(': ')[2].removesuffix(NOTHING_MADE)}")
 
     def keep(self, plan: Plan, tried: list[str]) -> None:
         """Ask, and write down all that CreateStack will be told before it is told.
@@ -62,9 +89,15 @@ class Create:
         """
         login = self._login_for(plan.wish)
         price = plan.prices.effective if plan.prices else 0.0
-        if (self._confirmed is None or price > self._confirmed) and not self.confirm(plan, bool(login.password)):
-            raise UsageError("not confirmed; nothing was made")
-        self._confirmed = price
+        if self._confirmed is None or price > self._confirmed:
+            if not self.confirm(plan, bool(login.password)):
+                self._end("declined")
+                raise UsageError(f"not confirmed{NOTHING_MADE}")
+            self._confirmed = price
+        else:
+            cost = f", {plan.prices.effective:.2f} {plan.prices.running.currency} per hour" if plan.prices else ""
+            place = plan.place
+            self.tell.say(f"next: {plan.spec.instance_type} in {place.zone} ({place.stock}){cost}")
         self.deployment.keep_login(login)
         self.deployment.journal.write_private(
             BUNDLE_FILE, (self.packing.result() if self.packing else self.pack()).data
@@ -86,7 +119,8 @@ class Create:
             if self.deployment.plan is None:
                 try:
                     self.keep(self.plan(wish, tried), tried)
-                except SoldOut as nothing_left:
+                except (SoldOut, SpecError) as nothing_left:
+                    self._end("no place is left")
                     raise self._tried_all(last, tried) or nothing_left from None
             try:
                 return self._create(stack)
@@ -96,10 +130,13 @@ class Create:
                 last, stack = error, None
                 tried.append(self._place())
                 self._leave(error)
+        self._end(f"{MOST_TRIES} places were tried")
         raise self._tried_all(last, tried) or OperationError("no place was found", "garret deploy")
 
     def clear_away(self, stack: Stack, why: str) -> None:
         """Delete what is left of a failed creation, and look that nothing of it is billed."""
+        if self.deployment.stack_id != stack.id:  # so that a run after this one knows that the token is used up
+            self.deployment.journal.append("created", stack_id=stack.id)
         self.cloud.stacks.delete(stack.id)
         self.crash.point("capacity.clearing")
         watch_until_settled(self.cloud, stack.id, self.tell, SETTLE_S)
@@ -110,8 +147,7 @@ class Create:
                 f"garret delete {self.deployment.name}",
                 billed=failure.billed_text(left),
             )
-        self.deployment.journal.append("abandoned", why=why)
-        self.crash.point("capacity.abandoned")
+        self._abandon(why)
 
     def bundle(self) -> Bundle:
         """The very bytes whose hash the node was told, even when this program has changed since."""
@@ -132,15 +168,21 @@ class Create:
         return self._login
 
     def _next_place(self, wish: DeploymentSpec, tried: list[str]) -> Candidate:
-        refusal: OperationError | None = None
+        refusal: SoldOut | SpecError | None = None
         for region in (wish.region, *wish.fallback_regions):
             here = self.elsewhere(region) if region != self.cloud.region else self.cloud
             spec = wish if region == wish.region else _in_region(wish, region)
             try:
-                found = [one for one in candidates(spec, here.catalog) if str(one) not in tried]
-            except SoldOut as error:
+                found = [
+                    one
+                    for one in candidates(spec, here.catalog)
+                    if str(one) not in tried and one.kind not in self._dear
+                ]
+            except (SoldOut, SpecError) as error:
                 refusal = refusal or error
-                self.tell.say(error.message.removesuffix("; nothing was made"))
+                if wish.fallback_regions and region not in self._told:
+                    self._told.add(region)
+                    self.tell.say(error.message.removesuffix(NOTHING_MADE))
                 continue
             if found:
                 self.cloud = here
@@ -206,7 +248,19 @@ class Create:
         if stack is not None:
             self.clear_away(stack, f"{self._place()} is sold out")
         else:
-            self.deployment.journal.append("abandoned", why=f"{self._place()} is sold out")
+            self._abandon(f"{self._place()} is sold out")
+
+    def _abandon(self, why: str) -> None:
+        """Close the plan; the wish goes on, also in a run after this one."""
+        spec = (self.deployment.plan or {}).get("spec")
+        self.deployment.journal.append("abandoned", why=why, wish=spec)
+        self.crash.point("capacity.abandoned")
+
+    def _end(self, why: str) -> None:
+        """Nothing more is tried, so the wish ends as well."""
+        if self.deployment.wish_left is not None:
+            self.deployment.journal.append("abandoned", why=why)
+            self.deployment.journal.forget(*SECRET_FILES)
 
     def _place(self) -> str:
         plan = self.deployment.plan

@@ -9,7 +9,7 @@ from typing import Any
 from garret.errors import CloudError, Interrupted, OperationError, UsageError
 from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, Snapshot, Stack, billed_by, left_of
 from garret.ops.crash import Crash
-from garret.ops.deployment import BUNDLE_FILE, LOGIN_FILE, Deployment
+from garret.ops.deployment import SECRET_FILES, Deployment
 from garret.ops.failure import billed_text, explain_left
 from garret.ops.keep import is_keeping, keep_disks, kept_facts
 from garret.ops.tell import Teller
@@ -64,6 +64,7 @@ class Delete:
         kept = self.cloud.snapshots.kept(self.deployment.name)
         if stack is None and not self.deployment.journal.entries() and not (kept and self.drop_kept):
             self._make_sure()
+            self.deployment.journal.forget(*SECRET_FILES)  # of a delete that was killed before it came to this
             return self._facts(kept, changed=False)
         keeping = stack is not None and (self.keep_disk or self._goes_on_keeping())
         if not self.confirm(self._what_goes(stack, kept, keeping=keeping)):
@@ -78,7 +79,7 @@ class Delete:
         if self.deployment.journal.entries():
             self.deployment.journal.append("deleted")
             self.crash.point("delete.journaled")
-        self.deployment.journal.forget(LOGIN_FILE, BUNDLE_FILE)
+        self.deployment.journal.forget(*SECRET_FILES)
         return self._facts(kept, changed=True)
 
     def _goes_on_keeping(self) -> bool:

@@ -15,7 +15,7 @@ from garret.ops.crash import Crash
 from garret.ops.create import SETTLE_S, Confirm, Create
 from garret.ops.deployment import PICTURE_FILE, Deployment, Login, flag, new_login, opened, same_password
 from garret.ops.endpoint import Endpoint
-from garret.ops.plan import check_region, wanted_spec
+from garret.ops.plan import check_regions, wanted_spec
 from garret.ops.stack_states import IN_PROGRESS, ROLLED_BACK
 from garret.ops.tell import Teller
 from garret.ops.update import ConfirmUpdate, Update
@@ -80,7 +80,8 @@ class Deploy:
         fresh = self.deployment.plan is None
         return Create(
             self.cloud, self.deployment, self.tell, self.confirm, self.crash, self.pack, self.elsewhere,
-            password=self.wish.password, instance_password=self.wish.instance_password,
+            password=self.wish.password,
+            instance_password=self.wish.instance_password or self.deployment.instance_password,
             # Compressed in a thread while this one asks the cloud.
             packing=pool.submit(self.pack) if fresh else None,
             make_login=self.make_login,
@@ -91,7 +92,7 @@ class Deploy:
         before = self.deployment.spec
         spec = self._wanted(before)
         if before is None:
-            check_region(spec.region, self.cloud.catalog)
+            check_regions(spec, self.cloud.catalog)
             self._own_stack()
             plan = create.plan(spec, [])
             self.confirm(plan, self.wish.password is None)
@@ -104,7 +105,7 @@ class Deploy:
         before = self.deployment.spec
         spec = self._wanted(before)
         if before is None:
-            check_region(spec.region, self.cloud.catalog)
+            check_regions(spec, self.cloud.catalog)
         stack = self._settled(self._own_stack())
         if before is None and stack is not None and stack.status not in ROLLED_BACK:
             raise UsageError(
@@ -148,13 +149,14 @@ class Deploy:
         fresh = self.deployment.journal.last("ready") is None
         if not changed and not fresh:
             self.tell.say(f"{self.deployment.name} is deployed as asked; nothing to change")
-        return self.ready(fresh=fresh) | {"changed": changed}
+        return self.ready(fresh=fresh, asleep=changed) | {"changed": changed}
 
     def _update(self, spec: DeploymentSpec) -> Update:
         return Update(self.cloud, self.deployment, spec, self.tell, self.confirm_update, self.crash)
 
     def _wanted(self, before: DeploymentSpec | None) -> DeploymentSpec:
-        spec = wanted_spec(self.cloud.kind, self.deployment.name, self.wish.region, self.wish.said, before)
+        known = before or self.deployment.wish_left
+        spec = wanted_spec(self.cloud.kind, self.deployment.name, self.wish.region, self.wish.said, known)
         if before is not None and before.region != spec.region:
             raise UsageError(
                 f"{self.deployment.name} is deployed in {before.region}, not in {spec.region}",
@@ -196,30 +198,37 @@ class Deploy:
                 f"leave it out, or garret delete {self.deployment.name} first",
             )
 
-    def ready(self, *, fresh: bool) -> dict[str, Any]:
-        """Make a picture at the endpoint; the deployment's facts."""
+    def ready(self, *, fresh: bool, asleep: bool = False) -> dict[str, Any]:
+        """Make a picture at the endpoint; the deployment's facts. `asleep`: one that is stopped may stay so."""
         login = self._opened_login()
         endpoint = Endpoint(login.endpoint, login.token, login.tls_sha256)
         picture = self.wish.picture or self.deployment.journal.folder / PICTURE_FILE
-        if not fresh:
-            self._refuse_stopped(endpoint)
+        if not fresh and self._is_stopped(endpoint):
+            start = f"garret ops start{flag(self.deployment.name)}"
+            if not asleep:
+                raise UsageError(f"{self.deployment.name} is stopped", f"{start}   (starts it)")
+            self.tell.say(f"{self.deployment.name} is stopped, and stays so; {start} starts it")
+            return self._facts(login, "stopped")
         wait_ready(endpoint, picture, self.cloud.clock, self.tell, READY_S if fresh else AGAIN_S)
         if fresh or str(picture) != self.deployment.picture:
             self.deployment.journal.append("ready", picture=str(picture), endpoint=login.endpoint)
+        password = {"password": login.password} if fresh and login.password else {}
+        return self._facts(login, "running") | {"picture": str(picture)} | password
+
+    def _facts(self, login: Login, state: str) -> dict[str, Any]:
         plan = self._plan_entry()
+        stopped = (plan.get("prices") or {}).get("stopped_per_hour")
         domain = str(self.deployment.outputs.get("EndPointDomain") or "")
         return {
             "name": self.deployment.name,
-            "state": "running",
+            "state": state,
             "endpoint": login.endpoint,
             "login": login.login,
-            **({"password": login.password} if fresh and login.password else {}),
             "instance_id": str(self.deployment.outputs.get("InstanceId", "")),
             "region": plan["region"],
             "cloud": self.cloud.kind,
-            "picture": str(picture),
             **({"domain_endpoint": domain} if domain else {}),
-            "price_per_hour": plan["price"],
+            "price_per_hour": stopped if state == "stopped" and stopped else plan["price"],
         }
 
     def _opened_login(self) -> Login:
@@ -235,14 +244,11 @@ class Deploy:
             self.deployment.keep_login(known)
         return known
 
-    def _refuse_stopped(self, endpoint: Endpoint) -> None:
+    def _is_stopped(self, endpoint: Endpoint) -> bool:
         if endpoint.healthy():
-            return
+            return False
         machines = self.cloud.instances.tagged(self.deployment.name)
-        if machines and all(machine.status in ("Stopped", "Stopping") for machine in machines):
-            raise UsageError(
-                f"{self.deployment.name} is stopped", f"garret ops start{flag(self.deployment.name)}   (starts it)"
-            )
+        return bool(machines) and all(machine.status in ("Stopped", "Stopping") for machine in machines)
 
     def _plan_entry(self) -> dict[str, Any]:
         plan = self.deployment.plan

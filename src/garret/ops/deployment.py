@@ -23,6 +23,8 @@ LOGIN_FILE = "login.json"
 BUNDLE_FILE = "bundle.tar.xz"
 PICTURE_FILE = "first.png"
 INSTANCE_PASSWORD_FILE = "instance-password"  # noqa: S105 - the name of a file
+SECRET_FILES = (LOGIN_FILE, BUNDLE_FILE, INSTANCE_PASSWORD_FILE)
+"""What a deployment leaves on this machine that is of no use without it."""
 GENERATED_LENGTH = 20
 
 
@@ -68,6 +70,15 @@ class Deployment:
 
         plan = self.plan
         return parse_spec(plan["spec"]) if plan else None
+
+    @property
+    def wish_left(self) -> DeploymentSpec | None:
+        """What was asked for by a run that was cut off between two places: nothing is there, nothing given up."""
+        from garret.spec import parse_spec
+
+        history = self.journal.history()
+        last = history[-1] if history else {}
+        return parse_spec(last["wish"]) if last.get("event") == "abandoned" and last.get("wish") else None
 
     @property
     def placed(self) -> DeploymentSpec | None:
@@ -118,9 +129,14 @@ class Deployment:
     def parameters(self) -> dict[str, str]:
         """What the stack was told, the node's own password included."""
         plan = self.plan or {"parameters": {}}
-        kept = self.journal.read_private(INSTANCE_PASSWORD_FILE)
-        hidden = {"InstancePassword": kept.decode("utf-8")} if kept else {}
+        asked = bool(plan.get("spec", {}).get("instance_password"))
+        hidden = {"InstancePassword": self.instance_password} if asked else {}
         return {key: str(value) for key, value in plan["parameters"].items()} | hidden
+
+    @property
+    def instance_password(self) -> str:
+        """The node's own password as it was given, kept for a creation that is sent again; empty for none."""
+        return (self.journal.read_private(INSTANCE_PASSWORD_FILE) or b"").decode("utf-8")
 
     def keep_login(self, login: Login) -> None:
         """Write it, 0600."""

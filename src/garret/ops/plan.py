@@ -107,18 +107,22 @@ def wanted_spec(
     return spec
 
 
-def check_region(region: str, catalog: Catalog) -> None:
-    """Ask the catalogue whether there is such a region: asked of one that does not exist, nothing else answers.
+def check_regions(spec: DeploymentSpec, catalog: Catalog) -> None:
+    """Ask the catalogue whether there are such regions: asked of one that does not exist, nothing else answers.
 
     Raises:
         SettingsError: no such region; names those there are.
     """
     regions = catalog.regions()
-    if region not in regions:
-        near = next(iter(get_close_matches(region, regions, 1)), "cn-hangzhou")
-        raise SettingsError(
-            f"region: there is no region {region!r}; regions are: {', '.join(regions)}", f"--region {near}"
-        )
+    for field, flag, region in (
+        ("region", "--region", spec.region),
+        *(("fallback_regions", "--fallback-region", one) for one in spec.fallback_regions),
+    ):
+        if region not in regions:
+            near = next(iter(get_close_matches(region, regions, 1)), "cn-hangzhou")
+            raise SettingsError(
+                f"{field}: there is no region {region!r}; regions are: {', '.join(regions)}", f"{flag} {near}"
+            )
 
 
 def place_of(spec: DeploymentSpec, candidate: Candidate, cloud: Cloud) -> Place:

@@ -23,6 +23,7 @@ def plan_lines(kind: str, plan: Plan, password: str) -> list[str]:
     lines = [
         f"Plan: deployment {spec.name} on {CLOUD_NAMES[kind]}, region {spec.region}, zone {place.zone}{stock}",
         f"  machine   1 x {spec.instance_type}, {_WAYS[spec.charge_type]}, image {place.image_id}",
+        *_otherwise(plan),
         f"  network   {_network(spec)}; port {spec.service_port} open for {', '.join(spec.ingress_cidrs)}",
         f"  disk      {spec.disk_size_gib} GiB {spec.disk_category}, encrypted, deleted with the machine",
         f"  address   1 EIP, up to {spec.bandwidth_mbps} Mbit/s; traffic is paid by volume, beside the price",
@@ -34,6 +35,17 @@ def plan_lines(kind: str, plan: Plan, password: str) -> list[str]:
     ]
     instead = _instead(plan.wish)
     return [*lines, f"  sold out  {instead}"] if instead else lines
+
+
+def _otherwise(plan: Plan) -> list[str]:
+    """What was asked for first and cannot be had now; nothing when it can."""
+    first, here = plan.wish, plan.spec
+    asked = [
+        before
+        for before, now in ((first.instance_type, here.instance_type), (first.region, here.region))
+        if before != now
+    ]
+    return [f"            instead of {' and '.join(asked)}, where there is none now"] if asked else []
 
 
 def _network(spec: DeploymentSpec) -> str:
@@ -71,6 +83,6 @@ def _made(plan: Plan) -> str:
 
 
 def _instead(spec: DeploymentSpec) -> str:
-    zones = "the region's other zones" if spec.zone is None and not spec.vswitch_id else ""
-    tried = [zones, *spec.fallback_zones, *spec.fallback_types, *spec.fallback_regions]
+    zones = ["the region's other zones"] if spec.zone is None and not spec.vswitch_id else list(spec.fallback_zones)
+    tried = [*zones, *spec.fallback_types, *spec.fallback_regions]
     return ", then ".join(one for one in tried if one)

@@ -15,6 +15,10 @@ HOURS_PER_MONTH = 730
 _MONTHS = {"Month": 1, "Year": 12}
 
 
+class TooDear(SpecError):
+    """A place costs more than the person's limit; another one may not."""
+
+
 @dataclass(frozen=True)
 class Prices:
     """Per hour: `running`, and `stopped` (disk and address go on); `advance` is for the whole period, if there is one.
@@ -67,7 +71,7 @@ def check_limit(cloud: Cloud, spec: DeploymentSpec, prices: Prices | None) -> No
     """Refuse what costs more than the person said.
 
     Raises:
-        SpecError: by how much, and what would fit.
+        TooDear: by how much, and what would fit.
     """
     limit = spec.max_price_per_hour
     if limit is None:
@@ -81,7 +85,7 @@ def check_limit(cloud: Cloud, spec: DeploymentSpec, prices: Prices | None) -> No
         f"{spec.instance_type} with disk and address costs {prices.effective:.2f} {currency} per hour, "
         f"{prices.effective - limit:.2f} more than the limit of {limit:g}; nothing was made"
     )
-    raise SpecError("max_price_per_hour", reason, _what_fits(cloud, spec, prices, limit))
+    raise TooDear("max_price_per_hour", reason, _what_fits(cloud, spec, prices, limit))
 
 
 def price_lines(spec: DeploymentSpec, prices: Prices | None) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,6 +26,7 @@ from garret.templates.render import parameters, render_template
 
 UPDATE_S = 1800.0
 OPEN = ("AVAILABLE", "UNAVAILABLE")
+RUNS = (*OPEN, "EXECUTE_IN_PROGRESS")
 EFFECTS = {
     "live": "nobody notices",
     "restart": "the node stops and starts again; running jobs are taken up after it",
@@ -97,8 +98,7 @@ class Update:
         self._check(changes)
         template, values, spec = self._wanted()
         resources = self.cloud.changes.preview_update(self._stack().id, template, values)
-        touched = tuple(one for one in resources if one.action not in ("", "None"))
-        proposal = Proposal(changes, touched, self._prices(spec, template, values), self._price_before())
+        proposal = Proposal(changes, _touched(resources), self._prices(spec, template, values), self._price_before())
         self.confirm(proposal)
         return proposal.to_dict()
 
@@ -117,10 +117,10 @@ class Update:
                 "(--keep-disk keeps its models)",
             )
         if any(change.effect == "restart" for change in changes):
-            self._check_stock()
             stopped = [one for one in self.cloud.instances.tagged(name) if one.status == "Stopped"]
             if stopped:
                 raise UsageError(f"{name} is stopped; its type changes while it runs", f"garret ops start{flag(name)}")
+            self._check_stock()
 
     def _check_stock(self) -> None:
         plan = self.deployment.plan or {}
@@ -135,8 +135,7 @@ class Update:
         template, values, spec = self._wanted()
         prices = self._prices(spec, template, values)
         check_limit(self.cloud, spec, prices)
-        token = uuid.uuid4().hex
-        proposed = self.cloud.changes.propose(self._stack().id, template, values, token=token)
+        proposed = self.cloud.changes.propose(self._stack().id, template, values, token=uuid.uuid4().hex)
         try:
             self._check_proposed(proposed)
             agreed = self.confirm(Proposal(changes, proposed.changes, prices, self._price_before()))
@@ -154,11 +153,10 @@ class Update:
             "price": prices.running.to_dict() if prices else None,
             "prices": prices.to_dict() if prices else None,
         }
-        self.deployment.journal.append(
-            "updating", change_set_id=proposed.id, execute_token=_execute_token(token), after=entry
-        )
+        token = uuid.uuid4().hex  # one of its own: the cloud takes one token for one request
+        self.deployment.journal.append("updating", change_set_id=proposed.id, execute_token=token, after=entry)
         self.crash.point("update.journaled")
-        self._execute(proposed.id, _execute_token(token), entry)
+        self._execute(proposed.id, token, entry)
 
     def _check_proposed(self, proposed: ChangeSet) -> None:
         if proposed.status != "CREATE_COMPLETE":
@@ -184,11 +182,20 @@ class Update:
             self.tell.say("going on with the update that was confirmed before")
             self._execute(change_set.id, str(begun["execute_token"]), begun["after"])
             return True
-        if change_set is None and self._stack().status in ("CREATE_COMPLETE",):
-            self.deployment.journal.append("not updated", why="its change set is gone")
+        stale = change_set is not None and change_set.execution == "OBSOLETE"
+        if stale or (change_set is None and not self._is_carried_out(begun["after"])):
+            self.deployment.journal.append("not updated", why="its change set is out of date, or gone")
             return False
-        self._see_through(begun["after"])
+        self._see_through(str(begun["change_set_id"]), begun["after"])
         return True
+
+    def _is_carried_out(self, after: Mapping[str, Any]) -> bool:
+        """Say whether the stack is as this update would make it; by a preview, since nothing else remembers."""
+        hidden = {"InstancePassword": self.deployment.instance_password} if after["spec"]["instance_password"] else {}
+        stack = self._stack()
+        return not _touched(
+            self.cloud.changes.preview_update(stack.id, after["template"], after["parameters"] | hidden)
+        )
 
     def _is_over(self, begun: Mapping[str, Any]) -> bool:
         entries = self.deployment.journal.entries()
@@ -204,13 +211,13 @@ class Update:
                 self.cloud.changes.drop(change_set_id)
             raise
         self.crash.point("update.sent")
-        self._see_through(entry)
+        self._see_through(change_set_id, entry)
 
-    def _see_through(self, entry: Mapping[str, Any]) -> None:
+    def _see_through(self, change_set_id: str, entry: Mapping[str, Any]) -> None:
         self.crash.point("update.waiting")
         self.tell.stage("update", "running", self.deployment.stack_name)
-        stack = watch_until_settled(self.cloud, self._stack().id, self.tell, UPDATE_S)
-        if stack is not None and stack.status == "UPDATE_COMPLETE":
+        stack, execution = self._settled(change_set_id)
+        if stack is not None and stack.status == "UPDATE_COMPLETE" and execution in ("", "EXECUTE_COMPLETE"):
             self.deployment.journal.append("updated", **entry)
             if stack.outputs:
                 self.deployment.journal.append("complete", outputs=dict(stack.outputs))
@@ -218,6 +225,21 @@ class Update:
             return
         self.deployment.journal.append("not updated", why=stack.reason if stack else "the stack is gone")
         raise self._failed(stack)
+
+    def _settled(self, change_set_id: str) -> tuple[Stack | None, str]:
+        """The stack when the change set is carried out, and how that went; empty when the set is gone.
+
+        Right after the call, the stack may still look as it did, and that may be like one that was just updated.
+        """
+        stack_id = (self.deployment.stack(self.cloud.stacks) or self._stack()).id
+        deadline = self.cloud.clock.monotonic() + UPDATE_S
+        while True:
+            stack = watch_until_settled(self.cloud, stack_id, self.tell, UPDATE_S)
+            change_set = self.cloud.changes.get(change_set_id)
+            execution = change_set.execution if change_set else ""
+            if stack is None or execution not in RUNS or self.cloud.clock.monotonic() > deadline:
+                return stack, execution
+            self.cloud.clock.sleep(self.cloud.poll_s)
 
     def _failed(self, stack: Stack | None) -> OperationError:
         name = self.deployment.name
@@ -267,9 +289,9 @@ class Update:
         return stack
 
 
-def _execute_token(token: str) -> str:
-    """A token of its own: the cloud takes one token for one request, and the change set was another."""
-    return f"{token}-run"
+def _touched(resources: Sequence[ResourceChange]) -> tuple[ResourceChange, ...]:
+    """Those of a preview that would change."""
+    return tuple(one for one in resources if one.action not in ("", "None"))
 
 
 def user_data_of(template: str) -> str:

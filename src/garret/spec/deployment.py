@@ -121,6 +121,10 @@ class DeploymentSpec(BaseModel):
         for name, again in (("fallback_types", self.instance_type), ("fallback_regions", self.region)):
             if again in getattr(self, name):
                 raise _refusal(name, f"{again} is what is tried first")
+        for name in ("image_id", "key_pair"):
+            value = getattr(self, name)
+            if self.fallback_regions and value and (name == "key_pair" or value.startswith("m-")):
+                raise _refusal("fallback_regions", f"{name} {value} is in {self.region} only")
 
     def _check_network(self) -> None:
         if (self.vpc_id is None) != (self.vswitch_id is None):
