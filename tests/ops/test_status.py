@@ -111,7 +111,7 @@ def test_a_stop_that_is_billed_says_so(world: World, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("stack", "state"),
-    [("CREATE_FAILED", "failed"), ("ROLLBACK_COMPLETE", "failed"), ("CREATE_ROLLBACK_IN_PROGRESS", "failed"),
+    [("CREATE_FAILED", "failed"), ("CREATE_ROLLBACK_COMPLETE", "failed"), ("CREATE_ROLLBACK_IN_PROGRESS", "failed"),
      ("DELETE_IN_PROGRESS", "deleting"), ("DELETE_FAILED", "failed")],
 )  # fmt: skip
 def test_the_stack_decides_before(world: World, tmp_path: Path, stack: str, state: str) -> None:
@@ -122,6 +122,39 @@ def test_the_stack_decides_before(world: World, tmp_path: Path, stack: str, stat
     found = look(world, tmp_path)
     assert found.state == state
     assert "long tale" not in found.why or stack.endswith("IN_PROGRESS")
+
+
+@pytest.mark.parametrize("status_now", ["UPDATE_COMPLETE", "ROLLBACK_COMPLETE", "UPDATE_FAILED", "CHECK_COMPLETE"])
+def test_a_stack_that_was_updated_stands(world: World, tmp_path: Path, status_now: str) -> None:
+    """After an update, also one that failed, the deployment is what its machine is."""
+    deployed(world, tmp_path)
+    name, one = next(iter(world.stacks.items()))
+    world.stacks[name] = replace(one, status=status_now)
+    assert look(world, tmp_path).state == "running"
+    world.stacks[name] = replace(one, status="UPDATE_IN_PROGRESS")
+    assert look(world, tmp_path).state == "updating"
+
+
+def test_a_stop_that_nobody_here_asked_for_is_told(world: World, tmp_path: Path) -> None:
+    """Stopped by the node itself or in the console: told; stopped from here: not."""
+    deployed(world, tmp_path)
+    name, one = next(iter(world.instances.items()))
+    world.instances[name] = replace(one, status="Stopped", stopped_mode="StopCharging")
+    assert "autostop" in look(world, tmp_path).why
+    deployment_in(tmp_path).journal.append("stopping", instance_id=name, economical=True)
+    assert "autostop" not in look(world, tmp_path).why
+    world.instances[name] = replace(one, status="Stopped", stopped_mode="KeepCharging")
+    assert "to end its bill" in look(world, tmp_path).next
+
+
+def test_where_the_password_is_kept_is_told(world: World, tmp_path: Path) -> None:
+    """A password that was made here lies in a file; the status names the file and not the password."""
+    deployed(world, tmp_path)
+    found = look(world, tmp_path)
+    assert found.password_file.endswith("login.json")
+    login = deployment_in(tmp_path).login
+    assert login is not None
+    assert login.password not in str(found.to_dict())
 
 
 def test_what_someone_else_took_away_is_told(world: World, tmp_path: Path) -> None:

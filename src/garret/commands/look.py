@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
 from garret.console import fields, price_text, rows
+
+if TYPE_CHECKING:
+    from garret.ops.status import Status
 
 STATUS_EPILOG = """\b
 Examples:
   garret status
   garret status my-pictures --json
 
-States: creating, running, stopping, stopped, starting, failed, deleting, absent, unreachable.
+States: creating, updating, running, stopping, stopped, starting, failed, deleting, absent, unreachable.
 """
 LIST_EPILOG = """\b
 Example:
@@ -40,10 +45,11 @@ def status(caller: Caller, deployment: str | None, name: str | None) -> int:
             "Why": found.why,
             "Endpoint": found.endpoint,
             "Login": found.login,
+            "Password": f"kept in {found.password_file}" if found.password_file else "",
             "Instance": found.instance_id,
             "Where": f"{found.cloud}, {found.region}",
             "Picture": found.picture,
-            "Price": _price(found.state, facts["price_per_hour"]),
+            "Price": _price(found),
             "Next": found.next,
         }
     )
@@ -61,13 +67,29 @@ def list_(caller: Caller) -> int:
     found = []
     if caller.has_cloud(settings):
         found = list_deployments(settings.deployments, [settings.region], lambda region: caller.cloud(settings, region))
-    table = [("NAME", "STATE", "REGION", "ENDPOINT"), *((f.name, f.state, f.region, f.endpoint) for f in found)]
+    table = [
+        ("NAME", "STATE", "REGION", "COST", "ENDPOINT"),
+        *((one.name, one.state, one.region, _short_price(one), one.endpoint) for one in found),
+    ]
     empty = [f"no deployments on {settings.cloud}; make one: garret deploy --cloud {settings.cloud}"]
     caller.console.answer([one.to_dict() for one in found], rows(table) if found else empty)
     return 0
 
 
-def _price(state: str, price: dict[str, object] | None) -> str:
-    if not price or state in ("absent", "failed"):
+def _price(found: Status) -> str:
+    """What it costs now, and what it would when it runs."""
+    if not found.price_per_hour or found.state in ("absent", "failed"):
         return ""
-    return price_text(price) + ("" if state != "stopped" else "   when it runs")
+    running = price_text(found.price_per_hour)
+    if found.state != "stopped":
+        return running
+    return (
+        f"{price_text(found.stopped_per_hour)}; when it runs, {running}"
+        if found.stopped_per_hour
+        else f"{running}   when it runs"
+    )
+
+
+def _short_price(found: Status) -> str:
+    price = found.stopped_per_hour if found.state == "stopped" and found.stopped_per_hour else found.price_per_hour
+    return f"{price['amount']:.2f} {price['currency']}/h" if price and found.state not in ("absent", "failed") else "-"

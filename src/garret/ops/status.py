@@ -9,9 +9,9 @@ from typing import Any
 from garret.errors import OperationError
 from garret.ops.at_once import Asked
 from garret.ops.cloud import Cloud, Instance, Stack
-from garret.ops.deployment import Deployment, Login, flag, opened
+from garret.ops.deployment import LOGIN_FILE, Deployment, Login, flag, opened
 from garret.ops.endpoint import Endpoint
-from garret.ops.stack_states import IN_PROGRESS, ROLLED_BACK
+from garret.ops.stack_states import AS_BEFORE, IN_PROGRESS, ROLLED_BACK, STANDING
 
 HEALTH_TIMEOUT_S = 3.0
 MOVING = {"Pending": "starting", "Starting": "starting", "Stopping": "stopping", "Stopped": "stopped"}
@@ -30,6 +30,8 @@ class Status:
     instance_id: str = ""
     picture: str = ""
     price_per_hour: dict[str, Any] | None = None
+    stopped_per_hour: dict[str, Any] | None = None
+    password_file: str = ""
     why: str = ""
     next: str = ""
 
@@ -61,13 +63,20 @@ def status(
         "login": login.login if login else "",
         "picture": deployment.picture,
         "price_per_hour": plan["price"] if plan else None,
+        "stopped_per_hour": ((plan or {}).get("prices") or {}).get("stopped_per_hour"),
+        "password_file": str(deployment.journal.folder / LOGIN_FILE) if login and login.password else "",
     }
-    if stack.status != "CREATE_COMPLETE":
+    if not is_standing(stack):
         return _unfinished(deployment.name, stack, known)
     known["endpoint"] = str(stack.outputs.get("EndPoint") or "")
     known["instance_id"] = str(stack.outputs.get("InstanceId") or "")
     login = opened(login, stack.outputs) if login else None
     return _complete(glance, deployment, login, known)
+
+
+def is_standing(stack: Stack) -> bool:
+    """Say whether the stack's resources are there to be used, also when its last update failed."""
+    return stack.status in STANDING or (stack.status in AS_BEFORE and bool(stack.outputs.get("EndPoint")))
 
 
 class Glance:
@@ -121,6 +130,9 @@ def _unfinished(name: str, stack: Stack, known: dict[str, Any]) -> Status:
     if stack.status == "CREATE_IN_PROGRESS":
         why = "the stack is being created"
         return Status(**known, state="creating", why=why, next=f"garret deploy{flag(name)}   (goes on, and waits)")
+    if stack.status == "UPDATE_IN_PROGRESS":
+        why = "the stack is being updated"
+        return Status(**known, state="updating", why=why, next=f"garret events {name} --follow")
     if stack.status.endswith(IN_PROGRESS):
         return Status(**known, state="failed", why=f"{stack.status}: {stack.reason}", next="garret status")
     again = f"garret deploy{flag(name)}   (tries anew)" if stack.status in ROLLED_BACK else delete
@@ -134,7 +146,7 @@ def _complete(glance: Glance, deployment: Deployment, login: Login | None, known
         why = f"its machine {known['instance_id']} is gone; address and network are still there"
         return Status(**known, state="failed", why=why, next=f"garret delete {name}")
     if instance.status != "Running":
-        return _not_running(name, instance, known)
+        return _not_running(deployment, instance, known)
     return _running(glance, deployment, login, known)
 
 
@@ -148,21 +160,33 @@ def _running(glance: Glance, deployment: Deployment, login: Login | None, known:
     except OperationError as error:
         return Status(**known, state="unreachable", why=error.message, next=error.hint)
     if not answers:
-        why = f"the machine runs, and nothing answers at {known['endpoint']}"
-        return Status(**known, state="unreachable", why=why, next=f"garret deploy{flag(name)}   (waits for it)")
+        why = f"the machine runs, and nothing answers at {known['endpoint']}; just booted, it needs minutes"
+        stop = f"garret ops stop{flag(name)} and garret ops start{flag(name)}"
+        wait = f"garret deploy{flag(name)}   (waits for it); if that does not help: {stop}"
+        return Status(**known, state="unreachable", why=why, next=wait)
     if not deployment.journal.last("ready"):
         why = "the service answers; deploy was cut off before it made its first picture"
         return Status(**known, state="running", why=why, next=f"garret deploy{flag(name)}")
     return Status(**known, state="running", why="the service answers", next=f"garret ops stop{flag(name)}")
 
 
-def _not_running(name: str, instance: Instance, known: dict[str, Any]) -> Status:
+def _not_running(deployment: Deployment, instance: Instance, known: dict[str, Any]) -> Status:
     state = MOVING.get(instance.status, "unreachable")
-    why = f"the machine is {instance.status}"
-    if state == "stopped":
-        free = instance.stopped_mode == "StopCharging"
-        why = "the machine is stopped and not billed; disk and address are" if free else "stopped, and still billed"
-    return Status(**known, state=state, why=why, next=f"garret ops start{flag(name)}" if state == "stopped" else "")
+    start = f"garret ops start{flag(deployment.name)}"
+    if state != "stopped":
+        return Status(**known, state=state, why=f"the machine is {instance.status}")
+    free = instance.stopped_mode == "StopCharging"
+    why = "the machine is stopped and not billed; disk and address are" if free else "stopped, and still billed"
+    if not _stopped_from_here(deployment):
+        why += "; it was not stopped from here, but by itself (autostop) or by somebody else"
+    end = "" if free else f"; to end its bill: {start}, then garret ops stop{flag(deployment.name)}"
+    return Status(**known, state=state, why=why, next=start + end)
+
+
+def _stopped_from_here(deployment: Deployment) -> bool:
+    """Say whether the last thing that this machine did to the power was to take it away."""
+    power = [one["event"] for one in deployment.journal.entries() if one["event"] in ("stopping", "starting", "ready")]
+    return bool(power) and power[-1] == "stopping"
 
 
 def _first_line(text: str) -> str:

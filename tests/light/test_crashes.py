@@ -1,0 +1,143 @@
+"""kill -9 at every point that `garret debug crash-points` lists: typed again, the command ends with one stack.
+
+Each kill is of a process of its own, against a local cloud with light nodes that lives on.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from garret.local_cloud.faults import Fault
+from garret.ops.crash import POINTS, VARIABLE
+from tests.light.house import LightHouse, light_house
+from tests.local_cloud.house import REGION, TYPE
+
+NO_STOCK = Fault(action="RunInstances", code="OperationDenied.NoStock", status=403)
+# One deployment for each row: killed while it is made, and killed again while it is deleted.
+LIVES = (
+    ("deploy.journaled", "snapshot.journaled"), ("deploy.created", "snapshot.sent"),
+    ("deploy.waiting", "snapshot.done"), ("deploy.delivered", "delete.asked"), ("deploy.signalled", "delete.sent"),
+    ("capacity.clearing", "delete.done"),    ("capacity.abandoned", "delete.journaled"),
+)  # fmt: skip
+# And one deployment for all of these, one after the other.
+BETWEEN = ("stop.sent", "start.sent", "update.journaled", "update.sent", "update.waiting")
+
+
+@dataclass
+class Shell:
+    """A person's shell: garret's commands, each in a process that starts at once."""
+
+    house: LightHouse
+    process: subprocess.Popen[str]
+
+    def run(self, *words: str, at: str = "") -> dict[str, Any]:
+        """Run a command, to be killed at a point if one is named."""
+        assert self.process.stdin is not None
+        assert self.process.stdout is not None
+        environment = dict(self.house.environment()) | ({VARIABLE: at} if at else {})
+        self.process.stdin.write(json.dumps({"argv": words, "env": environment}) + "\n")
+        self.process.stdin.flush()
+        reply: dict[str, Any] = json.loads(self.process.stdout.readline())
+        return reply
+
+    def json(self, *words: str) -> Any:
+        """Run a command that must succeed."""
+        done = self.run(*words, "--json")
+        assert done["code"] == 0, done
+        return json.loads(done["out"])
+
+    def killed(self, at: str, *words: str) -> None:
+        """Run a command that must be killed at this point."""
+        done = self.run(*words, at=at)
+        assert done["code"] == -9, f"{at}: {done}"
+
+
+@pytest.fixture(scope="module")
+def zygote() -> Iterator[subprocess.Popen[str]]:
+    """The process that all commands are forked from."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.light.zygote"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        yield process
+        process.kill()
+
+
+@pytest.fixture(scope="module")
+def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightHouse]:
+    """One cloud for all; each test has a home and a deployment of its own, and leaves nothing."""
+    with light_house(tmp_path_factory.mktemp("cloud")) as one:
+        yield one
+
+
+@pytest.fixture
+def shell(cloud: LightHouse, zygote: subprocess.Popen[str], tmp_path: Path) -> Iterator[Shell]:
+    """A shell with a new home."""
+    yield Shell(LightHouse(cloud.cloud_house, cloud.driver, cloud.port, tmp_path / "home"), zygote)
+    cloud.cloud_house.cloud.faults.clear()
+    cloud.settle()
+    assert (cloud.exists(), cloud.stacks()) == ({}, [])
+
+
+def deploy(shell: Shell, name: str) -> tuple[str, ...]:
+    """The command that deploys."""
+    return ("deploy", name, "--region", REGION, "--instance-type", TYPE, "--port", str(shell.house.port), "--yes")
+
+
+def test_every_point_has_its_kill(shell: Shell) -> None:
+    """A point that is listed and not tried here, or the other way round, is a hole in this matrix."""
+    listed = set(shell.json("debug", "crash-points"))
+    assert listed == set(POINTS) == {point for life in LIVES for point in life} | set(BETWEEN)
+
+
+@pytest.mark.parametrize(("made", "deleted"), LIVES)
+def test_a_killed_life_is_lived_to_its_end(shell: Shell, made: str, deleted: str) -> None:
+    """Killed while it is made, deploy ends it with one stack; killed while it goes, delete ends it with none."""
+    name = made.replace(".", "-")
+    if made.startswith("capacity."):
+        shell.house.cloud_house.cloud.faults.add(NO_STOCK)
+    shell.killed(made, *deploy(shell, name))
+    seen = shell.json("status", name)
+    assert seen["state"] in ("creating", "running", "failed", "deleting", "absent"), seen
+    assert "garret" in seen["next"], seen
+    assert shell.json(*deploy(shell, name))["state"] == "running"
+    shell.house.settle()
+    assert len(shell.house.stacks()) == 1
+    assert [len(shell.house.exists()[kind]) for kind in ("instance", "disk", "eip")] == [1, 1, 1]
+
+    shell.killed(deleted, "delete", name, "--yes", "--keep-disk")
+    gone = shell.json("delete", name, "--yes")
+    assert gone["state"] == "absent"
+    shell.house.settle()
+    assert shell.house.stacks() == []
+    assert {kind: len(ids) for kind, ids in shell.house.exists().items()} == {"snapshot": 1}
+    assert [one["id"] for one in gone["snapshots"]] == shell.house.exists()["snapshot"]
+    shell.json("delete", name, "--yes", "--snapshots")
+
+
+def test_what_is_deployed_outlives_every_kill(shell: Shell) -> None:
+    """Stop, start and update, each killed and typed again: one stack, one machine, and what was asked for is so."""
+    name = "between"
+    shell.json(*deploy(shell, name))
+    shell.killed("stop.sent", "ops", "stop", name)
+    assert shell.json("ops", "stop", name)["stopped_mode"] == "StopCharging"
+    shell.killed("start.sent", "ops", "start", name)
+    assert shell.json("ops", "start", name)["state"] == "running"
+    for number, point in enumerate(point for point in BETWEEN if point.startswith("update.")):
+        change = ("update", name, "--bandwidth", str(20 + number), "--yes")
+        shell.killed(point, *change)
+        shell.json(*change)
+        shell.house.settle()
+        addresses = shell.house.cloud_house.store.find("eip")
+        assert [one["Bandwidth"] for one in addresses] == [str(20 + number)]
+        assert len(shell.house.stacks()) == 1
+    assert shell.json("status", name)["state"] == "running"
+    shell.json("delete", name, "--yes")
