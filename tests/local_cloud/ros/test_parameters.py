@@ -15,6 +15,8 @@ GOOD: list[tuple[dict[str, Any], str | None, Any]] = [
     ({"Type": "String", "Default": "", "MinLength": 3}, None, ""),
     ({"Type": "Number", "Default": ""}, None, None),
     ({"Type": "String", "Required": False}, None, None),
+    ({"Type": "Number", "Default": None}, "", None),
+    ({"Type": "Boolean", "Required": False}, "", None),
     ({"Type": "Boolean"}, "off", False),
     ({"Type": "Boolean", "Default": "yes"}, None, True),
     ({"Type": "CommaDelimitedList", "Default": ["a", 2]}, None, ["a", "2"]),

@@ -58,7 +58,7 @@ def resolve_parameters(
             continue
         if definition["Type"] in TYPES_ELSEWHERE:
             raise errors.not_emulated(f"the value of a parameter of the type {definition['Type']} (Parameters.{name})")
-        if name in passed:
+        if name in passed and not _is_left_empty(definition, passed[name]):
             result[name] = parameter_of(name, definition, passed[name])
         elif "Default" in definition:
             result[name] = default_of(name, definition)
@@ -67,6 +67,12 @@ def resolve_parameters(
         elif not partial:
             raise errors.parameter_missing(name)
     return result
+
+
+def _is_left_empty(definition: Mapping[str, Any], text: str) -> bool:
+    """A form sends an empty text for a number, a flag or a JSON value that nobody filled in and that may be missing."""
+    may_be_missing = not is_true(definition.get("Required", True)) or definition.get("Default", 0) is None
+    return text == "" and definition["Type"] in ("Number", "Boolean", "Json") and may_be_missing
 
 
 def check_definition(name: str, definition: Mapping[str, Any]) -> None:
