@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import sys
 import threading
 import time
@@ -28,7 +29,8 @@ class Background:
         with self._lock:
             if self.stopping or name in self._threads:
                 return False
-            thread = threading.Thread(target=self._run, args=(name, function), name=name, daemon=True)
+            context = contextvars.copy_context()  # the work is done on behalf of whoever asked for it
+            thread = threading.Thread(target=context.run, args=(self._run, name, function), name=name, daemon=True)
             self._threads[name] = thread
             thread.start()
             return True

@@ -7,11 +7,31 @@ from datetime import UTC, datetime, timedelta
 
 
 class Clock:
-    """The machine's own time, always UTC."""
+    """The machine's own time, always UTC, and how far the cloud's was moved on from it."""
+
+    def __init__(self) -> None:
+        self._ahead = timedelta()
+        self._lock = threading.Lock()
+
+    @property
+    def advanced_s(self) -> float:
+        """By how many seconds the cloud's time was moved on."""
+        with self._lock:
+            return self._ahead.total_seconds()
 
     def now(self) -> datetime:
-        """This moment, aware, UTC."""
+        """This moment in the cloud, aware, UTC."""
+        with self._lock:
+            return self.real() + self._ahead
+
+    def real(self) -> datetime:
+        """This moment outside: requests are signed by it."""
         return datetime.now(UTC)
+
+    def advance(self, seconds: float) -> None:
+        """Move the cloud's time on by `seconds`; it never goes back."""
+        with self._lock:
+            self._ahead += timedelta(seconds=seconds)
 
     def stamp(self) -> str:
         """This moment to the second as the vendor writes it: 2026-01-31T08:00:00Z."""
@@ -22,18 +42,12 @@ class ManualClock(Clock):
     """A clock that moves only when told to."""
 
     def __init__(self, start: datetime | None = None) -> None:
-        self._now = start or datetime(2026, 1, 1, tzinfo=UTC)
-        self._lock = threading.Lock()
+        super().__init__()
+        self._start = start or datetime(2026, 1, 1, tzinfo=UTC)
 
-    def now(self) -> datetime:
-        """The moment it was last moved to."""
-        with self._lock:
-            return self._now
-
-    def advance(self, seconds: float) -> None:
-        """Move on by `seconds`."""
-        with self._lock:
-            self._now += timedelta(seconds=seconds)
+    def real(self) -> datetime:
+        """The moment it started at."""
+        return self._start
 
 
 def stamp(moment: datetime) -> str:

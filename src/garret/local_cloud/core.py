@@ -10,19 +10,23 @@ import importlib
 import importlib.util
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any, cast
 
 from garret.local_cloud.background import Background
 from garret.local_cloud.clock import Clock
 from garret.local_cloud.faults import Fault, Faults
+from garret.local_cloud.ledger import Ledger
 from garret.local_cloud.nodes.driver import Driver
 from garret.local_cloud.regions import REGIONS
 from garret.local_cloud.store import Store
 
 ACCOUNT_ID = "1000000000000000"  # sixteen digits like the vendor's, and plainly nobody's
-READS = ("Describe", "List", "Get", "Validate", "Preview")
+READS = ("Describe", "List", "Get", "Query", "Validate", "Preview")
+_CALLER: ContextVar[str] = ContextVar("caller", default="")
 
 
 class ApiError(Exception):
@@ -34,6 +38,8 @@ class ApiError(Exception):
         self.message = message
         self.status = status
         self.retry_after_ms = retry_after_ms
+        self.met: dict[str, Any] | None = None  # the named fault that this refusal is of
+        self.detail: dict[str, str] = {}  # AccessDeniedDetail of a call that was not allowed
         self.request_id = ""  # of the call from inside that was refused: a stack tells it in its reason
 
 
@@ -51,6 +57,7 @@ class Call:
     params: Mapping[str, str]
     request_id: str
     access_key_id: str
+    door: str = "outer"  # "inner": a stack calls, with the rights of whoever asked for it
 
 
 Handler = Callable[[Call, "Cloud"], dict[str, Any]]
@@ -103,6 +110,8 @@ PRODUCTS: dict[str, Product] = {
         Product("Sts", "2015-04-01", "garret.local_cloud.sts"),
         Product("Ram", "2015-05-01", "garret.local_cloud.ram"),
         Product("Oos", "2019-06-01", "garret.local_cloud.oos"),
+        Product("quotas", "2020-05-10", "garret.local_cloud.quotas"),
+        Product("BssOpenApi", "2017-12-14", "garret.local_cloud.bss"),
     )
 }
 
@@ -131,6 +140,21 @@ def access(action: str) -> str:
     return "read" if action.startswith(READS) else "write"
 
 
+@contextmanager
+def acting_as(access_key_id: str) -> Iterator[None]:
+    """Make the calls from inside that the block asks for, now or on threads it starts, with the rights of this key."""
+    before = _CALLER.set(access_key_id)
+    try:
+        yield
+    finally:
+        _CALLER.reset(before)
+
+
+def caller() -> str:
+    """The key of whoever asked for the present work; empty when nobody did (a server that takes up its work)."""
+    return _CALLER.get()
+
+
 def new_request_id() -> str:
     """A request id in the vendor's form."""
     return str(uuid.uuid4()).upper()
@@ -148,23 +172,41 @@ class Cloud:
     base_url: str
     access_key_id: str = "local"
     extras: dict[str, Any] = field(default_factory=dict)
+    ledger: Ledger = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.ledger = Ledger(self.store, self.clock)
+        moved = self.store.get("clock", "clock")
+        self.clock.advance(moved["advanced_s"] if moved else 0)
+
+    def advance(self, seconds: float) -> None:
+        """Move the cloud's time on; it stays so after a restart."""
+        self.clock.advance(seconds)
+        self.store.put("clock", "clock", {"id": "clock", "advanced_s": self.clock.advanced_s})
 
     def call(self, product: str, action: str, region: str, params: Mapping[str, str]) -> dict[str, Any]:
         """Call an action from inside, with the checks and faults of the wire; returns the body without RequestId."""
         full = {"RegionId": region, **params}
-        call = Call(PRODUCTS[product].name, action, region, full, new_request_id(), self.access_key_id)
+        key = caller() or self.access_key_id
+        call = Call(PRODUCTS[product].name, action, region, full, new_request_id(), key, "inner")
+        started, code = time.perf_counter(), ""
         try:
             return self.perform(call)
         except ApiError as error:
-            error.request_id = call.request_id
+            error.request_id, code = call.request_id, error.code
             raise
+        finally:
+            self.log(call, code, time.perf_counter() - started)
 
     def perform(self, call: Call) -> dict[str, Any]:
-        """Check a call, let it meet its faults, and carry it out.
+        """Check the caller's rights and the call, let it meet its faults, and carry it out.
 
         Errors: ApiError for what the cloud refuses; LostReply when the fault board drops the connection.
         """
+        from garret.local_cloud import rights
+
         action = find_action(PRODUCTS[call.product], call.action)
+        rights.check(call, self)
         if call.region not in REGIONS and call.region:
             known = ", ".join(REGIONS)
             raise ApiError("InvalidRegionId.NotFound", f"The region {call.region!r} does not exist: {known}.", 404)
@@ -172,10 +214,33 @@ class Cloud:
         fault = self.faults.take(call.product, call.action, call.params)
         if fault is not None:
             _before(fault)
-        reply = action.handler(call, self)
+        try:
+            with acting_as(call.access_key_id):
+                reply = action.handler(call, self)
+        except ApiError as error:
+            if error.met is not None:  # counted here: the transaction of the handler was rolled back
+                self.faults.use(error.met)
+            raise
         if fault is not None and fault.effect == "lost":
             raise LostReply(f"{call.action}: carried out, answer dropped")
         return reply
+
+    def log(self, call: Call, code: str, seconds: float) -> None:
+        """Write a call into the log of calls; of its parameters the names only."""
+        self.store.log_call(
+            {
+                "at": self.clock.stamp(),
+                "product": call.product,
+                "action": call.action,
+                "access": access(call.action) if call.action else "none",
+                "code": code,
+                "request_id": call.request_id,
+                "seconds": round(seconds, 6),
+                "key": call.access_key_id,
+                "door": call.door,
+                "params": sorted(call.params),
+            }
+        )
 
     def recover(self) -> None:
         """Let every product take up what a killed server left half done."""

@@ -55,6 +55,7 @@ def configuration(application: Any) -> uvicorn.Config:
         lifespan="off",
         log_level="warning",
         access_log=False,
+        date_header=False,  # the application writes it: the cloud's clock may be off
         h11_max_incomplete_event_size=HEADER_LIMIT,
         timeout_graceful_shutdown=3,
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from garret.local_cloud.ecs.instance_types import INSTANCE_TYPES
@@ -52,32 +54,66 @@ def disk_price(size_gib: int) -> float:
     return round(size_gib * PRICES["disk_gib"], 4)
 
 
+@dataclass(frozen=True)
+class Rate:
+    """What a thing costs: `per_hour` now, `list_per_hour` while it is in use; `once` what was paid beforehand.
+
+    `paid` tells one such payment from the next; `charge` is PayAsYouGo, Subscription or Spot.
+    """
+
+    item: str
+    about: str
+    state: str
+    per_hour: float
+    list_per_hour: float
+    charge: str = "PayAsYouGo"
+    once: float = 0.0
+    paid: str = ""
+
+
+BILLED = ("instance", "disk", "eip", "snapshot", "nat_gateway")
+_LINES = {"eip": "address"}  # the bill's words where they are not the store's
+
+
+def rate(kind: str, body: Mapping[str, Any]) -> Rate:
+    """What a thing of the store costs at this moment."""
+    if kind == "instance":
+        return _instance_rate(body)
+    if kind == "disk":
+        price, about = disk_price(body["Size"]), f"{body['Category']} {body['Size']} GiB"
+        return Rate("disk", about, "there", price, price)
+    if kind == "eip":
+        about = f"{body['InternetChargeType']} {body['Bandwidth']} Mbit/s"
+        return Rate("address", about, "there", PRICES["address"], PRICES["address"])
+    if kind == "snapshot":
+        price = snapshot_price(body["SourceDiskSize"])
+        return Rate("snapshot", f"{body['SourceDiskSize']} GiB", "there", price, price)
+    return Rate("NAT gateway", "Enhanced", "there", PRICES["nat_gateway"], PRICES["nat_gateway"])
+
+
+def _instance_rate(body: Mapping[str, Any]) -> Rate:
+    about = body["InstanceType"]
+    full = instance_price(about)
+    state = "stopped" if body["Status"] == "Stopped" else "running"
+    if body.get("InstanceChargeType") == "PrePaid":
+        unit, period = body.get("PeriodUnit", "") or "Month", int(body.get("Period", 0)) or 1
+        once = period_price(full, unit, period)
+        return Rate("instance", about, "running", 0.0, full, "Subscription", once, str(body["ExpiredTime"]))
+    spot = body.get("SpotStrategy", "NoSpot") != "NoSpot"
+    price, charge = (spot_price(about), "Spot") if spot else (full, "PayAsYouGo")
+    if state == "stopped" and body["StoppedMode"] != "KeepCharging":
+        return Rate("instance", about, "stopped economically", 0.0, price, charge)
+    return Rate("instance", about, state, price, price, charge)
+
+
 def bill(store: Store) -> dict[str, Any]:
-    """What is billed per hour at this moment, line by line."""
+    """What is billed per hour at this moment, line by line; what was paid beforehand as the part of an hour."""
     lines: list[dict[str, Any]] = []
-    for instance in store.find("instance"):
-        paid_before = instance.get("InstanceChargeType") == "PrePaid"  # its hours run whether it runs or not
-        if instance["Status"] != "Stopped" or instance["StoppedMode"] == "KeepCharging" or paid_before:
-            lines.append(_line(instance["InstanceId"], "instance", _instance(instance)))
-    for disk in store.find("disk"):
-        lines.append(_line(disk["DiskId"], "disk", disk_price(disk["Size"])))
-    for address in store.find("eip"):
-        lines.append(_line(address["AllocationId"], "address", PRICES["address"]))
-    for snapshot in store.find("snapshot"):
-        lines.append(_line(snapshot["SnapshotId"], "snapshot", snapshot_price(snapshot["SourceDiskSize"])))
-    for gateway in store.find("nat_gateway"):
-        lines.append(_line(gateway["NatGatewayId"], "nat_gateway", PRICES["nat_gateway"]))
+    for kind in BILLED:
+        for id, body in store.pairs(kind):
+            now = rate(kind, body)
+            per_hour = round(now.list_per_hour * PREPAID_FACTOR, 4) if now.charge == "Subscription" else now.per_hour
+            if per_hour:
+                lines.append({"resource": id, "kind": _LINES.get(kind, kind), "per_hour": per_hour})
     total = round(sum(line["per_hour"] for line in lines), 4)
     return {"currency": CURRENCY, "made_up": True, "note": NOTE, "per_hour": total, "lines": lines}
-
-
-def _instance(instance: dict[str, Any]) -> float:
-    if instance.get("InstanceChargeType") == "PrePaid":
-        return round(instance_price(instance["InstanceType"]) * PREPAID_FACTOR, 4)
-    if instance.get("SpotStrategy", "NoSpot") != "NoSpot":
-        return spot_price(instance["InstanceType"])
-    return instance_price(instance["InstanceType"])
-
-
-def _line(resource: str, kind: str, per_hour: float) -> dict[str, Any]:
-    return {"resource": resource, "kind": kind, "per_hour": per_hour}

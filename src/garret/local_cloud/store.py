@@ -8,14 +8,15 @@ from __future__ import annotations
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 Body = dict[str, Any]
+Watcher = Callable[[str, str, Body | None], None]
 
-_CALL = ("at", "product", "action", "access", "code", "request_id", "seconds")
+_CALL = ("at", "product", "action", "access", "code", "request_id", "seconds", "key", "door", "params")
 
 CALLS_KEPT = 10_000
 
@@ -28,10 +29,12 @@ CREATE TABLE IF NOT EXISTS things (
 CREATE TABLE IF NOT EXISTS calls (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
     at TEXT NOT NULL, product TEXT NOT NULL, action TEXT NOT NULL, access TEXT NOT NULL,
-    code TEXT NOT NULL, request_id TEXT NOT NULL, seconds REAL NOT NULL
+    code TEXT NOT NULL, request_id TEXT NOT NULL, seconds REAL NOT NULL,
+    key TEXT NOT NULL DEFAULT '', door TEXT NOT NULL DEFAULT 'outer', params TEXT NOT NULL DEFAULT '[]'
 );
 CREATE TABLE IF NOT EXISTS nonces (nonce TEXT PRIMARY KEY, at REAL NOT NULL);
 """
+_LATER = {"key": "''", "door": "'outer'", "params": "'[]'"}  # columns that the calls of an older store lack
 
 
 class Store:
@@ -46,6 +49,10 @@ class Store:
         self._connection.execute("PRAGMA journal_mode=WAL")
         self._connection.execute("PRAGMA synchronous=NORMAL")
         self._connection.executescript(_SCHEMA)
+        self._watchers: dict[str, Watcher] = {}
+        there = {row[1] for row in self._connection.execute("PRAGMA table_info(calls)")}
+        for column in _LATER.keys() - there:
+            self._connection.execute(f"ALTER TABLE calls ADD COLUMN {column} TEXT NOT NULL DEFAULT {_LATER[column]}")
         last = "SELECT max(number) FROM calls"
         self._connection.execute(f"DELETE FROM calls WHERE number <= ({last}) - ?", (CALLS_KEPT,))  # noqa: S608 - ours
 
@@ -53,6 +60,10 @@ class Store:
         """Close the file; the store is not usable afterwards."""
         with self._lock:
             self._connection.close()
+
+    def watch(self, kinds: Iterable[str], watcher: Watcher) -> None:
+        """Tell `watcher` kind, id and new body (None: gone) of every change of these kinds, in its transaction."""
+        self._watchers |= dict.fromkeys(kinds, watcher)
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -76,7 +87,7 @@ class Store:
     def put(self, kind: str, id: str, body: Body, region: str = "") -> None:
         """Write `body`, replacing what `kind` and `id` had before (its place in the order stays)."""
         text = json.dumps(body, ensure_ascii=False)
-        with self._lock:
+        with self._seen(kind, id, body):
             self._connection.execute(
                 "INSERT INTO things (kind, id, region, body) VALUES (?, ?, ?, ?)"
                 " ON CONFLICT (kind, id) DO UPDATE SET region = excluded.region, body = excluded.body",
@@ -110,15 +121,28 @@ class Store:
             if body is None:
                 return None
             body.update(changes)
-            self._connection.execute(
-                "UPDATE things SET body = ? WHERE kind = ? AND id = ?", (json.dumps(body, ensure_ascii=False), kind, id)
-            )
+            with self._seen(kind, id, body):
+                self._connection.execute(
+                    "UPDATE things SET body = ? WHERE kind = ? AND id = ?",
+                    (json.dumps(body, ensure_ascii=False), kind, id),
+                )
             return body
 
     def delete(self, kind: str, id: str) -> bool:
         """Forget one body; False when it was not there."""
-        with self._lock:
+        with self._seen(kind, id, None):
             return self._connection.execute("DELETE FROM things WHERE kind = ? AND id = ?", (kind, id)).rowcount > 0
+
+    @contextmanager
+    def _seen(self, kind: str, id: str, body: Body | None) -> Iterator[None]:
+        watcher = self._watchers.get(kind)
+        if watcher is None:
+            with self._lock:
+                yield
+            return
+        with self.transaction():
+            yield
+            watcher(kind, id, body)
 
     def use_nonce(self, nonce: str, at: float, keep_s: float) -> bool:
         """Remember `nonce`; False when it was used within the last `keep_s` seconds (`at`: seconds since 1970)."""
@@ -132,18 +156,19 @@ class Store:
         with self._lock:
             self._connection.execute(
                 f"INSERT INTO calls ({', '.join(_CALL)}) VALUES ({', '.join('?' * len(_CALL))})",  # noqa: S608 - our names
-                [line[name] for name in _CALL],
+                [json.dumps(line[name]) if name == "params" else line[name] for name in _CALL],
             )
 
-    def calls(self, since: int = 0) -> list[Body]:
-        """The log of calls after number `since`, oldest first."""
-        names = ("number", *_CALL)
+    def calls(self, since: int = 0, inner: bool = False) -> list[Body]:
+        """The log of calls after number `since`, oldest first; with `inner` those that stacks made as well."""
+        names, door = ("number", *_CALL), "" if inner else " AND door = 'outer'"
         with self._lock:
             rows = self._connection.execute(
-                f"SELECT {', '.join(names)} FROM calls WHERE number > ? ORDER BY number",  # noqa: S608 - our names
+                f"SELECT {', '.join(names)} FROM calls WHERE number > ?{door} ORDER BY number",  # noqa: S608 - ours
                 (since,),
             ).fetchall()
-        return [dict(zip(names, row, strict=True)) for row in rows]
+        lines = [dict(zip(names, row, strict=True)) for row in rows]
+        return [line | {"params": json.loads(line["params"])} for line in lines]
 
 
 def _body(text: str) -> Body:

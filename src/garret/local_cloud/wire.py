@@ -22,13 +22,14 @@ CLOCK_SKEW = timedelta(minutes=15)
 _MUST_BE_SIGNED = {"host", "x-acs-action", "x-acs-version", "x-acs-date", "x-acs-signature-nonce"}
 # Of the envelope, not of what is asked: two sendings of one call differ in them.
 _SIGNATURE_PARAMS = {
-    "AccessKeyId", "Action", "Format", "SignatureMethod", "SignatureNonce", "SignatureType", "SignatureVersion",
-    "Timestamp", "Version",
+    "AccessKeyId", "Action", "Format", "SecurityToken", "SignatureMethod", "SignatureNonce", "SignatureType",
+    "SignatureVersion", "Timestamp", "Version",
 }  # fmt: skip
 _FORM = "application/x-www-form-urlencoded"
 
 Secrets = Mapping[str, str]
 UseNonce = Callable[[str], bool]
+TokenOf = Callable[[str], str]
 
 
 @dataclass(frozen=True)
@@ -52,15 +53,21 @@ class Asked:
     access_key_id: str
 
 
-def verify(request: Request, secrets: Secrets, now: datetime, use_nonce: UseNonce) -> Asked:
-    """Verify a request's signature, time and nonce.
+def _no_token(_key: str) -> str:
+    return ""
+
+
+def verify(
+    request: Request, secrets: Secrets, now: datetime, use_nonce: UseNonce, token_of: TokenOf = _no_token
+) -> Asked:
+    """Verify a request's signature, time and nonce, and its security token where the key has one.
 
     Errors: ApiError with the vendor's codes: InvalidAccessKeyId.NotFound, SignatureDoesNotMatch, IncompleteSignature,
-    InvalidTimeStamp.Expired, InvalidTimeStamp.Format, SignatureNonceUsed, MissingParameter.
+    InvalidTimeStamp.Expired, InvalidTimeStamp.Format, SignatureNonceUsed, MissingParameter, InvalidSecurityToken.*.
     """
     if request.headers.get("authorization", "").startswith(ALGORITHM):
-        return _verify_headers(request, secrets, now, use_nonce)
-    return _verify_query(request, secrets, now, use_nonce)
+        return _verify_headers(request, secrets, now, use_nonce, token_of)
+    return _verify_query(request, secrets, now, use_nonce, token_of)
 
 
 def encode(text: str) -> str:
@@ -68,15 +75,15 @@ def encode(text: str) -> str:
     return quote(text, safe="~")
 
 
-def _verify_headers(request: Request, secrets: Secrets, now: datetime, use_nonce: UseNonce) -> Asked:
+def _verify_headers(request: Request, secrets: Secrets, now: datetime, use_nonce: UseNonce, token_of: TokenOf) -> Asked:
     fields = _authorization(request.headers["authorization"])
     secret = _secret(secrets, fields["Credential"])
     signed = fields["SignedHeaders"].split(";")
-    unsigned = _MUST_BE_SIGNED.difference(signed) or {name for name in signed if name not in request.headers}
+    token = {"x-acs-security-token"} & request.headers.keys()
+    unsigned = (_MUST_BE_SIGNED | token).difference(signed) or {name for name in signed if name not in request.headers}
     if unsigned:
         raise ApiError("IncompleteSignature", f"These headers must be there and signed: {', '.join(sorted(unsigned))}.")
-    if request.headers.get("x-acs-security-token"):
-        raise ApiError("InvalidSecurityToken.Malformed", "The local cloud gives out no security tokens.", 403)
+    _check_token(request.headers.get("x-acs-security-token", ""), token_of(fields["Credential"]))
     digest = hashlib.sha256(request.body).hexdigest()
     canonical = "\n".join(
         (
@@ -101,14 +108,13 @@ def _verify_headers(request: Request, secrets: Secrets, now: datetime, use_nonce
     )
 
 
-def _verify_query(request: Request, secrets: Secrets, now: datetime, use_nonce: UseNonce) -> Asked:
+def _verify_query(request: Request, secrets: Secrets, now: datetime, use_nonce: UseNonce, token_of: TokenOf) -> Asked:
     params = dict(_pairs(request.query)) | _form(request)
     for name in ("AccessKeyId", "Signature", "SignatureNonce", "Timestamp", "Version", "Action"):
         if not params.get(name):
             raise ApiError("MissingParameter", f"The parameter {name} is missing: every request must be signed.")
     secret = _secret(secrets, params["AccessKeyId"])
-    if params.get("SecurityToken"):
-        raise ApiError("InvalidSecurityToken.Malformed", "The local cloud gives out no security tokens.", 403)
+    _check_token(params.get("SecurityToken", ""), token_of(params["AccessKeyId"]))
     if (params.get("SignatureMethod"), params.get("SignatureVersion")) != ("HMAC-SHA1", "1.0"):
         raise ApiError("InvalidParameter.SignatureMethod", "Only HMAC-SHA1 with SignatureVersion 1.0 is known here.")
     signature = params.pop("Signature")
@@ -149,6 +155,19 @@ def _secret(secrets: Secrets, access_key_id: str) -> str:
     if secret is None:
         raise ApiError("InvalidAccessKeyId.NotFound", "Specified access key is not found.", 404)
     return secret
+
+
+def _check_token(given: str, wanted: str) -> None:
+    if wanted and not given:
+        text = "Specified access key is not found: it is a role's, which signs with a security token."
+        raise ApiError("InvalidAccessKeyId.NotFound", text, 404)
+    if given and not wanted:
+        raise ApiError(
+            "InvalidSecurityToken.Malformed", "Specified SecurityToken is malformed: this key has none.", 403
+        )
+    if not hmac.compare_digest(given.encode(), wanted.encode()):
+        text = "Specified SecurityToken is not that of the access key."
+        raise ApiError("InvalidSecurityToken.MismatchWithAccessKey", text, 403)
 
 
 def _compare(expected: str, given: str, text: str) -> None:

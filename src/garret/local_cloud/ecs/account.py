@@ -1,4 +1,4 @@
-"""What the account may have: DescribeAccountAttributes, with made-up limits."""
+"""What the account may have: DescribeAccountAttributes, with the limits of Quota Center."""
 
 from __future__ import annotations
 
@@ -7,13 +7,12 @@ from typing import Any
 from garret.local_cloud.core import Call, Cloud
 from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, INSTANCE_TYPES
 from garret.local_cloud.params import Reply, numbered
+from garret.local_cloud.quotas import limits
+from garret.local_cloud.quotas.registry import LIMITS
 
-_LIMITS = {
+_PLAIN = {
     "instance-network-type": "vpc",
-    "max-security-groups": "100",
     "max-elastic-network-interfaces": "5000",
-    "max-postpaid-instance-vcpu-count": "1000",
-    "max-spot-instance-vcpu-count": "1000",
     "real-name-authentication": "yes",
 }
 
@@ -21,14 +20,13 @@ _LIMITS = {
 def describe_account_attributes(call: Call, cloud: Cloud) -> Reply:
     """All attributes, or those of AttributeName.N; those that are not known are left out."""
     wanted = numbered(call.params, "AttributeName")
-    bodies = cloud.store.find("instance", call.region)
-    used: dict[str, int] = {"postpaid": 0, "spot": 0}
-    for body in bodies:
-        kind = "postpaid" if body.get("SpotStrategy", "NoSpot") == "NoSpot" else "spot"
-        if body.get("InstanceChargeType", "PostPaid") == "PostPaid":
-            used[kind] += INSTANCE_TYPES[body["InstanceType"]].vcpu
-    values: dict[str, list[dict[str, Any]]] = {name: [{"Value": value}] for name, value in _LIMITS.items()}
-    values |= {f"used-{kind}-instance-vcpu-count": [{"Value": str(count)}] for kind, count in used.items()}
+    values: dict[str, list[dict[str, Any]]] = {name: [{"Value": value}] for name, value in _PLAIN.items()}
+    for limit in LIMITS.values():
+        if limit.product == "ecs":
+            values[limit.code] = [{"Value": str(limits.total(cloud, limit))}]
+        if limit.counts.endswith("vcpu"):
+            used = limits.used(cloud, limit, call.region)
+            values[limit.code.replace("max-", "used-", 1)] = [{"Value": str(used)}]
     values["max-postpaid-yundisk-capacity"] = [{"Value": "204800", "DiskCategory": one} for one in DISK_CATEGORIES]
     values["supported-postpaid-instance-types"] = [{"Value": one} for one in INSTANCE_TYPES]
     items = [

@@ -114,7 +114,9 @@ _INSTANCES = {
     "DetachInstanceRamRole": Action(instance_roles.detach_instance_ram_role, _need("RegionId", "InstanceIds")),
     "DescribeInstanceRamRole": Action(instance_roles.describe_instance_ram_role, _need("RegionId")),
     "DescribeAccountAttributes": Action(
-        account.describe_account_attributes, _need("RegionId"), note="made-up limits that nothing enforces"
+        account.describe_account_attributes,
+        _need("RegionId"),
+        note="made-up limits; those of vCPUs and security groups are kept to",
     ),
 }
 

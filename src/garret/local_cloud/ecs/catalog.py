@@ -17,7 +17,7 @@ from garret.local_cloud.ecs.instance_types import (
 )
 from garret.local_cloud.faults import CLOSED, NO_STOCK
 from garret.local_cloud.params import Reply, groups, names, number
-from garret.local_cloud.regions import REGIONS, default_stock
+from garret.local_cloud.regions import REGIONS, default_stock, region_of_zone
 
 
 def describe_regions(call: Call, _cloud: Cloud) -> Reply:
@@ -147,13 +147,24 @@ def check_stock(cloud: Cloud, zone: str, instance_type: str) -> None:
     word = stock(cloud, zone, instance_type)
     if word is None:
         raise ApiError("Zone.NotOnSale", f"The zone {zone} does not sell {instance_type}.", 403)
-    if word in (NO_STOCK, CLOSED):
-        raise ApiError("OperationDenied.NoStock", f"{instance_type} is sold out in {zone}.", 403)
+    fault = cloud.faults.named("no_stock", zone=zone, type=instance_type, region=_region(zone))
+    if word in (NO_STOCK, CLOSED) or fault is not None:  # also one that goes on showing stock
+        error = ApiError("OperationDenied.NoStock", f"{instance_type} is sold out in {zone}.", 403)
+        error.met = fault
+        raise error
 
 
 def stock(cloud: Cloud, zone: str, instance_type: str) -> str | None:
     """How full a shelf is: what the fault board says, else the made-up table."""
-    return cloud.faults.stock(zone, instance_type) or default_stock(zone, instance_type)
+    usual = default_stock(zone, instance_type)
+    # A shelf that the board fills is one of its own; a fault empties those only that the zone has.
+    said = cloud.faults.stock(zone, instance_type, _region(zone))
+    return usual if said is None or (usual is None and said == NO_STOCK) else said
+
+
+def _region(zone: str) -> str:
+    found = region_of_zone(zone)
+    return found.id if found else ""
 
 
 def _price(amount: float) -> dict[str, Any]:

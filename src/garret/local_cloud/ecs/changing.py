@@ -6,8 +6,10 @@ from typing import Any
 
 from garret.local_cloud.core import ApiError, Call, Cloud, missing
 from garret.local_cloud.ecs import catalog, lifecycle, orders
+from garret.local_cloud.ecs.instance_types import INSTANCE_TYPES
 from garret.local_cloud.ecs.passwords import check_password
 from garret.local_cloud.params import Reply, dry_run, flag, numbered, once
+from garret.local_cloud.quotas import limits
 
 
 def modify_instance_spec(call: Call, cloud: Cloud) -> Reply:
@@ -37,6 +39,8 @@ def _modify_spec(call: Call, cloud: Cloud, charge: str) -> Reply:
         raise ApiError("IncorrectInstanceStatus", text, 403)
     if wanted != body["InstanceType"]:
         catalog.check_stock(cloud, body["ZoneId"], wanted)
+        given_up = body["StoppedMode"] == "StopCharging"
+        limits.check_vcpus(cloud, body, wanted, less=0 if given_up else INSTANCE_TYPES[body["InstanceType"]].vcpu)
     dry_run(call)
     cloud.store.update("instance", body["InstanceId"], InstanceType=wanted)
     return {"OrderId": ""} if charge == "PrePaid" else {}

@@ -79,7 +79,7 @@ def modify_instance_charge_type(call: Call, cloud: Cloud) -> Reply:
         changes: dict[str, object] = {"InstanceChargeType": wanted, "ExpiredTime": NEVER}
         if wanted == "PrePaid":
             unit, period = read_period(call.params)
-            changes["ExpiredTime"] = minute_stamp(after(now, unit, period))
+            changes |= {"ExpiredTime": minute_stamp(after(now, unit, period)), "Period": period, "PeriodUnit": unit}
         dry_run(call)
         for body in bodies:
             if body["Status"] == "Stopped":

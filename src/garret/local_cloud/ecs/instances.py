@@ -13,6 +13,7 @@ from garret.local_cloud.ecs.images import IMAGES, Image
 from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY, GPU_SPEC, INSTANCE_TYPES
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, dry_run, flag, has_tags, names, number, numbered, once, page, tags
+from garret.local_cloud.quotas import limits
 from garret.local_cloud.vpc.switches import free_addresses
 
 _SHOWN = (
@@ -78,6 +79,7 @@ def _run(call: Call, cloud: Cloud) -> Reply:
     disk = orders.system_disk(params, image)
     data_disks = disks.data_disks(cloud, params, DISK_CATEGORIES)
     paid = charging.read_charge(params, kind.id, cloud.clock.now())
+    limits.check_vcpus(cloud, {**paid, "RegionId": call.region}, kind.id, amount)
     more = {**paid, **orders.log_in(call, cloud), "SecurityGroupIds": groups_of_it}
     more |= {**orders.metadata_options(params), "UserData": orders.user_data(params), "Tags": tags(params)}
     free = free_addresses(cloud, vswitch)

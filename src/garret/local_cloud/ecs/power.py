@@ -9,6 +9,7 @@ from garret.local_cloud.clock import minute_stamp
 from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.ecs import catalog, lifecycle
 from garret.local_cloud.params import Reply, dry_run, flag, numbered
+from garret.local_cloud.quotas import limits
 
 KEEP, STOP_CHARGING, NOT_APPLICABLE = "KeepCharging", "StopCharging", "Not-applicable"
 
@@ -65,6 +66,7 @@ def _start(call: Call, cloud: Cloud, id: str) -> str:
         before = _expect(body, "Stopped")
         if body["StoppedMode"] == STOP_CHARGING:  # its place was given up: the shelf must have another
             catalog.check_stock(cloud, body["ZoneId"], body["InstanceType"])
+            limits.check_vcpus(cloud, body, body["InstanceType"])
         dry_run(call)
         cloud.store.update(
             "instance", id, Goal=lifecycle.RUNNING, Status="Starting", StoppedMode=NOT_APPLICABLE, Trouble=""
@@ -126,6 +128,8 @@ def _each(call: Call, cloud: Cloud, act: Callable[[Call, Cloud, str], str], afte
             before = act(call, cloud, id)
             answers.append(_answer(id, "200", "success", before, after))
         except ApiError as error:
+            if error.met is not None:
+                cloud.faults.use(error.met)
             body = cloud.store.get("instance", id) or {"Status": ""}
             answers.append(_answer(id, error.code, error.message, body["Status"], body["Status"]))
     return {"InstanceResponses": {"InstanceResponse": answers}}

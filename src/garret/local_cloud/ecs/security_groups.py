@@ -9,6 +9,7 @@ from garret.local_cloud.core import ApiError, Call, Cloud, missing
 from garret.local_cloud.ecs.security_rules import EGRESS, INGRESS, Rule, read_rule, same
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, groups, has_tags, names, numbered, once, page, tags
+from garret.local_cloud.quotas import limits
 from garret.local_cloud.vpc.networks import find_vpc
 
 RULES_LIMIT = 200
@@ -23,6 +24,7 @@ def create_security_group(call: Call, cloud: Cloud) -> Reply:
         if not vpc_id:
             raise missing("VpcId")  # the vendor's classic network is gone
         find_vpc(cloud, vpc_id)
+        limits.check(cloud, "security_group", call.region)
         id = new_id("sg")
         body = {
             "SecurityGroupId": id,

@@ -7,7 +7,7 @@ import uuid
 from collections.abc import Callable
 from typing import Any
 
-from garret.local_cloud.core import Cloud
+from garret.local_cloud.core import Cloud, acting_as, caller
 from garret.local_cloud.ros import change_set_records, records
 from garret.local_cloud.ros.operation import Halt, ServerGoesDownError
 
@@ -17,7 +17,12 @@ CHANGING = threading.Lock()  # between "the stack still does this" and writing i
 
 
 def go_on(cloud: Cloud, stack_id: str) -> None:
-    """Starts or takes up the work that the stack's status asks for, unless it is under way."""
+    """Starts or takes up the work that the stack's status asks for, unless it is under way.
+
+    Whoever asked last is whose rights the stack acts with.
+    """
+    if caller():
+        cloud.store.update(records.STACK, stack_id, caller=caller())
     with CHANGING:
         at_work = _at_work(cloud)
         if stack_id in at_work:
@@ -42,7 +47,8 @@ def _work(cloud: Cloud, stack_id: str) -> None:
                 _at_work(cloud).discard(stack_id)
                 return
         try:
-            VERBS[stack["status"]](cloud, stack)
+            with acting_as(stack.get("caller", "")):
+                VERBS[stack["status"]](cloud, stack)
         except ServerGoesDownError:
             return
         except Exception as problem:  # noqa: BLE001 - a bug here must end in a failed stack, not in one that hangs

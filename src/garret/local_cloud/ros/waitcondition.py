@@ -80,8 +80,25 @@ def handle(cloud: Cloud, query: Mapping[str, str], body: bytes) -> tuple[int, di
     if not isinstance(message, dict) or message.get("status") not in STATUSES:
         form = '{"status": "SUCCESS|FAILURE|WARNING", "reason": "", "id": "", "data": ""}'
         return _refused(400, "InvalidParameter", f"The body must be JSON of at most {BODY_BYTES} bytes: {form}.")
-    add(cloud, stack_id, name, message)
+    heard = _heard(cloud, stack_id, message)
+    if heard is not None:
+        add(cloud, stack_id, name, heard)
     return 200, {"RequestId": records.new_id().upper()}
+
+
+def _heard(cloud: Cloud, stack_id: str, message: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """The signal as the stack hears it: the fault board may drop it, or let the node fail."""
+    stack = cloud.store.get(records.STACK, stack_id) or {}
+    deployment = next((tag["Value"] for tag in stack.get("tags", []) if tag["Key"] == "garret:deployment"), None)
+    silent = cloud.faults.named("node_never_signals", deployment=deployment)
+    if silent is not None:
+        cloud.faults.use(silent)
+        return None
+    failing = cloud.faults.named("node_fails", deployment=deployment)
+    if failing is None:
+        return message
+    cloud.faults.use(failing)
+    return {**message, "status": "FAILURE", "reason": failing["reason"]}
 
 
 def _refused(status: int, code: str, message: str) -> tuple[int, dict[str, Any]]:

@@ -77,10 +77,22 @@ def make(cloud: Cloud, stack_id: str, name: str, properties: Callable[[], dict[s
         records.note_resource(cloud, stack_id, name, properties=evaluated, tags=tags_of(stack), unsure=True)
         stack, resource = pair(cloud, stack_id, name)
         work = work_of(cloud, stack, resource, halt.pause)
+        _dawdle(cloud, kind.name, halt)
         physical_id = patiently(cloud, lambda: kind.create(work))
     except Exception as problem:  # noqa: BLE001 - whatever it is, the resource must say that it failed
         raise failed(cloud, stack_id, name, "CREATE", problem) from None
     records.change_resource(cloud, stack_id, name, "CREATE_COMPLETE", "state changed", physical_id=physical_id)
+
+
+def _dawdle(cloud: Cloud, kind: str, halt: Halt) -> None:
+    """Takes as long as the fault board wants."""
+    slow = cloud.faults.named("slow_creation", type=kind)
+    if slow is None:
+        return
+    cloud.faults.use(slow)
+    end = time.monotonic() + slow["seconds"]
+    while (left := end - time.monotonic()) > 0:
+        halt.pause(left)
 
 
 def pair(cloud: Cloud, stack_id: str, name: str) -> tuple[records.Body, records.Body]:

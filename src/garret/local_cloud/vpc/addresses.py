@@ -11,6 +11,7 @@ from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.ecs import lifecycle
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, dry_run, has_tags, names, number, once, page, tags
+from garret.local_cloud.quotas import limits
 from garret.local_cloud.vpc.gateways import find_gateway
 
 ECS = "EcsInstance"
@@ -24,6 +25,7 @@ def allocate_eip_address(call: Call, cloud: Cloud) -> Reply:
     bandwidth = number(params, "Bandwidth", 5, 1, BANDWIDTH[charge])
 
     def create() -> Reply:
+        limits.check(cloud, "eip", call.region)
         id = new_id("eip")
         body = {
             "AllocationId": id,

@@ -9,6 +9,7 @@ from garret.local_cloud import tagging
 from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, dry_run, has_tags, names, once, page, tags
+from garret.local_cloud.quotas import limits
 
 _PRIVATE = tuple(ipaddress.IPv4Network(text) for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"))
 
@@ -20,6 +21,7 @@ def create_vpc(call: Call, cloud: Cloud) -> Reply:
     dry_run(call)
 
     def create() -> Reply:
+        limits.check(cloud, "vpc", call.region)
         id = new_id("vpc")
         body = {
             "VpcId": id,
