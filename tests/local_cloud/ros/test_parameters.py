@@ -17,6 +17,7 @@ GOOD: list[tuple[dict[str, Any], str | None, Any]] = [
     ({"Type": "String", "Required": False}, None, None),
     ({"Type": "Number", "Default": None}, "", None),
     ({"Type": "Boolean", "Required": False}, "", None),
+    ({"Type": "String", "Required": {"Fn::Equals": ["New", "${Option}"]}}, None, None),
     ({"Type": "Boolean"}, "off", False),
     ({"Type": "Boolean", "Default": "yes"}, None, True),
     ({"Type": "CommaDelimitedList", "Default": ["a", 2]}, None, ["a", "2"]),

@@ -15,6 +15,7 @@ TYPES = ("String", "Number", "CommaDelimitedList", "Json", "Boolean")
 TYPES_ELSEWHERE = ("ALIYUN::OOS::Parameter::Value", "ALIYUN::OOS::SecretParameter::Value")
 NUMBERS = ("MaxLength", "MinLength", "MaxValue", "MinValue")
 FLAGS = ("NoEcho", "Confirm", "Required", "ReadOnly", "TextArea")
+FLAGS_BY_FORM = ("Required", "ReadOnly", "TextArea")  # may be a condition, which the console's form decides
 KEYS = (
     *("Type", "Default", "AllowedValues", "AllowedPattern", "MaxLength", "MinLength", "MaxValue", "MinValue"),
     *("NoEcho", "Description", "ConstraintDescription", "Label", "AssociationProperty", "Confirm", "Required"),
@@ -91,6 +92,8 @@ def check_definition(name: str, definition: Mapping[str, Any]) -> None:
         if not _is_number(definition.get(key)):
             raise errors.invalid_schema(f"{where}.{key} is {definition[key]!r}; it must be a number.")
     for key in FLAGS:
+        if key in FLAGS_BY_FORM and isinstance(definition.get(key), dict):
+            continue
         if str(definition.get(key, False)).lower() not in TRUE + FALSE:
             raise errors.invalid_schema(f"{where}.{key} is {definition[key]!r}; it must be true or false.")
     try:
