@@ -84,7 +84,12 @@ EXECUTIONS = {
     "list": Lazy("garret.commands.models:executions_list", "All executions, the newest first."),
     "show": Lazy("garret.commands.models:executions_show", "One execution."),
 }
-TEMPLATE = {"render": Lazy("garret.commands.template:render", "Print the template.")}
+TEMPLATE = {
+    "render": Lazy("garret.commands.template:render", "Print the ROS template behind a deployment."),
+    "validate": Lazy("garret.commands.template:validate", "Check a ROS template, with or without a cloud."),
+    "list": Lazy("garret.commands.template:list_", "The templates that garret brings."),
+    "parameters": Lazy("garret.commands.template:parameters", "What a template asks for."),
+}
 LOCAL = {
     "up": Lazy("garret.commands.local:up", "Start it; prints where it answers and its keys."),
     "down": Lazy("garret.commands.local:down", "Stop it and its nodes; what it holds stays on disk."),
