@@ -222,6 +222,14 @@ def test_deletion_policy_by_parameter(ros: Ros) -> None:
     assert refused(ros, text, Keep="Snapshot")[0] == "StackValidationFailed"
 
 
+def test_dynamic_references(ros: Ros) -> None:
+    """A value from the vendor's parameter store passes every rule, and no stack is made from it here."""
+    text = template({"Net": vpc(CidrBlock="{{resolve:oos:cidr:1}}", Tags="{{resolve:oos:tags:2}}")})
+    assert preview(ros, text)["Net"].properties["Tags"] == "{{resolve:oos:tags:2}}"
+    with pytest.raises(TeaException, match="resolve:oos:cidr"):
+        ros.create(text)
+
+
 def test_keys_that_nobody_knows_are_not_heeded(ros: Ros) -> None:
     """Published templates misspell DependsOn and deploy."""
     assert set(preview(ros, template({"Net": {**vpc(), "DepensOn": "Nobody", "Version": "default"}}))) == {"Net"}

@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from garret.local_cloud.core import Cloud
+from garret.local_cloud.ros.dynamic import refuse_dynamic
 from garret.local_cloud.ros.plan import Plan
 from garret.local_cloud.ros.resources import type_of
 from garret.local_cloud.ros.resources.base import Work
@@ -19,4 +20,5 @@ def check_emulated(cloud: Cloud, plan: Plan, stack: Mapping[str, Any]) -> None:
             properties=plan.properties(name, scope), physical_id="", token="", started=cloud.clock.now(), tags=(),
             made=lambda _: None, pause=lambda _: None,
         )  # fmt: skip
+        refuse_dynamic(work.properties, f"Resources.{name}.Properties")
         type_of(resource.type, f"Resources.{name}.Type").check(work)

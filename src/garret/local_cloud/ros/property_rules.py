@@ -6,6 +6,7 @@ from typing import Any
 
 from garret.local_cloud.core import ApiError
 from garret.local_cloud.ros import errors
+from garret.local_cloud.ros.dynamic import is_dynamic
 from garret.local_cloud.ros.facts import Facts, Rule
 from garret.local_cloud.ros.patterns import TooSlowError, matches
 from garret.local_cloud.ros.scope import NO_VALUE, UNKNOWN
@@ -29,7 +30,7 @@ def _of_map(rules: Mapping[str, Rule], values: Mapping[str, Any], where: str, ki
         if value is None or value is NO_VALUE:
             if rule.required:
                 yield errors.validation_failed(f"{where}.{key} is required by {kind}.")
-        elif value is not UNKNOWN and value != "":  # an empty text stands for what was not filled in
+        elif value is not UNKNOWN and value != "" and not is_dynamic(value):  # "" stands for what was not filled in
             yield from _of_value(rule, value, f"{where}.{key}", kind)
 
 
@@ -45,7 +46,7 @@ def _of_value(rule: Rule, value: Any, where: str, kind: str) -> Iterator[ApiErro
         yield from _of_map(rule.keys, value, where, kind)
     if rule.kind == "list" and rule.items is not None:
         for index, item in enumerate(value):
-            if item is not None and item is not UNKNOWN:
+            if item is not None and item is not UNKNOWN and not is_dynamic(item):
                 yield from _of_value(rule.items, item, f"{where}[{index}]", kind)
 
 
