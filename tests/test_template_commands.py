@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from garret.cli import run
 from garret.templates.checks import check_template
-
 
 Ask = Callable[..., "Said"]
 

@@ -1,6 +1,7 @@
 """The local cloud's HTTP server: one port on 127.0.0.1 for all products.
 
-`/` takes the SDKs' requests, `/waitcondition` the nodes' signals, `/healthz` is open; `/_garret/…` is in `control.py`.
+`/` takes the SDKs' requests, `/waitcondition` the nodes' signals, `/_node/…` what they ask about themselves; `/healthz`
+is open, and `/_garret/…` is in `control.py`.
 """
 
 from __future__ import annotations
@@ -19,10 +20,10 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from garret.local_cloud import wire
+from garret.local_cloud import metadata, wire
 from garret.local_cloud.control import Control
 from garret.local_cloud.core import (
     ApiError,
@@ -48,6 +49,7 @@ def application(cloud: Cloud, secrets: Mapping[str, str]) -> Starlette:
             Route("/", doors.api, methods=["GET", "POST"]),
             Route("/healthz", doors.healthz, methods=["GET"]),
             Route("/waitcondition", doors.signal, methods=["POST", "PUT"]),
+            Route(metadata.PATH + "/{path:path}", doors.metadata, methods=["GET", "PUT"]),
             *control.routes(),
         ]
     )
@@ -80,6 +82,12 @@ class Doors:
         handle = importlib.import_module("garret.local_cloud.ros.waitcondition").handle
         status, reply = await run_in_threadpool(handle, self._cloud, dict(http.query_params), body)
         return JSONResponse(reply, status)
+
+    async def metadata(self, http: HttpRequest) -> Response:
+        """What a node asks about itself, at the secret address that it was told."""
+        path = str(http.path_params["path"])
+        status, text = await run_in_threadpool(metadata.handle, self._cloud, http.method, path, _headers(http))
+        return PlainTextResponse(text, status)
 
     def _answer(self, request: wire.Request) -> Response:
         request_id, started, code = new_request_id(), time.perf_counter(), ""

@@ -10,6 +10,7 @@ import base64
 import sys
 from typing import Any
 
+from garret.local_cloud import metadata
 from garret.local_cloud.core import ApiError, Cloud
 from garret.local_cloud.nodes.driver import DriverError, NodeRequest
 
@@ -98,6 +99,7 @@ def _make(cloud: Cloud, body: dict[str, Any]) -> None:
         private_ip=body["PrivateIp"],
         hostname=body["HostName"],
         public_ip=body["EipAddress"] or None,
+        environment=metadata.environment(cloud, body["InstanceId"]),
     )
     cloud.driver.create(request)
     changes: dict[str, object] = {"Made": True, "AddressTold": body["EipAddress"]}
@@ -118,3 +120,4 @@ def _remove(cloud: Cloud, body: dict[str, Any]) -> None:
             else:
                 cloud.store.update("disk", disk["DiskId"], InstanceId="", Status="Available", Device="")
         cloud.store.delete("instance", id)
+        metadata.forget(cloud, id)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any
 
@@ -156,6 +157,14 @@ def list_policies_for_role(call: Call, cloud: Cloud) -> Reply:
         body = _find(cloud, one["PolicyName"], one["PolicyType"])
         shown.append({**one, "Description": body["Description"], "DefaultVersion": body["DefaultVersion"]})
     return {"Policies": {"Policy": shown}}
+
+
+def documents_of(cloud: Cloud, role_name: str) -> list[dict[str, Any]]:
+    """The policy documents of a role, as they are in force; ApiError when there is no such role."""
+    attached = find_role(cloud, role_name)["Attached"]
+    bodies = [_find(cloud, one["PolicyName"], one["PolicyType"]) for one in attached]
+    found = [_version(body, body["DefaultVersion"])["PolicyDocument"] for body in bodies]
+    return [json.loads(text) for text in found]
 
 
 def _find(cloud: Cloud, name: str, kind: str) -> dict[str, Any]:
