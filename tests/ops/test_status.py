@@ -15,7 +15,7 @@ from garret.ops.crash import Crash
 from garret.ops.deploy import Deploy, Wish
 from garret.ops.deployment import Login
 from garret.ops.list import list_deployments
-from garret.ops.status import Status, status
+from garret.ops.status import Status, autostop_of, status
 from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed, small_bundle
 
 
@@ -231,3 +231,16 @@ def test_what_changed_since_is_asked_anew(world: World, tmp_path: Path) -> None:
     )
     assert (found.state, found.instance_id, found.endpoint) == ("running", "i-new", "http://127.0.0.1:2")
     assert asked[-1] == "http://127.0.0.1:2"
+
+
+def test_a_node_that_stops_by_itself_says_when(world: World, tmp_path: Path) -> None:
+    """Asked of the node, and only where it was told to; one that does not say is no reason to fail."""
+    Deploy(
+        cloud_of(world), deployment_in(tmp_path), Wish("cn-hangzhou", {"autostop_min": 60}), Listener(),
+        lambda *_: True, pack=small_bundle,
+    ).run()  # fmt: skip
+    found = look(world, tmp_path)
+    assert found.autostop is not None
+    assert found.autostop["stops_in_s"] == 3000.0
+    assert autostop_of(None) is None
+    assert autostop_of(Login("admin", "token", "hash", endpoint="http://127.0.0.1:9")) is None

@@ -50,6 +50,7 @@ def status(caller: Caller, deployment: str | None, name: str | None) -> int:
             "Where": f"{found.cloud}, {found.region}",
             "Picture": found.picture,
             "Price": _price(found),
+            "Autostop": _autostop(found),
             "Next": found.next,
         }
     )
@@ -74,6 +75,17 @@ def list_(caller: Caller) -> int:
     empty = [f"no deployments on {settings.cloud}; make one: garret deploy --cloud {settings.cloud}"]
     caller.console.answer([one.to_dict() for one in found], rows(table) if found else empty)
     return 0
+
+
+def _autostop(found: Status) -> str:
+    """When the node will stop itself, and why it has not."""
+    facts = found.autostop
+    if not facts or facts.get("stops_in_s") is None:
+        return ""
+    idle = f"idle for {float(facts['idle_s']) / 60:.0f} min since: {facts['last_sign']}"
+    if facts.get("refused"):
+        return f"refused {facts['tries']} times, and tried again: {facts['refused']}; {idle}"
+    return f"in {float(facts['stops_in_s']) / 60:.0f} min; {idle}"
 
 
 def _price(found: Status) -> str:

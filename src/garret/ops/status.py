@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from garret.errors import OperationError
+from garret.errors import GarretError, OperationError
 from garret.ops.at_once import Asked
 from garret.ops.cloud import Cloud, Instance, Stack
 from garret.ops.deployment import LOGIN_FILE, Deployment, Login, flag, opened
@@ -32,6 +32,7 @@ class Status:
     price_per_hour: dict[str, Any] | None = None
     stopped_per_hour: dict[str, Any] | None = None
     password_file: str = ""
+    autostop: dict[str, Any] | None = None
     why: str = ""
     next: str = ""
 
@@ -45,6 +46,17 @@ def healthy(login: Login | None) -> bool:
     if login is None or not login.endpoint:
         return False
     return Endpoint(login.endpoint, login.token, login.tls_sha256).healthy(HEALTH_TIMEOUT_S)
+
+
+def autostop_of(login: Login | None) -> dict[str, Any] | None:
+    """What the service says of its autostop; asking does not count as use."""
+    if login is None or not login.endpoint:
+        return None
+    try:
+        said = Endpoint(login.endpoint, login.token, login.tls_sha256).get("/machine", HEALTH_TIMEOUT_S)
+    except GarretError:
+        return None
+    return dict(said["autostop"]) if isinstance(said, dict) and isinstance(said.get("autostop"), dict) else None
 
 
 def status(
@@ -90,6 +102,8 @@ class Glance:
         self._machine = Asked(lambda: cloud.instances.get(self._instance_id)) if self._instance_id else None
         # Not waited for unless the machine runs: a stopped one does not even refuse.
         self._health = Asked(lambda: probe(self._login)) if self._login else None
+        watched = bool(((deployment.plan or {}).get("spec") or {}).get("autostop_min"))
+        self._autostop = Asked(lambda: autostop_of(self._login)) if self._login and watched else None
 
     def stack(self) -> Stack | None:
         """The stack, while the others are on their way."""
@@ -101,6 +115,11 @@ class Glance:
             found: Instance | None = self._machine.answer()
             return found
         return self._cloud.instances.get(instance_id) if instance_id else None
+
+    def autostop(self) -> dict[str, Any] | None:
+        """When the node will stop itself, where it was told to; None where it was not, or does not say."""
+        found: dict[str, Any] | None = self._autostop.answer() if self._autostop else None
+        return found
 
     def healthy(self, login: Login | None) -> bool:
         """Say whether the service at this login can take work."""
@@ -167,6 +186,7 @@ def _running(glance: Glance, deployment: Deployment, login: Login | None, known:
     if not deployment.journal.last("ready"):
         why = "the service answers; deploy was cut off before it made its first picture"
         return Status(**known, state="running", why=why, next=f"garret deploy{flag(name)}")
+    known["autostop"] = glance.autostop()
     return Status(**known, state="running", why="the service answers", next=f"garret ops stop{flag(name)}")
 
 
