@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,7 +19,13 @@ from tests.flows.house import House
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     """A house with nothing in it."""
-    home = tmp_path / "home"
+    with house_at(tmp_path / "home") as house:
+        yield house
+
+
+@contextmanager
+def house_at(home: Path) -> Iterator[House]:
+    """A house with nothing in it, for as many tests as one likes."""
     with recording(lambda: cloud_of(home)) as record:
         house = House(home, record.url)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -72,6 +73,12 @@ def candidates(spec: DeploymentSpec, catalog: Catalog) -> list[Candidate]:
     raise _sold_out(spec, sold, zones)
 
 
+def size_of(instance_type: str) -> tuple[int, str]:
+    """What sorts types by how big they are, and so by how dear: ecs.gn7i-c16g1.4xlarge is a four."""
+    found = re.search(r"\.(\d*)xlarge$", instance_type)
+    return (int(found[1] or 1) if found else 0, instance_type)
+
+
 def _allowed_zones(spec: DeploymentSpec, catalog: Catalog) -> tuple[str, ...] | None:
     """The zones that may be used, in order; None for any, best stocked first."""
     if spec.vswitch_id:
@@ -117,7 +124,9 @@ def _sold_out(spec: DeploymentSpec, sold: Shelves, zones: tuple[str, ...] | None
         names = ", ".join(map(repr, zones))
         reason = f"{names} has no {spec.instance_type} now; zones that have: {', '.join(stocked)}"
         return SpecError("zone", reason, f"--zone {stocked[0]}, or --fallback-zone {stocked[0]}, or leave --zone out")
-    others = sorted(kind for kind, shelf in sold.items() if any(word in WORDS for word in shelf.values()))
+    others = sorted(
+        (kind for kind, shelf in sold.items() if any(word in WORDS for word in shelf.values())), key=size_of
+    )
     hint = (
         f"--fallback-type {others[0]}, or another region: --fallback-region …" if others else "another region, or later"
     )

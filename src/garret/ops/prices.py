@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from garret.errors import SpecError
+from garret.ops.capacity import size_of
 from garret.ops.cloud import Cloud, MachinePrice, Price
 from garret.spec import DeploymentSpec
 from garret.templates.spot import spot_strategy
@@ -121,7 +122,7 @@ def _what_fits(cloud: Cloud, spec: DeploymentSpec, prices: Prices, limit: float)
     """Another way to the same thing below the limit, asked only when a limit was met."""
     dear = _machine(cloud, spec).machine
     others: Mapping[str, Any] = cloud.catalog.stock("ecs.gn7i") if spec.charge_type == "PayAsYouGo" else {}
-    for kind in sorted(others, key=len):
+    for kind in sorted(others, key=size_of):
         if kind != spec.instance_type and prices.effective - dear + _machine(cloud, spec, kind).machine <= limit:
             return f"--instance-type {kind} is within it; or a higher --max-price"
     if spec.charge_type == "PayAsYouGo":
