@@ -63,9 +63,6 @@ VERBS: Mapping[str, tuple[str, ...]] = {
 UNSEEN: Mapping[str, str] = {
     "ram:PassRole": "RAM asks for it when a machine is given a role; it is no call of its own",
     "ros:DeleteChangeSet": "takes away what a killed update left",
-    "quotas:ListProductQuotas": "the local cloud has no Quota Center; the doctor asks the vendor's",
-    "bssapi:DescribeInstanceBill": "the local cloud may have no bill; `garret cost` reads the vendor's",
-    "bssapi:QueryAccountBalance": "the local cloud has no accounts; the doctor asks the vendor's",
 }
 """Actions that are allowed although no test sees them asked for, each with its reason."""
 
