@@ -141,3 +141,23 @@ def test_what_is_deployed_outlives_every_kill(shell: Shell) -> None:
         assert len(shell.house.stacks()) == 1
     assert shell.json("status", name)["state"] == "running"
     shell.json("delete", name, "--yes")
+
+
+def test_what_is_told_to_a_person(shell: Shell) -> None:
+    """The commands that only look, as a person reads them: no traceback, and the words that matter."""
+    shell.json(*deploy(shell, "look"))
+    words = {
+        ("list",): ("COST", "CNY/h", "look"),
+        ("status", "look"): ("running", "login.json", "made-up price"),
+        ("events", "look"): ("planned and confirmed", "CREATE_COMPLETE", "ready: a picture was made"),
+        ("events", "look", "--follow"): ("ready: a picture was made",),
+        ("cost", "look"): ("So far", "instance", "made-up prices"),
+        ("doctor", "--instance-type", TYPE): ("permissions", "quotas", "stock", "balance"),
+    }
+    for command, expected in words.items():
+        done = shell.run(*command)
+        assert done["code"] == 0, done
+        assert "Traceback" not in done["err"], done
+        for word in expected:
+            assert word in done["out"], f"{command}: {word!r} is not in\n{done['out']}"
+    shell.json("delete", "look", "--yes")
