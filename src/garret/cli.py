@@ -93,7 +93,13 @@ TEMPLATE = {
 LOCAL = {
     "up": Lazy("garret.commands.local:up", "Start it; prints where it answers and its keys."),
     "down": Lazy("garret.commands.local:down", "Stop it and its nodes; what it holds stays on disk."),
-    "status": Lazy("garret.commands.local:status", "Is it up, and where?"),
+    "status": Lazy("garret.commands.local:status", "Is it up, where, and what is switched on?"),
+    "faults": Lazy("garret.cli:faults", "Let it fail as a real cloud does: no stock, lost replies, and more."),
+}
+FAULTS = {
+    "list": Lazy("garret.commands.faults:list_", "Which faults are on."),
+    "add": Lazy("garret.commands.faults:add", "Switch one on; --help tells all of them."),
+    "clear": Lazy("garret.commands.faults:clear", "Switch one or all off."),
 }
 DEBUG = {"crash-points": Lazy("garret.commands.debug:crash_points", "Points at which GARRET_CRASH_AT kills garret.")}
 
@@ -107,6 +113,7 @@ executions = _group("executions", EXECUTIONS, "What ran on the node, and what ru
 template = _group(
     "template", TEMPLATE, "The ROS template behind a deployment.", "garret template render -o garret.yaml"
 )
+faults = _group("faults", FAULTS, "Let the local cloud fail as a real one does.", "garret local faults add no_stock")
 local = _group("local", LOCAL, "The Alibaba Cloud on this machine; costs nothing.", "garret local up")
 debug = _group("debug", DEBUG, "Hooks for tests and rehearsals.", "garret debug crash-points")
 

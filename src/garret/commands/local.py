@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
+from typing import Any
 
 import click
 
@@ -56,10 +58,12 @@ def down(caller: Caller, erase: bool) -> int:
 @click.command(epilog=STATUS_EPILOG)
 @output_options
 def status(caller: Caller) -> int:
-    """Say whether it is up, and where; starts nothing."""
+    """Say whether it is up, where, and what is switched on; starts nothing."""
     from garret.local_cloud import daemon
+    from garret.local_cloud.asking import ask
 
-    record = daemon.status(home_folder(caller.environment))
+    home = home_folder(caller.environment)
+    record = daemon.status(home)
     shown = {
         "Running": "yes" if record.running else "no",
         "Endpoint": record.endpoint if record.running else "",
@@ -67,5 +71,21 @@ def status(caller: Caller) -> int:
         "Instances": record.instances,
         "Nodes": record.proves,
     }
-    caller.console.answer(asdict(record), fields(shown))
+    known = asdict(record)
+    if record.running:
+        board, clock = ask(home, "GET", "faults"), ask(home, "GET", "clock")
+        empty = [one["id"] for one in board["stock"] if one["word"].startswith(("WithoutStock", "ClosedWithout"))]
+        known |= {"faults": board["faults"], "stock": board["stock"], "advanced_s": clock["advanced_s"]}
+        shown |= {
+            "Faults": ", ".join(_fault(one) for one in board["faults"]),
+            "No stock": ", ".join(empty),
+            "Clock": f"{clock['advanced_s']:g} s ahead: {clock['now']}" if clock["advanced_s"] else "",
+        }
+    caller.console.answer(known, fields(shown))
     return 0
+
+
+def _fault(fault: Mapping[str, Any]) -> str:
+    name = fault.get("fault") or f"{fault['effect']} {fault['action']}"
+    number = {"latency": f" {fault.get('latency_ms')} ms", "clock_skew": f" {fault.get('clock_skew_s')} s"}
+    return f"{name}{number.get(name, '')}"

@@ -20,7 +20,7 @@ from garret.local_cloud.background import Background
 from garret.local_cloud.clock import Clock
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.faults import Faults
-from garret.local_cloud.home import Home, new_cloud_file, read_cloud_file, write_cloud_file
+from garret.local_cloud.home import Home, new_cloud_file, private, read_cloud_file, write_cloud_file
 from garret.local_cloud.listening import configuration
 from garret.local_cloud.nodes.process import ProcessDriver
 from garret.local_cloud.nodes.processes import start_time
@@ -36,7 +36,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     place = Home(options.home)
     place.make()
-    with (place.folder / "server.lock").open("a") as lock:
+    with private(place.folder / "server.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one server per store: a second one waits for the first to end
         try:
             listener = _listen(options.port)
@@ -63,7 +63,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _serve(place: Home, listener: socket.socket) -> None:
-    clock, store, background = Clock(), Store(place.database), Background()
+    clock, store, background = Clock(), Store(private(place.database)), Background()
     port = int(listener.getsockname()[1])
     endpoint = f"http://127.0.0.1:{port}"
     known = read_cloud_file(place) or new_cloud_file()

@@ -1,11 +1,14 @@
-"""The coverage page, made from the registries: `python -m garret.local_cloud.coverage` writes it anew."""
+"""The coverage page, made from the registries: `python -m garret.local_cloud.coverage` writes it (and the faults')."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
+from garret.local_cloud import faults_page, rights
 from garret.local_cloud.core import PRODUCTS, Action, Parameter, Product, access
+from garret.local_cloud.fault_names import NAMED
+from garret.local_cloud.quotas.registry import LIMITS
 from garret.local_cloud.ros.coverage import templates
 
 PAGE = Path(__file__).resolve().parents[3] / "docs" / "local-cloud-coverage.md"
@@ -29,20 +32,31 @@ is refused.
 """
 
 _TAIL = """\
+## Rights
+
+Keys are the account's own, which may do everything, or made with a RAM policy: an action is `ecs:RunInstances`, its
+product one of {prefixes}. {free} needs no right.
+
+## Quotas
+
+{quotas}; each per region, kept to when something is made, and changed at `/_garret/quotas`.
+
 ## Faults on demand
 
-`POST /_garret/faults` with the header `x-garret-secret: <access_key_secret>`:
-`{"faults": [{"action": "RunInstances", "effect": "error", "code": "OperationDenied.NoStock", "status": 403, "times": 1,
-"match": {"ZoneId": "cn-hangzhou-i"}}], "stock": {"cn-hangzhou-i/ecs.gn7i-c16g1.4xlarge": "WithoutStock"}}`.
-Effects: `error`; `lost` (carried out, the answer never comes); `unsent` (not carried out, no answer); `slow` (waits
-`seconds`). `times` 0 is for ever; `DELETE /_garret/faults` clears the board. `GET /_garret/bill` says what would be
-billed per hour, `GET /_garret/calls?since=N` lists the calls with their access (read or write).
+{faults}, and raw ones; told by `/_garret/faults` or `garret local faults`. See
+[local-cloud-faults.md](local-cloud-faults.md), also for keys, the clock, the bill and the log of calls.
 """
 
 
 def page() -> str:
     """The whole page as text."""
-    parts = [_HEAD, *(_product(product) for product in PRODUCTS.values()), _TAIL]
+    tail = _TAIL.format(
+        prefixes=", ".join(f"{prefix} ({product})" for product, prefix in rights.PREFIXES.items()),
+        free=", ".join(rights.FREE),
+        quotas=", ".join(f"{limit.name} ({limit.code}, {limit.default})" for limit in LIMITS.values()),
+        faults=", ".join(NAMED),
+    )
+    parts = [_HEAD, *(_product(product) for product in PRODUCTS.values()), tail]
     return "\n".join(parts)
 
 
@@ -72,13 +86,14 @@ def _parameter(parameter: Parameter) -> str:
 
 
 def main() -> int:
-    """Write the page into the repository that this package lies in; exit 1 when it lies in none."""
+    """Write both pages into the repository that this package lies in; exit 1 when it lies in none."""
     if not PAGE.parents[1].joinpath("pyproject.toml").exists():
         sys.stderr.write("the coverage page belongs to a checkout of garret; this is an installed copy\n")
         return 1
     PAGE.parent.mkdir(exist_ok=True)
-    PAGE.write_text(page(), encoding="utf-8")
-    sys.stdout.write(f"{PAGE}\n")
+    for path, text in ((PAGE, page()), (faults_page.PAGE, faults_page.page())):
+        path.write_text(text, encoding="utf-8")
+        sys.stdout.write(f"{path}\n")
     return 0
 
 

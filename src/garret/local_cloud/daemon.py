@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from garret.errors import OperationError, SettingsError
-from garret.local_cloud.home import CloudFile, Home, new_cloud_file, read_cloud_file, write_cloud_file
+from garret.local_cloud.home import CloudFile, Home, new_cloud_file, private, read_cloud_file, write_cloud_file
 from garret.local_cloud.nodes.process import ProcessDriver
 from garret.local_cloud.nodes.processes import is_running
 from garret.local_cloud.running import answers
@@ -108,14 +108,14 @@ def status(home: Path) -> CloudRecord:
 @contextmanager
 def _lock(place: Home) -> Iterator[None]:
     # Beside the folder, so that erasing the folder does not take the lock from under a second `up`.
-    with (place.root / "local-cloud.lock").open("a") as file:
+    with private(place.root / "local-cloud.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _start(place: Home, record: CloudFile, port: int | None) -> None:
     wanted = port or record.port or _free_port()
-    with place.log.open("ab") as log:
+    with private(place.log).open("ab") as log:
         child = subprocess.Popen(
             [sys.executable, "-m", "garret.local_cloud", "--home", str(place.root), "--port", str(wanted)],
             stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/", env=_environment(),

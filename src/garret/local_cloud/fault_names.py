@@ -164,7 +164,7 @@ _ALL = (
         "quota",
         "A quota is used up: the vendor's QuotaExceed code at the action that counts towards it.",
         (
-            Field("quota", str, None, "which: see GET /_garret/quotas", tuple(LIMITS)),
+            Field("quota", str, None, "which", tuple(LIMITS)),
             _times(_FOR_EVER),
         ),
         {"quota": "eip_quota_instances_num"},

@@ -47,6 +47,16 @@ class Home:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 
+def private(path: Path) -> Path:
+    """The same path, where there is now a file that only its owner reads (0600)."""
+    handle = os.open(path, os.O_CREAT | os.O_WRONLY | os.O_APPEND, 0o600)
+    try:
+        os.fchmod(handle, 0o600)  # also one of an earlier version
+    finally:
+        os.close(handle)
+    return path
+
+
 @dataclass(frozen=True)
 class CloudFile:
     """What cloud.json holds; `pid` 0 when no server was started yet, `since` tells it from a later one's number."""
