@@ -79,6 +79,7 @@ def cost(cloud: Cloud, deployment: Deployment, now: datetime | None = None) -> C
     rates = _rates(cloud, deployment)
     hours = _hours(life.began, life.ended or moment)
     items = _bill(cloud, list(dict.fromkeys(ids)), _months(life.began, moment))
+    hours = max(hours, _billed_hours(cloud, items))
     stopped = _stopped_hours(cloud, life, items, hours, moment)
     state = _state(machines)
     running_rate, stopped_rate = rates or (None, None)
@@ -183,6 +184,13 @@ def _stopped_hours(cloud: Cloud, life: _Life, items: list[BillItem] | None, hour
         return max(0.0, hours - sum(item.usage for item in used))
     end = life.ended or moment
     return sum(_hours(began, min(over or end, end)) for began, over in life.stops)
+
+
+def _billed_hours(cloud: Cloud, items: list[BillItem] | None) -> float:
+    """For how long its longest thing was there by the local cloud's book, whose clock may have been moved on."""
+    if not cloud.made_up:
+        return 0.0
+    return max((item.usage for item in items or [] if item.unit.lower() in HOURS), default=0.0)
 
 
 def _state(machines: Sequence[Instance]) -> str:
