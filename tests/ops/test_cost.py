@@ -87,6 +87,9 @@ def test_a_made_up_bill_is_exact(world: World, tmp_path: Path) -> None:
     world.bill = [item(machine, 38.0, usage=4.0)]
     found = cost(cloud_of(world), noted(tmp_path), MADE + timedelta(hours=10))
     assert (found.stopped_hours, found.made_up, found.note) == (6.0, True, "")
+    world.bill.append(item("d-1", 2.4, usage=24.0, kind="disk"))  # its clock was moved on by hand
+    found = cost(cloud_of(world), noted(tmp_path), MADE + timedelta(hours=10))
+    assert (found.hours, found.stopped_hours) == (24.0, 20.0)
 
 
 def test_without_a_bill_it_is_reckoned(world: World, tmp_path: Path) -> None:

@@ -7,8 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import yaml
-
 from garret.errors import CloudError, OperationError, SpecError, UsageError
 from garret.ops import failure
 from garret.ops.capacity import WORDS, shelves
@@ -23,6 +21,7 @@ from garret.spec import DeploymentSpec
 from garret.templates.changes import Change, classify
 from garret.templates.checks import require_good
 from garret.templates.render import parameters, render_template
+from garret.templates.text import read_template
 
 UPDATE_S = 1800.0
 OPEN = ("AVAILABLE", "UNAVAILABLE")
@@ -296,5 +295,5 @@ def _touched(resources: Sequence[ResourceChange]) -> tuple[ResourceChange, ...]:
 
 def user_data_of(template: str) -> str:
     """The user-data inside a template that was rendered earlier: a changed one would make the node anew."""
-    parsed = yaml.safe_load(template)
+    parsed = read_template(template)
     return str(parsed["Resources"]["Node"]["Properties"]["UserData"]["Fn::Replace"][1])

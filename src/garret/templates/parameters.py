@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import yaml
-
 from garret.spec import parse_spec
 from garret.templates.catalog import SERVICE, Template
 from garret.templates.render import SIGNAL_PLACEHOLDER, render_template
+from garret.templates.text import read_template
 
 
 @dataclass(frozen=True)
@@ -32,7 +31,7 @@ class Asked:
 def describe(template: Template = SERVICE) -> list[Asked]:
     """The parameters of a template in the order in which the console asks them, for a deployment with the defaults."""
     text = render_template(parse_spec({"region": "cn-hangzhou"}), f"{SIGNAL_PLACEHOLDER}\n", template=template)
-    found: dict[str, dict[str, Any]] = yaml.safe_load(text)["Parameters"]
+    found: dict[str, dict[str, Any]] = read_template(text)["Parameters"]
     return [
         Asked(
             name=name,

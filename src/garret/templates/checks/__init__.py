@@ -21,6 +21,7 @@ from garret.templates.checks import (
     tags,
 )
 from garret.templates.checks.finding import Finding, Subject
+from garret.templates.text import read_template
 
 CHECKS: dict[str, Callable[[Subject], Iterator[Finding]]] = {
     module.ID: module.check
@@ -43,7 +44,7 @@ CHECKS: dict[str, Callable[[Subject], Iterator[Finding]]] = {
 def check_template(text: str, *, public: bool = False) -> list[Finding]:
     """Return what is wrong with a template; nothing when it is good. `public`: the whole internet was asked for."""
     try:
-        template = yaml.safe_load(text)
+        template = read_template(text)
     except yaml.YAMLError as error:
         return [
             Finding("readable", "template", f"is not YAML: {' '.join(str(error).split())}", "see the line it names")
