@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from garret.errors import CloudError
-from garret.ops.cloud import BillItem, Cloud
+from garret.ops.cloud import Billed, BillItem, Cloud
 from garret.ops.cost import DELAY, NO_BILL, cost
 from garret.ops.deployment import Deployment
 from tests.ops.fake import World, cloud_of, deployment_in
@@ -87,6 +87,7 @@ def test_a_made_up_bill_is_exact(world: World, tmp_path: Path) -> None:
     world.bill = [item(machine, 38.0, usage=4.0)]
     found = cost(cloud_of(world), noted(tmp_path), MADE + timedelta(hours=10))
     assert (found.stopped_hours, found.made_up, found.note) == (6.0, True, "")
+    world.billed = [Billed("disk", "d-1")]
     world.bill.append(item("d-1", 2.4, usage=24.0, kind="disk"))  # its clock was moved on by hand
     found = cost(cloud_of(world), noted(tmp_path), MADE + timedelta(hours=10))
     assert (found.hours, found.stopped_hours) == (24.0, 20.0)
