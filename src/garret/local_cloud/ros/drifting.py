@@ -2,6 +2,8 @@
 
 import functools
 import json
+import sys
+import traceback
 from typing import Any
 
 from garret.local_cloud.clock import stamp
@@ -66,6 +68,9 @@ def _look(cloud: Cloud, id: str) -> None:
                 _check(cloud, stack, one)
             except (ApiError, LostReply) as problem:
                 problems.append(f"{one['name']}: {problem}")
+            except Exception as bug:  # noqa: BLE001 - a bug here must end in a failed detection, not in one that hangs
+                traceback.print_exc(file=sys.stderr)
+                problems.append(f"{one['name']}: {type(bug).__name__}: {bug}")
     found = [one["drift"]["status"] for one in records.resources(cloud, stack["id"]) if one["drift"]]
     count = len([status for status in found if status in ("MODIFIED", "DELETED")])
     checked = [status for status in found if status != "NOT_CHECKED"]
