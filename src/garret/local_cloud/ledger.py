@@ -7,6 +7,7 @@ own, whose sum falls due at once.
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -70,8 +71,7 @@ class Ledger:
             self._close({**paid, "since": now}, now)
 
     def _close(self, line: Body, now: str) -> None:
-        number = len(self._store.find(_CLOSED, resource=line["resource"]))
-        self._store.put(_CLOSED, f"{line['resource']}/{number}", {**line, "until": now})
+        self._store.put(_CLOSED, f"{line['resource']}/{uuid.uuid4().hex[:12]}", {**line, "until": now})
 
     def _now(self) -> str:
         return self._clock.now().isoformat().replace("+00:00", "Z")
