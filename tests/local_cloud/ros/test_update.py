@@ -151,6 +151,22 @@ def test_a_condition_that_flips(house: House, ros: Ros) -> None:
         assert left_over(house) == {"vpc": 1, "vswitch": switches}
 
 
+def test_count_that_changes(ros: Ros) -> None:
+    """More copies are made beside those that are there, fewer take the last ones away."""
+    words = {"Word": {"Type": "ALIYUN::RandomString", "Count": {"Ref": "Many"}, "Properties": {"length": 8}}}
+    many = {"Many": {"Type": "Number", "Default": 1}}
+    text = template(words, Parameters=many, Outputs={"All": {"Value": {"Ref": "Word"}}})
+    stack_id = made(ros, text)
+    first = physical(ros, stack_id)
+    for count in (3, 2):
+        update(ros, stack_id, text, parameters={"Many": str(count)})
+        assert ros.settled(stack_id).status == "UPDATE_COMPLETE"
+        now = physical(ros, stack_id)
+        assert set(now) == {f"Word[{index}]" for index in range(count)}
+        assert now["Word[0]"] == first["Word[0]"]
+        assert ros.outputs(stack_id)["All"] == [now[f"Word[{index}]"] for index in range(count)]
+
+
 def test_failure_takes_everything_back(house: House, ros: Ros) -> None:
     """When a new resource fails, what was added, changed and replaced before it is as it was."""
     stack_id = made(ros, with_group(443, Outputs=OUTPUTS))

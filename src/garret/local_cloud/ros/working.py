@@ -15,6 +15,17 @@ from garret.local_cloud.ros.property_rules import check_properties
 from garret.local_cloud.ros.resources import type_of
 from garret.local_cloud.ros.resources.base import FailedError, StoppedError, Work
 
+# Codes that meet a request whenever it comes.
+NEVER_MADE = (
+    "Invalid",
+    "Missing",
+    "Quota",
+    "Incorrect",
+    "OperationDenied",
+    "Unsupported",
+    "Stack",
+    "EntityAlreadyExists",
+)
 TRIES = 4  # a lost answer or a throttled call is tried again with the same ClientToken
 
 
@@ -45,16 +56,31 @@ def tags_of(stack: records.Body) -> list[dict[str, str]]:
     return tags
 
 
-def patiently(cloud: Cloud, verb: Callable[[], Any]) -> Any:
-    """Runs a verb of a type again when an answer was lost or the cloud was busy; everything in it is idempotent."""
+class MaybeError(Exception):
+    """A call was refused after an earlier one had no answer: what it was to make may be there."""
+
+    def __init__(self, problem: ApiError) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def patiently(cloud: Cloud, verb: Callable[[], Any], *, making: bool = False) -> Any:
+    """Runs a verb of a type again when an answer was lost or the cloud was busy; everything in it is idempotent.
+
+    With `making` a refusal after a lost answer comes as MaybeError.
+    """
+    lost = False
     for attempt in range(TRIES):
         try:
             return verb()
         except LostReply:
+            lost = True
             if attempt + 1 == TRIES:
                 raise
         except ApiError as problem:
             if not problem.code.startswith(("Throttling", "ServiceUnavailable")) or attempt + 1 == TRIES:
+                if lost and making:
+                    raise MaybeError(problem) from None
                 raise
         if cloud.background.wait(0.05 * 2**attempt):
             raise ServerGoesDownError
@@ -78,7 +104,7 @@ def make(cloud: Cloud, stack_id: str, name: str, properties: Callable[[], dict[s
         stack, resource = pair(cloud, stack_id, name)
         work = work_of(cloud, stack, resource, halt.pause)
         _dawdle(cloud, kind.name, halt)
-        physical_id = patiently(cloud, lambda: kind.create(work))
+        physical_id = patiently(cloud, lambda: kind.create(work), making=True)
     except Exception as problem:  # noqa: BLE001 - whatever it is, the resource must say that it failed
         raise failed(cloud, stack_id, name, "CREATE", problem) from None
     records.change_resource(cloud, stack_id, name, "CREATE_COMPLETE", "state changed", physical_id=physical_id)
@@ -110,19 +136,24 @@ def failed(cloud: Cloud, stack_id: str, slot: str, action: str, problem: Excepti
     if isinstance(problem, StoppedError):
         records.change_resource(cloud, stack_id, slot, f"{action}_FAILED", f"{action} aborted")
         return problem
+    unsure = isinstance(problem, (LostReply, MaybeError))
+    problem = problem.problem if isinstance(problem, MaybeError) else problem
     failure = problem if isinstance(problem, FailedError) else FailedError(type(problem).__name__, str(problem))
     if isinstance(problem, (ApiError, LostReply)):
         failure = failure_of(problem)
     elif failure is not problem:
         traceback.print_exception(problem, file=sys.stderr)  # a bug here: the log must have it
     reason = f"{failure.kind}: {failure.reason}"
-    more = {"unsure": isinstance(problem, LostReply)} if action == "CREATE" else {}
+    more = {"unsure": unsure} if action == "CREATE" else {}
     records.change_resource(cloud, stack_id, slot, f"{action}_FAILED", reason, **more)
     return failure
 
 
 def settle(cloud: Cloud, stack_id: str, name: str) -> None:
-    """Learns the id of a resource that a crash or a lost answer left without one: asks again with its ClientToken."""
+    """Learns the id of a resource that a crash or a lost answer left without one: asks again with its ClientToken.
+
+    A refusal that would have met the first call as well says that there is nothing; any other leaves it open.
+    """
     stack, resource = pair(cloud, stack_id, name)
     if resource["physical_id"] or not resource["unsure"]:
         return
@@ -135,7 +166,10 @@ def settle(cloud: Cloud, stack_id: str, name: str) -> None:
         work = work_of(cloud, stack, resource, stop)
         physical_id = patiently(cloud, lambda: kind.create(work))
         records.note_resource(cloud, stack_id, name, physical_id=physical_id, unsure=False)
-    except (StoppedError, FailedError, ApiError):
+    except ApiError as problem:
+        if not problem.code.startswith(NEVER_MADE):
+            raise
+    except (StoppedError, FailedError):
         return  # the id is written down by now, or there is nothing
 
 
