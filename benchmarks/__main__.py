@@ -1,12 +1,18 @@
-"""Run the benchmarks, all or those named: `python -m benchmarks [help_start] [deploy_again] [throughput]`."""
+"""Run the benchmarks, all or those named: `python -m benchmarks [help_start] [status_far] [deploy_far] …`."""
 
 from __future__ import annotations
 
 import sys
 
-from benchmarks import deploy_again, help_start, throughput
+from benchmarks import deploy_again, deploy_far, help_start, status_far, throughput
 
-BENCHMARKS = {"help_start": help_start, "deploy_again": deploy_again, "throughput": throughput}
+BENCHMARKS = {
+    "help_start": help_start,
+    "status_far": status_far,
+    "deploy_far": deploy_far,
+    "deploy_again": deploy_again,
+    "throughput": throughput,
+}
 
 
 def main() -> int:
