@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from garret.ops.deployment import Deployment
     from garret.ops.plan import Plan
     from garret.ops.update import Proposal
+    from garret.settings import Settings
 
 EPILOG = """\b
 Examples:
@@ -58,41 +59,77 @@ def deploy(
     **options: Any,
 ) -> int:
     """Make a deployment, finish one, or change one; ends when it has made a picture."""
-    from garret.image_bootstrap.bundle import build_bundle
-    from garret.ops.deploy import Deploy, Wish
-    from garret.ops.plan import wanted_spec
-
-    crash = caller.crash()
+    caller.crash()  # a wrong name of a crash point is told first
     said = read_file(file, caller.console.note)
     if "region" in said and caller.region_flag is None:
         caller = replace(caller, region_flag=str(said["region"]))
     settings = caller.settings()
     one = caller.deployment(settings, deployment or name or said.get("name"))
+    wanted = {key: value for key, value in said.items() if key not in ("name", "region")} | said_by_options(options)
+    target = picture.absolute() if picture else None
+    facts = None
+    if not dry_run and not password_stdin and not caller.environment.get("GARRET_PASSWORD"):
+        facts = _standing(caller, settings, one, wanted, target)
+    if facts is None:
+        how = _How(password_stdin, target, dry_run, yes)
+        facts = _work(caller, settings, one, wanted, how)
+    caller.console.answer(facts, _lines(facts, one))
+    return 0
+
+
+@dataclass(frozen=True)
+class _How:
+    """What was said beside the fields."""
+
+    password_stdin: bool
+    picture: Path | None
+    dry_run: bool
+    yes: bool
+
+
+def _standing(
+    caller: Caller, settings: Settings, one: Deployment, said: dict[str, Any], picture: Path | None
+) -> dict[str, Any] | None:
+    """The quick way: a deployment that is as it is said; None for everything else."""
+    from garret.ops.standing import Standing, is_as_said
+
+    plan = one.plan
+    if plan is None:
+        return None
+    region = settings.region if settings.region_from == "--region" else str(plan["spec"]["region"])
+    if not is_as_said(one, said, region):
+        return None
+    return Standing(caller.cloud(settings, str(plan["region"])), one, caller.console, picture).look()
+
+
+def _work(caller: Caller, settings: Settings, one: Deployment, wanted: dict[str, Any], how: _How) -> dict[str, Any]:
+    """Make, finish or change it."""
+    from garret.image_bootstrap.bundle import build_bundle
+    from garret.ops.deploy import Deploy, Wish
+    from garret.ops.plan import wanted_spec
+
     before = one.spec or one.wish_left
     region = before.region if before is not None and settings.region_from != "--region" else settings.region
-    fields_said = {key: value for key, value in said.items() if key not in ("name", "region")}
-    said = _with_access(caller, settings.cloud, fields_said | said_by_options(options), before is None)
+    said = _with_access(caller, settings.cloud, wanted, before is None)
     # A wrong field is told before the local cloud is started for it.
     spec = wanted_spec(settings.cloud, one.name, region, said, before)
     wish = Wish(
         region,
         said,
-        _password(caller, password_stdin),
+        _password(caller, how.password_stdin),
         _instance_password(caller, spec.instance_password and before is None),
-        picture.absolute() if picture else None,
-        dry_run,
+        how.picture,
+        how.dry_run,
     )
-    plan = one.plan
+    plan, agreed = one.plan, how.yes or how.dry_run
     cloud = caller.cloud(settings, str(plan["region"]) if plan else region)
     work = Deploy(
-        cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, yes or dry_run), crash,
+        cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, agreed), caller.crash(),
         # The local cloud's image brings the demo model; on Alibaba Cloud it travels with the runtime.
         partial(build_bundle, with_model=settings.cloud == "aliyun"),
-        ConfirmUpdate(caller, yes or dry_run), partial(caller.cloud, settings),
+        ConfirmUpdate(caller, agreed), partial(caller.cloud, settings),
     )  # fmt: skip
-    facts = work.run()
-    caller.console.answer(facts, _lines(facts, one))
-    return 0
+    return work.run()
 
 
 class _Confirm:

@@ -55,13 +55,13 @@ def said_in(options: Mapping[str, Any], file: Path | None, note: Callable[[str],
 
 def read_file(file: Path | None, note: Callable[[str], None]) -> dict[str, Any]:
     """The fields of the file that was named, or of ./garret.yaml when it is there."""
-    from garret.spec.file import read_spec_file
-
     if file is None:
         file = Path(FILE_NAME)
         if not file.is_file():
             return {}
         note(f"fields from ./{FILE_NAME}; options win over it")
+    from garret.spec.file import read_spec_file
+
     return read_spec_file(file)
 
 

@@ -8,25 +8,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from garret.errors import Interrupted, OperationError, UsageError
+from garret.errors import Interrupted, UsageError
 from garret.image_bootstrap.bundle import Bundle, build_bundle
 from garret.ops.cloud import DEPLOYMENT_TAG, Cloud, Stack
 from garret.ops.crash import Crash
 from garret.ops.create import SETTLE_S, Confirm, Create
-from garret.ops.deployment import PICTURE_FILE, Deployment, Login, flag, new_login, opened, same_password
-from garret.ops.endpoint import Endpoint
+from garret.ops.deployment import Deployment, Login, flag, new_login, same_password
 from garret.ops.plan import check_regions, wanted_spec
 from garret.ops.stack_states import IN_PROGRESS, ROLLED_BACK
+from garret.ops.standing import Standing
 from garret.ops.tell import Teller
 from garret.ops.update import ConfirmUpdate, Update
-from garret.ops.wait_ready import wait_ready
 from garret.ops.watch import watch_until_settled
 from garret.spec import DeploymentSpec, check_password
 from garret.templates.changes import classify
-
-READY_S = 600.0
-# A machine that was booted again needs its time as well.
-AGAIN_S = 300.0
 
 
 def _nowhere(region: str) -> Cloud:
@@ -138,7 +133,7 @@ class Deploy:
             self.cloud = create.cloud
         self.deployment.journal.append("complete", outputs=dict(stack.outputs))
         self.crash.point("deploy.signalled")
-        return self.ready(fresh=fresh)
+        return self._standing().ready(fresh=fresh)
 
     def _again(self, spec: DeploymentSpec) -> dict[str, Any]:
         """What is deployed already: finish or make an update, else say that there is nothing to do."""
@@ -149,7 +144,10 @@ class Deploy:
         fresh = self.deployment.journal.last("ready") is None
         if not changed and not fresh:
             self.tell.say(f"{self.deployment.name} is deployed as asked; nothing to change")
-        return self.ready(fresh=fresh, asleep=changed) | {"changed": changed}
+        return self._standing().ready(fresh=fresh, asleep=changed) | {"changed": changed}
+
+    def _standing(self) -> Standing:
+        return Standing(self.cloud, self.deployment, self.tell, self.wish.picture)
 
     def _update(self, spec: DeploymentSpec) -> Update:
         return Update(self.cloud, self.deployment, spec, self.tell, self.confirm_update, self.crash)
@@ -197,64 +195,6 @@ class Deploy:
                 f"password: {self.deployment.name} is deployed with another one",
                 f"leave it out, or garret delete {self.deployment.name} first",
             )
-
-    def ready(self, *, fresh: bool, asleep: bool = False) -> dict[str, Any]:
-        """Make a picture at the endpoint; the deployment's facts. `asleep`: one that is stopped may stay so."""
-        login = self._opened_login()
-        endpoint = Endpoint(login.endpoint, login.token, login.tls_sha256)
-        picture = self.wish.picture or self.deployment.journal.folder / PICTURE_FILE
-        if not fresh and self._is_stopped(endpoint):
-            start = f"garret ops start{flag(self.deployment.name)}"
-            if not asleep:
-                raise UsageError(f"{self.deployment.name} is stopped", f"{start}   (starts it)")
-            self.tell.say(f"{self.deployment.name} is stopped, and stays so; {start} starts it")
-            return self._facts(login, "stopped")
-        wait_ready(endpoint, picture, self.cloud.clock, self.tell, READY_S if fresh else AGAIN_S)
-        if fresh or str(picture) != self.deployment.picture:
-            self.deployment.journal.append("ready", picture=str(picture), endpoint=login.endpoint)
-        password = {"password": login.password} if fresh and login.password else {}
-        return self._facts(login, "running") | {"picture": str(picture)} | password
-
-    def _facts(self, login: Login, state: str) -> dict[str, Any]:
-        plan = self._plan_entry()
-        stopped = (plan.get("prices") or {}).get("stopped_per_hour")
-        domain = str(self.deployment.outputs.get("EndPointDomain") or "")
-        return {
-            "name": self.deployment.name,
-            "state": state,
-            "endpoint": login.endpoint,
-            "login": login.login,
-            "instance_id": str(self.deployment.outputs.get("InstanceId", "")),
-            "region": plan["region"],
-            "cloud": self.cloud.kind,
-            **({"domain_endpoint": domain} if domain else {}),
-            "price_per_hour": stopped if state == "stopped" and stopped else plan["price"],
-        }
-
-    def _opened_login(self) -> Login:
-        """The login with the endpoint and the certificate to expect there."""
-        login = self.deployment.login
-        if login is None:
-            raise OperationError(
-                f"{self.deployment.journal.folder / 'login.json'} is gone, and the token in it",
-                f"garret delete {self.deployment.name}, then deploy again",
-            )
-        known = opened(login, self.deployment.outputs)
-        if known != login:
-            self.deployment.keep_login(known)
-        return known
-
-    def _is_stopped(self, endpoint: Endpoint) -> bool:
-        if endpoint.healthy():
-            return False
-        machines = self.cloud.instances.tagged(self.deployment.name)
-        return bool(machines) and all(machine.status in ("Stopped", "Stopping") for machine in machines)
-
-    def _plan_entry(self) -> dict[str, Any]:
-        plan = self.deployment.plan
-        if plan is None:
-            raise OperationError(f"the journal of {self.deployment.name} lost its plan", "garret status")
-        return plan
 
     def _interrupted(self) -> Interrupted:
         if self.deployment.plan is None:
