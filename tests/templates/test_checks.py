@@ -9,7 +9,7 @@ import yaml
 
 from garret.errors import TemplateError
 from garret.templates import checks
-from garret.templates.checks import CHECKS, Subject, check_template, require_good
+from garret.templates.checks import CHECKS, RULES, Subject, check_template, require_good
 
 FOLDER = Path(__file__).parent / "checks"
 GOOD = sorted((FOLDER / "good").glob("*.yaml"))
@@ -44,6 +44,27 @@ def test_every_check_has_both_kinds_of_templates() -> None:
     """A check without a bad template may never have fired."""
     for folder in ("good", "bad"):
         assert {path.stem.split("--")[0] for path in (FOLDER / folder).iterdir()} == set(CHECKS)
+
+
+TWELVE = (
+    "parameter-sensitive-noecho", "ecs-instance-meta-data-mode", "ecs-security-group-not-internet-cidr-access",
+    "ecs-security-group-not-open-all-port", "ecs-security-group-not-open-all-protocol",
+    "ecs-security-group-risky-ports", "ecs-instance-login-use-keypair", "ecs-disk-encrypted",
+    "ecs-instance-tags-required", "ecs-internetmaxbandwidth", "ecs-instances-in-vpc", "eip-bandwidth-limit",
+)  # fmt: skip
+
+
+def test_the_twelve_rules_of_the_vendor_s_checker_have_a_check_each() -> None:
+    """One file each, with good and bad templates by the test above."""
+    assert sorted(RULES) == sorted(TWELVE)
+    assert len(set(RULES.values())) == 12
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parent / "golden").glob("*.yaml")), ids=lambda path: path.stem)
+def test_our_own_templates_raise_no_alarm(path: Path) -> None:
+    """Whatever options they were rendered with."""
+    text = path.read_text("utf-8")
+    assert check_template(text, public="public" in text or "0.0.0.0/0" in text) == []
 
 
 def test_every_check_is_in_a_file_of_its_own_with_its_reason() -> None:

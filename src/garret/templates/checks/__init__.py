@@ -10,11 +10,18 @@ from garret.errors import TemplateError
 from garret.templates.checks import (
     address,
     disk_encrypted,
+    in_vpc,
+    limits,
+    login_ports,
     metadata_tokens,
+    no_echo,
     no_login,
     one_port,
+    one_protocol,
     open_ingress,
+    own_address,
     properties,
+    ranges,
     references,
     secrets,
     size,
@@ -23,22 +30,32 @@ from garret.templates.checks import (
 from garret.templates.checks.finding import Finding, Subject
 from garret.templates.text import read_template
 
-CHECKS: dict[str, Callable[[Subject], Iterator[Finding]]] = {
-    module.ID: module.check
-    for module in (
-        size,
-        references,
-        properties,
-        open_ingress,
-        one_port,
-        metadata_tokens,
-        disk_encrypted,
-        tags,
-        secrets,
-        no_login,
-        address,
-    )
-}
+_MODULES = (
+    size,
+    limits,
+    references,
+    properties,
+    ranges,
+    open_ingress,
+    one_port,
+    one_protocol,
+    login_ports,
+    metadata_tokens,
+    disk_encrypted,
+    tags,
+    no_echo,
+    secrets,
+    no_login,
+    address,
+    own_address,
+    in_vpc,
+)
+
+CHECKS: dict[str, Callable[[Subject], Iterator[Finding]]] = {module.ID: module.check for module in _MODULES}
+
+
+RULES = {module.RULE: module.ID for module in _MODULES if module.RULE}
+"""The vendor's security rules that these checks enforce, by the names under which the vendor's own checker has them."""
 
 
 def check_template(text: str, *, public: bool = False) -> list[Finding]:
@@ -67,4 +84,4 @@ def require_good(text: str, *, public: bool = False) -> str:
     return text
 
 
-__all__ = ["CHECKS", "Finding", "Subject", "check_template", "require_good"]
+__all__ = ["CHECKS", "RULES", "Finding", "Subject", "check_template", "require_good"]

@@ -1,18 +1,19 @@
-"""The public address is paid by traffic and limited: paid by bandwidth, it would cost its full price while stopped."""
+"""The EIP is paid by traffic and limited: paid by bandwidth, it would cost its full price while the node is stopped."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import Any
 
-from garret.templates.checks.finding import NODE_TYPES, Finding, Subject
+from garret.templates.checks.finding import Finding, Subject
 
 ID = "address"
+RULE = "eip-bandwidth-limit"
 BANDWIDTH_MBPS = 200
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Look at the EIP's billing and limit, and that the node has no second, fleeting address."""
+    """Look at the EIP's billing and limit."""
     for name, properties in subject.resources("ALIYUN::VPC::EIP"):
         where = f"Resources.{name}"
         if properties.get("InternetChargeType") != "PayByTraffic":
@@ -22,9 +23,6 @@ def check(subject: Subject) -> Iterator[Finding]:
         if limit is None or limit > BANDWIDTH_MBPS:
             problem = "has no limit of bandwidth" if limit is None else f"allows {limit:g} Mbit/s"
             yield Finding(ID, where, problem, f"Bandwidth: at most {BANDWIDTH_MBPS}")
-    for name, properties in subject.resources(*NODE_TYPES):
-        if properties.get("AllocatePublicIP") is True:
-            yield Finding(ID, f"Resources.{name}", "gets an address that a stop takes away", "AllocatePublicIP: false")
 
 
 def _highest(subject: Subject, value: Any) -> float | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from garret.templates.checks.finding import NODE_TYPES, Finding, Subject
 
 ID = "metadata-tokens"
+RULE = "ecs-instance-meta-data-mode"
 
 
 def check(subject: Subject) -> Iterator[Finding]:

@@ -12,6 +12,7 @@ from typing import Any
 from garret.templates.checks.finding import NODE_TYPES, Finding, Subject
 
 ID = "no-login"
+RULE = "ecs-instance-login-use-keypair"
 
 
 def check(subject: Subject) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import Any
 from garret.templates.checks.finding import Finding, Subject
 
 ID = "open-ingress"
+RULE = "ecs-security-group-not-internet-cidr-access"
 WIDEST_PREFIX = {4: 8, 6: 32}
 _HINT = "name your own range: --allow-cidr 203.0.113.7/32; the whole internet only with --public as well"
 _WHOLE = ("0.0.0.0/0", "::/0", "0.0.0.0/1", "128.0.0.0/1")
@@ -19,9 +20,7 @@ def check(subject: Subject) -> Iterator[Finding]:
     """Look at the source of every accepting rule, through parameters as well."""
     if subject.public:
         return
-    for where, rule in ingress_rules(subject):
-        if str(rule.get("Policy", "accept")).lower() == "drop":
-            continue
+    for where, rule in accepting_rules(subject):
         sources = [rule[key] for key in ("SourceCidrIp", "Ipv6SourceCidrIp") if rule.get(key)]
         groups = [key for key in ("SourceGroupId", "SourcePrefixListId") if rule.get(key)]
         if not sources and not groups:
@@ -30,6 +29,13 @@ def check(subject: Subject) -> Iterator[Finding]:
             problem = _problem(subject, source)
             if problem:
                 yield Finding(ID, where, problem, _HINT)
+
+
+def accepting_rules(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield (path, rule) of every ingress rule that lets somebody in."""
+    for where, rule in ingress_rules(subject):
+        if str(rule.get("Policy", "accept")).lower() != "drop":
+            yield where, rule
 
 
 def ingress_rules(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -15,6 +15,7 @@ from typing import Any
 from garret.templates.checks.finding import Finding, Subject, walk
 
 ID = "properties"
+RULE = ""
 _CONTAINERS = {"map": dict, "list": list}
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from garret.templates.checks.finding import Finding, Subject, walk
 
 ID = "references"
+RULE = ""
 _SUBSTITUTION = re.compile(r"\$\{([^!}][^}]*)\}")
 
 

@@ -1,4 +1,4 @@
-"""Secrets stay out of sight: parameters that hold one are NoEcho, and none goes into user-data or a plain output."""
+"""Secrets stay out of sight: none goes into user-data or a plain output, which are read by many."""
 
 from __future__ import annotations
 
@@ -8,17 +8,12 @@ from collections.abc import Iterator
 from garret.templates.checks.finding import NODE_TYPES, Finding, Subject, walk
 
 ID = "secrets"
-_WORDS = re.compile(
-    r"password|passwd|secret|token|(?<!ssh)(?<!public)key(?!pairname|name|id)|credential", re.IGNORECASE
-)
+RULE = ""
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """By name for parameters; by reference for user-data and outputs."""
-    hidden = {name for name, body in subject.section("Parameters").items() if _is_hidden(body)}
-    for name in subject.section("Parameters"):
-        if _WORDS.search(name) and name not in hidden:
-            yield Finding(ID, f"Parameters.{name}", "sounds like a secret and is not NoEcho", "NoEcho: true")
+    """By reference, from parameters that are NoEcho."""
+    hidden = {name for name, body in subject.section("Parameters").items() if is_hidden(body)}
     for name, properties in subject.resources(*NODE_TYPES):
         for used in sorted(_used(properties.get("UserData")) & hidden):
             where = f"Resources.{name}.UserData"
@@ -26,11 +21,12 @@ def check(subject: Subject) -> Iterator[Finding]:
             yield Finding(ID, where, problem, "give the node a salted hash")
     for name, body in subject.section("Outputs").items():
         for used in sorted(_used(body) & hidden):
-            if not _is_hidden(body):
+            if not is_hidden(body):
                 yield Finding(ID, f"Outputs.{name}", f"shows the secret {used}", "NoEcho: true, or leave it out")
 
 
-def _is_hidden(body: object) -> bool:
+def is_hidden(body: object) -> bool:
+    """Say whether a parameter or output is NoEcho."""
     return isinstance(body, dict) and body.get("NoEcho") in (True, "true")
 
 

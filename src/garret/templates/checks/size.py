@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from garret.templates.checks.finding import NODE_TYPES, Finding, Subject, literal_text
 
 ID = "size"
+RULE = ""
 TEMPLATE_BYTES = 524_288
 USER_DATA_BYTES = 8_192
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from garret.templates.checks.finding import Finding, Subject
 
 ID = "tags"
+RULE = "ecs-instance-tags-required"
 TAG = "garret:deployment"
 TAGGABLE = (
     "ALIYUN::ECS::VPC",
