@@ -451,7 +451,9 @@ class FakeChanges:
     world: World
 
     def preview(self, name: str, template: str, parameters: Mapping[str, str]) -> list[ResourceChange]:
-        """What the template names."""
+        """What the template names; a name that is taken is refused."""
+        if any(stack.name == name for stack in self.world.stacks.values()):
+            raise CloudError("PreviewStack", "StackExists", f"The Stack ({name}) already exists.")
         found = yaml.safe_load(template)["Resources"]
         return [ResourceChange(one, str(body["Type"]), "Add") for one, body in found.items()]
 

@@ -107,7 +107,7 @@ def test_another_spec_is_refused(world: World, tmp_path: Path) -> None:
     before = list(world.writes)
     with pytest.raises(UsageError, match="needs a new node: service_port: 7860 → 7999") as refused:
         deploy(world, tmp_path, said={"service_port": 7999}).run()
-    assert "garret delete garret" in refused.value.hint
+    assert "--replace" in refused.value.hint
     assert world.writes == before
 
 

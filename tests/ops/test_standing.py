@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from garret.errors import UsageError
 from garret.ops.crash import Crash
 from garret.ops.deploy import Deploy, Wish
 from garret.ops.standing import Standing, is_as_said
@@ -46,6 +47,18 @@ def test_what_is_half_done_is_not_as_said(world: World, tmp_path: Path, point: s
     with pytest.raises(Killed):
         deployed(world, tmp_path, point, bandwidth_mbps=50)
     assert not is_as_said(deployment_in(tmp_path), {}, "cn-hangzhou")
+
+
+def test_what_was_to_be_made_anew_is_not_as_said(world: World, tmp_path: Path) -> None:
+    """Killed between the yes and the deletion: deploy says what is open."""
+    deployed(world, tmp_path)
+    one = deployment_in(tmp_path)
+    assert one.spec is not None
+    wish = one.spec.model_copy(update={"service_port": 7999}).model_dump(mode="json")
+    one.journal.append("replacing", wish=wish)
+    assert not is_as_said(one, {}, "cn-hangzhou")
+    with pytest.raises(UsageError, match="service_port: 7860 → 7999"):
+        deployed(world, tmp_path)
 
 
 def test_it_is_proven_by_a_picture_without_a_write(world: World, tmp_path: Path) -> None:

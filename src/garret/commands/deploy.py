@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -44,6 +45,11 @@ examples/deploy.full.yaml explains each field.
 @click.option("--password-stdin", is_flag=True, help="Read the service's password from standard input.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Where the first picture goes.")
 @click.option("--dry-run", is_flag=True, help="Show the plan with its price and stop: nothing is made or written.")
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Where a change needs a new node: delete this one and make it anew. Models and pictures on it are lost.",
+)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")
 @cloud_options
 def deploy(
@@ -55,6 +61,7 @@ def deploy(
     password_stdin: bool,
     picture: Path | None,
     dry_run: bool,
+    replace: bool,
     yes: bool,
     **options: Any,
 ) -> int:
@@ -62,7 +69,7 @@ def deploy(
     caller.crash()  # a wrong name of a crash point is told first
     said = read_file(file, caller.console.note)
     if "region" in said and caller.region_flag is None:
-        caller = replace(caller, region_flag=str(said["region"]))
+        caller = dataclasses.replace(caller, region_flag=str(said["region"]))
     settings = caller.settings()
     one = caller.deployment(settings, deployment or name or said.get("name"))
     wanted = {key: value for key, value in said.items() if key not in ("name", "region")} | said_by_options(options)
@@ -71,7 +78,7 @@ def deploy(
     if not dry_run and not password_stdin and not caller.environment.get("GARRET_PASSWORD"):
         facts = _standing(caller, settings, one, wanted, target)
     if facts is None:
-        how = _How(password_stdin, target, dry_run, yes)
+        how = _How(password_stdin, target, dry_run, yes, replace)
         facts = _work(caller, settings, one, wanted, how)
     caller.console.answer(facts, _lines(facts, one))
     return 0
@@ -85,6 +92,7 @@ class _How:
     picture: Path | None
     dry_run: bool
     yes: bool
+    replace: bool
 
 
 def _standing(
@@ -120,6 +128,7 @@ def _work(caller: Caller, settings: Settings, one: Deployment, wanted: dict[str,
         _instance_password(caller, spec.instance_password and before is None),
         how.picture,
         how.dry_run,
+        how.replace,
     )
     plan, agreed = one.plan, how.yes or how.dry_run
     cloud = caller.cloud(settings, str(plan["region"]) if plan else region)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from garret.errors import OperationError, SpecError, StackFailed, UsageError
@@ -51,6 +51,7 @@ class Create:
     packing: Future[Bundle] | None = None
     make_login: Callable[[str, str | None], Login] = new_login
     _login: Login | None = None
+    _is_new_password: bool = True
     _confirmed: float | None = None
     _told: set[str] = field(default_factory=set)
     _dear: set[tuple[str, str]] = field(default_factory=set)
@@ -81,6 +82,26 @@ class Create:
                 self._dear.add(candidate.kind)
                 self.tell.say(f"{candidate}: {error.message.partition(': ')[2].removesuffix(NOTHING_MADE)}")
 
+    def agree(self, plan: Plan) -> bool:
+        """Ask, unless a price as high was agreed to before; says whether somebody was asked.
+
+        Raises:
+            UsageError: the person said no.
+        """
+        price = plan.prices.effective if plan.prices else 0.0
+        if self._confirmed is not None and price <= self._confirmed:
+            return False
+        if not self.confirm(plan, self._is_new_password and bool(self._login_for(plan.wish).password)):
+            self._end("declined")
+            raise UsageError(f"not confirmed{NOTHING_MADE}")
+        self._confirmed = price
+        return True
+
+    def take_login(self, login: Login, wish: DeploymentSpec) -> None:
+        """Give the next node the token and the password that this one has."""
+        self._login = replace(login, login=wish.login, endpoint="", tls_sha256="")
+        self._is_new_password = False
+
     def keep(self, plan: Plan, tried: list[str]) -> None:
         """Ask, and write down all that CreateStack will be told before it is told.
 
@@ -88,13 +109,7 @@ class Create:
             UsageError: the person said no.
         """
         login = self._login_for(plan.wish)
-        price = plan.prices.effective if plan.prices else 0.0
-        if self._confirmed is None or price > self._confirmed:
-            if not self.confirm(plan, bool(login.password)):
-                self._end("declined")
-                raise UsageError(f"not confirmed{NOTHING_MADE}")
-            self._confirmed = price
-        else:
+        if not self.agree(plan):
             cost = f", {plan.prices.effective:.2f} {plan.prices.running.currency} per hour" if plan.prices else ""
             place = plan.place
             self.tell.say(f"next: {plan.spec.instance_type} in {place.zone} ({place.stock}){cost}")
@@ -133,8 +148,8 @@ class Create:
         self._end(f"{MOST_TRIES} places were tried")
         raise self._tried_all(last, tried) or OperationError("no place was found", "garret deploy")
 
-    def clear_away(self, stack: Stack, why: str) -> None:
-        """Delete what is left of a failed creation, and look that nothing of it is billed."""
+    def clear_away(self, stack: Stack, why: str, wish: DeploymentSpec | None = None) -> None:
+        """Delete a stack, and look that nothing of it is billed; `wish` is what comes next, else the same once more."""
         if self.deployment.stack_id != stack.id:  # so that a run after this one knows that the token is used up
             self.deployment.journal.append("created", stack_id=stack.id)
         self.cloud.stacks.delete(stack.id)
@@ -147,7 +162,7 @@ class Create:
                 f"garret delete {self.deployment.name}",
                 billed=failure.billed_text(left),
             )
-        self._abandon(why)
+        self._abandon(why, wish)
 
     def bundle(self) -> Bundle:
         """The very bytes whose hash the node was told, even when this program has changed since."""
@@ -250,9 +265,9 @@ class Create:
         else:
             self._abandon(f"{self._place()} is sold out")
 
-    def _abandon(self, why: str) -> None:
+    def _abandon(self, why: str, wish: DeploymentSpec | None = None) -> None:
         """Close the plan; the wish goes on, also in a run after this one."""
-        spec = (self.deployment.plan or {}).get("spec")
+        spec = wish.model_dump(mode="json") if wish else (self.deployment.plan or {}).get("spec")
         self.deployment.journal.append("abandoned", why=why, wish=spec)
         self.crash.point("capacity.abandoned")
 

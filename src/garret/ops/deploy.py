@@ -10,6 +10,7 @@ from typing import Any
 
 from garret.errors import Interrupted, UsageError
 from garret.image_bootstrap.bundle import Bundle, build_bundle
+from garret.ops.anew import Anew
 from garret.ops.cloud import DEPLOYMENT_TAG, Cloud, Stack
 from garret.ops.crash import Crash
 from garret.ops.create import SETTLE_S, Confirm, Create
@@ -18,7 +19,7 @@ from garret.ops.plan import check_regions, wanted_spec
 from garret.ops.stack_states import IN_PROGRESS, ROLLED_BACK
 from garret.ops.standing import Standing
 from garret.ops.tell import Teller
-from garret.ops.update import ConfirmUpdate, Update
+from garret.ops.update import ConfirmUpdate, Update, rows_of
 from garret.ops.watch import watch_until_settled
 from garret.spec import DeploymentSpec, check_password
 from garret.templates.changes import classify
@@ -32,7 +33,7 @@ def _nowhere(region: str) -> Cloud:
 class Wish:
     """What the person asked for; `said` holds only the fields of the spec that were said.
 
-    `dry_run` stops after the plan was shown.
+    `dry_run` stops after the plan was shown; `replace` allows a change that makes the node anew.
     """
 
     region: str
@@ -41,6 +42,7 @@ class Wish:
     instance_password: str = field(default="", repr=False)
     picture: Path | None = None
     dry_run: bool = False
+    replace: bool = False
 
 
 @dataclass
@@ -93,6 +95,9 @@ class Deploy:
             self.confirm(plan, self.wish.password is None)
             return {"dry_run": True, "changed": True, **plan.to_dict()}
         changes = classify(before, spec)
+        anew = Anew(create, self.deployment, spec, changes, self.tell)
+        if self.wish.replace and anew.is_needed:
+            return {"dry_run": True, "changed": True, "changes": rows_of(changes), **anew.agreed().to_dict()}
         facts = {"dry_run": True, "name": self.deployment.name, "changed": bool(changes)}
         return facts | (self._update(spec).shown() if changes else {"changes": []})
 
@@ -126,20 +131,28 @@ class Deploy:
         if before is not None:
             self._same_password()
         if done and stack is not None:
-            return self._again(spec)
+            return self._again(create, spec, stack)
         fresh = self.deployment.journal.last("ready") is None
         if stack is None or stack.status != "CREATE_COMPLETE":
             stack = create.run(spec, stack)
-            self.cloud = create.cloud
+        return self._made(create, stack, fresh=fresh)
+
+    def _made(self, create: Create, stack: Stack, *, fresh: bool) -> dict[str, Any]:
+        """A stack is complete: what it says of itself, and the first picture."""
+        self.cloud = create.cloud
         self.deployment.journal.append("complete", outputs=dict(stack.outputs))
         self.crash.point("deploy.signalled")
         return self._standing().ready(fresh=fresh)
 
-    def _again(self, spec: DeploymentSpec) -> dict[str, Any]:
+    def _again(self, create: Create, spec: DeploymentSpec, stack: Stack) -> dict[str, Any]:
         """What is deployed already: finish or make an update, else say that there is nothing to do."""
         finished = self._update(spec).finish_begun()
+        before = self.deployment.spec
         if finished:  # what was not said now stays as it is since then
-            spec = self._wanted(self.deployment.spec)
+            spec = self._wanted(before)
+        anew = Anew(create, self.deployment, spec, classify(before, spec) if before else (), self.tell)
+        if self.wish.replace and anew.is_needed:
+            return self._made(create, anew.make(stack), fresh=True) | {"changed": True}
         changed = self._update(spec).run() or finished
         fresh = self.deployment.journal.last("ready") is None
         if not changed and not fresh:
@@ -153,7 +166,7 @@ class Deploy:
         return Update(self.cloud, self.deployment, spec, self.tell, self.confirm_update, self.crash)
 
     def _wanted(self, before: DeploymentSpec | None) -> DeploymentSpec:
-        known = before or self.deployment.wish_left
+        known = self.deployment.wish_left or before
         spec = wanted_spec(self.cloud.kind, self.deployment.name, self.wish.region, self.wish.said, known)
         if before is not None and before.region != spec.region:
             raise UsageError(

@@ -73,12 +73,13 @@ class Deployment:
 
     @property
     def wish_left(self) -> DeploymentSpec | None:
-        """What was asked for by a run that was cut off between two places: nothing is there, nothing given up."""
+        """What was asked for by a run that was cut off between two nodes, neither made nor given up."""
         from garret.spec import parse_spec
 
         history = self.journal.history()
         last = history[-1] if history else {}
-        return parse_spec(last["wish"]) if last.get("event") == "abandoned" and last.get("wish") else None
+        open_still = last.get("event") in ("abandoned", "replacing") and last.get("wish")
+        return parse_spec(last["wish"]) if open_still else None
 
     @property
     def placed(self) -> DeploymentSpec | None:

@@ -163,7 +163,8 @@ def make_plan(
     values = parameters(spec, place.zone, place.image_id, instance_password=instance_password)
     cloud.stacks.validate(template)  # the vendor's own words come before the question, not after it
     made, hourly = at_once(
-        lambda: cloud.changes.preview(spec.stack_name, template, values),
+        # Under a name of its own: one that is made anew has its stack still.
+        lambda: cloud.changes.preview(f"{spec.stack_name}-plan", template, values),
         lambda: cloud.stacks.price_per_hour(template, values),
     )
     prices = find_prices(cloud, spec, hourly)

@@ -25,12 +25,13 @@ _UPDATE_ENDS = ("updated", "not updated")
 
 
 def is_as_said(deployment: Deployment, said: Mapping[str, Any], region: str) -> bool:
-    """Say whether a deployment is finished, in no update, and has every field as it is said now."""
+    """Say whether a deployment is finished, not about to become another, and has every field as it is said now."""
     plan, journal = deployment.plan, deployment.journal
     if plan is None or plan["spec"].get("region") != region or not (journal.last("complete") and journal.last("ready")):
         return False
-    updates = [entry["event"] for entry in journal.entries() if entry["event"] in ("updating", *_UPDATE_ENDS)]
-    if updates and updates[-1] == "updating":
+    entries = journal.entries()
+    updates = [entry["event"] for entry in entries if entry["event"] in ("updating", *_UPDATE_ENDS)]
+    if entries[-1]["event"] == "replacing" or (updates and updates[-1] == "updating"):
         return False
     known = plan["spec"]
     return all(name in known and known[name] == _plain(value) for name, value in said.items())

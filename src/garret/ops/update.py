@@ -46,16 +46,18 @@ class Proposal:
     def to_dict(self) -> dict[str, Any]:
         """The `--json` form."""
         return {
-            "changes": [
-                {"field": one.field, "before": one.before, "after": one.after, "effect": one.effect}
-                for one in self.changes
-            ],
+            "changes": rows_of(self.changes),
             "resources": [
                 {"name": one.resource, "type": one.kind, "action": one.action, "replaced": one.replaced}
                 for one in self.resources
             ],
             "prices": self.prices.to_dict() if self.prices else None,
         }
+
+
+def rows_of(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """The `--json` form of changes."""
+    return [{"field": one.field, "before": one.before, "after": one.after, "effect": one.effect} for one in changes]
 
 
 ConfirmUpdate = Callable[[Proposal], bool]
@@ -112,8 +114,8 @@ class Update:
         if anew:
             raise UsageError(
                 f"{name} is deployed otherwise, and this needs a new node: " + "; ".join(map(str, anew)),
-                f"a second one beside it: garret deploy {name}-2 … ; or `garret delete {name}` first "
-                "(--keep-disk keeps its models)",
+                f"garret deploy{flag(name)} … --replace   (deletes it and makes it anew; its models are lost); "
+                f"a second one beside it: garret deploy {name}-2 …",
             )
         if any(change.effect == "restart" for change in changes):
             stopped = [one for one in self.cloud.instances.tagged(name) if one.status == "Stopped"]
