@@ -66,6 +66,14 @@ def test_the_node_is_told_nothing_new(world: World, tmp_path: Path) -> None:
     assert "203.0.113.7/32" in after
 
 
+def test_a_disk_that_grows_says_when_its_room_can_be_used(world: World, tmp_path: Path) -> None:
+    """The disk is larger at once, what is on it only later."""
+    run(world, tmp_path)
+    shown: list[Proposal] = []
+    run(world, tmp_path, shown=shown, disk_size_gib=200)
+    assert "the file system on it when the node starts next" in "\n".join(proposal_lines(shown[0]))
+
+
 def test_a_no_leaves_everything_as_it_is(world: World, tmp_path: Path) -> None:
     """The change set is dropped, and nothing is remembered."""
     run(world, tmp_path)
@@ -87,6 +95,15 @@ def test_a_dry_run_writes_nothing(world: World, tmp_path: Path) -> None:
     facts = run(world, tmp_path, dry_run=True, instance_type=TYPE, bandwidth_mbps=50)
     assert [change["field"] for change in facts["changes"]] == ["bandwidth_mbps"]
     assert len(world.writes) == writes
+
+
+def test_a_dry_run_of_what_is_half_made_says_so(world: World, tmp_path: Path) -> None:
+    """It is not as it was asked for, whatever the fields say."""
+    with pytest.raises(Killed):
+        run(world, tmp_path, at="deploy.created")
+    facts = run(world, tmp_path, dry_run=True)
+    assert (facts["changed"], facts["changes"]) == (True, [])
+    assert world.writes == ["CreateStack"]
 
 
 def test_what_needs_a_new_node_is_refused(world: World, tmp_path: Path) -> None:

@@ -95,6 +95,9 @@ class Deploy:
             self.confirm(plan, self.wish.password is None)
             return {"dry_run": True, "changed": True, **plan.to_dict()}
         changes = classify(before, spec)
+        if self.deployment.journal.last("complete") is None:
+            self.tell.say(f"{self.deployment.name} is half made; garret deploy{flag(self.deployment.name)} finishes it")
+            return {"dry_run": True, "name": self.deployment.name, "changed": True, "changes": rows_of(changes)}
         anew = Anew(create, self.deployment, spec, changes, self.tell)
         if self.wish.replace and anew.is_needed:
             return {"dry_run": True, "changed": True, "changes": rows_of(changes), **anew.agreed().to_dict()}

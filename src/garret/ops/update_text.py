@@ -14,6 +14,8 @@ def proposal_lines(proposal: Proposal) -> list[str]:
         some = [change for change in proposal.changes if change.effect == effect]
         lines += [f"  {change}" for change in some]
         lines += [f"            {EFFECTS[effect]}"] if some else []
+        if effect == "live" and any(change.field == "disk_size_gib" for change in some):
+            lines.append("            the disk grows at once, the file system on it when the node starts next")
     if proposal.resources:
         lines.append("  the cloud will " + ", ".join(map(_resource, proposal.resources)))
     if proposal.prices is not None:
