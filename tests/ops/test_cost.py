@@ -113,6 +113,12 @@ def test_what_is_deleted_has_its_bill(world: World, tmp_path: Path) -> None:
     assert (found.state, found.so_far, found.now_per_hour, found.running_per_hour) == ("absent", 9.5, 0.0, None)
 
 
+def test_what_never_was_costs_nothing(world: World, tmp_path: Path) -> None:
+    """There is nothing to ask the bill for, and that is no fault."""
+    found = cost(cloud_of(world), deployment_in(tmp_path))
+    assert (found.state, found.so_far, found.lines) == ("absent", 0, ())
+
+
 def test_another_fault_of_the_bill_is_told(world: World, tmp_path: Path) -> None:
     """An outage is no missing bill."""
     deployed(world, tmp_path)

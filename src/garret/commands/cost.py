@@ -8,6 +8,7 @@ import click
 
 from garret.commands.door import Caller, cloud_options, name_option
 from garret.console import fields, price_text, rows
+from garret.errors import UsageError
 
 if TYPE_CHECKING:
     from garret.ops.cost import Cost
@@ -36,6 +37,11 @@ def cost(caller: Caller, deployment: str | None, name: str | None) -> int:
     else:
         cloud = caller.cloud(settings, caller.region_of(settings, one))
     found = reckon(cloud, one)
+    if not found.lines and found.state == "absent" and not one.journal.history():
+        raise UsageError(
+            f"there is no deployment {one.name} in {cloud.region}, and nothing of it was billed",
+            f"garret list; another region: garret cost {one.name} --region …",
+        )
     caller.console.answer(found.to_dict(), _lines(found))
     return 0
 

@@ -155,7 +155,7 @@ def _bill(cloud: Cloud, ids: Sequence[str], months: Sequence[str]) -> list[BillI
     """The bill's lines; None where the cloud shows no bill, or not to these keys."""
     asks = [partial(cloud.bills.items, id, month) for id in ids for month in months]
     try:
-        return [item for found in at_once(*asks) for item in found]
+        return [item for found in (at_once(*asks) if asks else []) for item in found]
     except CloudError as error:
         if error.code == "InvalidAction.NotFound" or error.code.startswith(_DENIED):
             return None
