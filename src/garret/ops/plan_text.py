@@ -34,7 +34,7 @@ def plan_lines(kind: str, plan: Plan, password: str) -> list[str]:
         *(f"            {line}" for line in prices[1:]),
     ]
     instead = _instead(plan.wish)
-    return [*lines, f"  sold out  {instead}"] if instead else lines
+    return [*lines, f"  fallback  {instead}"] if instead else lines
 
 
 def _otherwise(plan: Plan) -> list[str]:
