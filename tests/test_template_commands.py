@@ -23,6 +23,7 @@ class Said:
 
     code: int
     output: str
+    errors: str
 
     @property
     def json(self) -> Any:
@@ -39,7 +40,8 @@ def ask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
     def typed(*arguments: str, stdin: str = "") -> Said:
         monkeypatch.setattr("sys.stdin", io.StringIO(stdin))
         code = run(["template", *arguments])
-        return Said(code, capsys.readouterr().out)
+        told = capsys.readouterr()
+        return Said(code, told.out, told.err)
 
     return typed
 
@@ -75,6 +77,41 @@ def test_a_wrong_template_is_told_with_place_and_remedy(ask: Ask, tmp_path: Path
     found = said.json
     assert (said.code, found["good"]) == (2, False)
     assert any("Bandwidth is meant?" in one["hint"] for one in found["findings"])
+
+
+def test_each_finding_has_its_remedy(ask: Ask, tmp_path: Path) -> None:
+    """As a person reads it: not the first one's only."""
+    (tmp_path / "bad.yaml").write_text(
+        "ROSTemplateFormatVersion: '2015-09-01'\nResources:\n  A:\n    Type: ALIYUN::VPC::EIP\n"
+        "    Properties: {Bandwith: 5}\n"
+    )
+    said = ask("validate", "bad.yaml")
+    assert said.code == 2
+    assert "Resources.A.Bandwith: Bandwidth is meant?" in said.errors
+    assert "Resources.A: InternetChargeType: PayByTraffic" in said.errors
+
+
+@pytest.mark.parametrize(
+    ("flag", "field"),
+    [
+        ("--max-price", "max_price_per_hour"),
+        ("--disk-size", "disk_size_gib"),
+        ("--bandwidth", "bandwidth_mbps"),
+        ("--port", "service_port"),
+    ],
+)
+def test_a_nought_that_was_said_is_said(ask: Ask, flag: str, field: str) -> None:
+    """A limit of 0 is refused as any wrong value is, and never taken for no limit."""
+    said = ask("render", "--cloud", "local", flag, "0")
+    assert said.code == 2
+    assert f"error: {field}: 0" in said.errors
+
+
+def test_the_name_may_stand_alone(ask: Ask) -> None:
+    """As with `garret deploy NAME`."""
+    said = ask("render", "film", "--cloud", "local")
+    assert said.code == 0
+    assert "deployment film" in said.output
 
 
 def test_the_parameters_are_a_table_and_the_templates_a_list(ask: Ask) -> None:

@@ -67,7 +67,8 @@ def read_file(file: Path | None, note: Callable[[str], None]) -> dict[str, Any]:
 
 def said_by_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Only what was said on the command line."""
-    said = {name: options[name] for name in SPEC_FIELDS if options.get(name) not in (None, (), False)}
+    # By identity: 0 equals False, and a limit of 0 that was said must not become no limit.
+    said = {name: options[name] for name in SPEC_FIELDS if not _unsaid(options.get(name))}
     if options.get("public") is False:
         said["public"] = False
     if "tags" in said:
@@ -75,6 +76,10 @@ def said_by_options(options: Mapping[str, Any]) -> dict[str, Any]:
     if "autostop_min" in said:
         said["autostop_min"] = _autostop(said["autostop_min"])
     return said
+
+
+def _unsaid(value: object) -> bool:
+    return value is None or value is False or value == ()
 
 
 def _option(name: str) -> Callable[[Function], Function]:

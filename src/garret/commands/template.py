@@ -15,6 +15,7 @@ from garret.errors import TemplateError, UsageError
 
 if TYPE_CHECKING:
     from garret.spec import DeploymentSpec
+    from garret.templates.checks.finding import Finding
 
 RENDER = """\b
 Examples:
@@ -47,6 +48,7 @@ NOBODY = "nobody"
 
 
 @click.command(epilog=RENDER)
+@click.argument("deployment", required=False, metavar="[NAME]")
 @name_option
 @file_option
 @spec_options()
@@ -54,7 +56,14 @@ NOBODY = "nobody"
 @click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write.")
 @cloud_options
 def render(
-    caller: Caller, name: str | None, file: Path | None, password_stdin: bool, output: Path | None, **options: Any
+    caller: Caller,
+    *,
+    deployment: str | None,
+    name: str | None,
+    file: Path | None,
+    password_stdin: bool,
+    output: Path | None,
+    **options: Any,
 ) -> int:
     """Print the ROS template behind a deployment."""
     from garret.ops.journal import write_atomic
@@ -62,7 +71,7 @@ def render(
 
     settings = caller.settings()
     said = said_in(options, file, caller.console.note)
-    named = name or said.get("name") or "garret"
+    named = deployment or name or said.get("name") or "garret"
     # An option wins over the file, and the file over a default that nobody said.
     region = said.get("region", settings.region) if settings.region_from != "--region" else settings.region
     spec = parse_spec(_defaults(settings.cloud) | said | {"name": named, "region": region})
@@ -93,7 +102,7 @@ def validate(caller: Caller, file: Path, public: bool) -> int:
         settings = caller.settings()
         caller.cloud(settings, settings.region).stacks.validate(text)
     if findings and not caller.console.as_json:
-        raise TemplateError("\n".join(map(str, findings)), findings[0].hint)
+        raise TemplateError("\n".join(map(str, findings)), _remedies(findings))
     listed = [{"check": one.check, "where": one.where, "problem": one.problem, "hint": one.hint} for one in findings]
     facts = {"file": str(file), "good": not findings, "findings": listed, "cloud": caller.cloud_flag}
     by = f"garret's checks and {caller.cloud_flag}'s" if asked else "garret's checks"
@@ -130,6 +139,13 @@ def parameters(caller: Caller, template: str) -> int:
     table += [[one.name, one.label["en"], one.type, one.default, one.limits] for one in found]
     caller.console.answer({"template": template, "parameters": [one.to_dict() for one in found]}, rows(table))
     return 0
+
+
+def _remedies(findings: list[Finding]) -> str:
+    """What to type next, for each place; one finding needs no place beside it."""
+    if len(findings) == 1:
+        return findings[0].hint
+    return "\n        ".join(dict.fromkeys(f"{one.where}: {one.hint}" for one in findings if one.hint))
 
 
 def _defaults(kind: str) -> dict[str, Any]:
