@@ -182,7 +182,9 @@ def main() -> None:
     except BrokenPipeError:  # `garret list | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
-    sys.exit(code)
+    sys.stderr.flush()
+    # All is written and closed by now. To take a tenth of a second's imports apart object by object helps nobody.
+    os._exit(code)
 
 
 if __name__ == "__main__":

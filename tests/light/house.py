@@ -17,13 +17,13 @@ from garret.local_cloud.home import Home, new_cloud_file, write_cloud_file
 from garret.local_cloud.nodes.processes import start_time
 from garret.ops.aliyun.connect import connect
 from garret.ops.aliyun.session import Keys
-from garret.ops.cloud import Clock
 from garret.ops.cloud import Cloud as Roles
 from garret.ops.crash import Crash
 from garret.ops.delete import Delete
 from garret.ops.deploy import Deploy, Wish
 from garret.ops.deployment import Deployment, Login
 from garret.ops.journal import Journal
+from garret.ops.roles import Clock
 from garret.settings import PRODUCTS
 from tests.light.driver import LightDriver, service_of
 from tests.local_cloud.house import KEY, REGION, SECRET, TYPE, House, until

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
-import tempfile
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
@@ -72,6 +70,8 @@ class CloudFile:
 
 def new_cloud_file() -> CloudFile:
     """A record with keys of its own, of a form that nobody takes for the vendor's."""
+    import secrets
+
     key, secret = f"LOCAL-CLOUD-{secrets.token_hex(6)}", f"local-cloud-only-{secrets.token_hex(16)}"
     return CloudFile("", 0, 0, "", key, secret, "")
 
@@ -87,6 +87,8 @@ def read_cloud_file(home: Home) -> CloudFile | None:
 
 def write_cloud_file(home: Home, record: CloudFile) -> None:
     """Write the record as a whole or not at all, 0600; OSError, with the record's path, when there is no room."""
+    import tempfile
+
     handle, name = tempfile.mkstemp(dir=home.folder, prefix=".cloud.", suffix=".json")  # mkstemp makes it 0600
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as file:

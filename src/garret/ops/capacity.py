@@ -6,10 +6,13 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from garret.errors import OperationError, SpecError
-from garret.ops.cloud import Catalog
 from garret.spec import DeploymentSpec
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Catalog
 
 FAMILY = "ecs.gn7i"
 MOST_TRIES = 12

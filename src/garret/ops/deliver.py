@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from typing import TYPE_CHECKING
 
 from garret.errors import CloudError, NodeFailed
 from garret.image_bootstrap.bundle import Bundle, chunks
-from garret.ops.cloud import Assistant
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Assistant
 
 INCOMING = "/var/lib/garret/incoming"
 AT_ONCE = 4

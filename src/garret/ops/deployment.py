@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -12,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from garret.errors import OperationError, UsageError
 from garret.ops.journal import Journal, journals
-from garret.service_runtime.passwords import hash_password, new_token, verify_password
 
 if TYPE_CHECKING:  # pydantic's import is half of what `garret status` may take
-    from garret.ops.cloud import Stack, Stacks
+    from garret.ops.cloud import Stack
+    from garret.ops.roles import Stacks
     from garret.spec import DeploymentSpec
 
 DEFAULT_NAME = "garret"
@@ -178,6 +176,7 @@ def new_login(login: str, password: str | None) -> Login:
     Raises:
         SpecError: the password breaks the cloud's rule.
     """
+    from garret.service_runtime.passwords import hash_password, new_token
     from garret.spec import check_password
 
     chosen = check_password(password if password is not None else generate_password())
@@ -187,11 +186,16 @@ def new_login(login: str, password: str | None) -> Login:
 
 def same_password(login: Login, password: str) -> bool:
     """Say whether a password is the deployment's."""
+    from garret.service_runtime.passwords import verify_password
+
     return verify_password(password, login.password_hash)
 
 
 def generate_password() -> str:
     """A random password of three kinds of characters, safe to paste anywhere (some 115 bits)."""
+    import secrets
+    import string
+
     letters = string.ascii_letters + string.digits
     while True:
         password = "".join(secrets.choice(letters) for _ in range(GENERATED_LENGTH))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from garret.errors import CloudError
-from garret.ops.cloud import Assistant, Clock
 from garret.ops.tell import Teller
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Assistant, Clock
 
 READ = 'tail -c 16000 "${GARRET_PREFIX}/var/lib/garret/bootstrap.jsonl"'
 ENDED = ("done", "skipped", "failed")

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from garret.errors import SettingsError, SpecError
 from garret.image_bootstrap.bundle import Bundle
@@ -14,13 +14,16 @@ from garret.image_bootstrap.node_config import NodeConfig
 from garret.image_bootstrap.user_data import build_user_data
 from garret.ops.at_once import at_once
 from garret.ops.capacity import Candidate
-from garret.ops.cloud import Catalog, Cloud, ResourceChange
+from garret.ops.cloud import Cloud, ResourceChange
 from garret.ops.deployment import Login
 from garret.ops.prices import Prices, check_limit, find_prices
 from garret.service_runtime.passwords import hash_token
 from garret.spec import DeploymentSpec, parse_spec
 from garret.templates.checks import require_good
 from garret.templates.render import parameters, render_template
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Catalog
 
 IMAGE_FAMILY = "acs:ubuntu_24_04_x64_with_nvidia_gpu_driver_and_cuda"
 LOCAL_PORT = 7860

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from garret.errors import NotReady
-from garret.ops.cloud import Clock
 from garret.ops.endpoint import Endpoint
 from garret.ops.journal import write_atomic
 from garret.ops.tell import Teller
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Clock
 
 PROMPT = "a red circle on a blue background"
 SEED = 1

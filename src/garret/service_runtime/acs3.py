@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import secrets
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -49,7 +49,7 @@ def signed_headers(
         "x-acs-action": action,
         "x-acs-version": version,
         "x-acs-date": (now or datetime.now(UTC)).strftime("%Y-%m-%dT%H:%M:%SZ"),
-        "x-acs-signature-nonce": nonce or secrets.token_hex(16),
+        "x-acs-signature-nonce": nonce or os.urandom(16).hex(),
         "x-acs-content-sha256": digest,
     }
     if content_type:

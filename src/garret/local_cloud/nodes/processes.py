@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -23,6 +22,8 @@ def start_time(pid: int) -> str:
     except OSError:
         if Path("/proc/self/stat").exists():
             return ""
+    import subprocess
+
     done = subprocess.run(["ps", "-o", "lstart=", "-p", str(pid)], capture_output=True, text=True, check=False)
     return done.stdout.strip()
 
@@ -55,6 +56,8 @@ def _parents() -> Iterator[tuple[int, int]]:
                 continue  # it ended meanwhile
             yield int(stat.parent.name), int(parent)
         return
+    import subprocess
+
     listing = subprocess.run(["ps", "-A", "-o", "pid=,ppid="], capture_output=True, text=True, check=False).stdout
     for line in listing.splitlines():
         child, parent = line.split()

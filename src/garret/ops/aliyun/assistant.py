@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import uuid
+import os
 from pathlib import PurePosixPath
 from typing import Any
 
@@ -66,7 +66,7 @@ class EcsAssistant:
             command_content=base64.b64encode(command.encode("utf-8")).decode("ascii"),
             content_encoding="Base64",
             timeout=max(10, timeout_s),
-            client_token=uuid.uuid4().hex,
+            client_token=os.urandom(16).hex(),
         )
         reply = self._session.call("RunCommand", lambda: self._session.ecs.run_command(request))
         return self._wait_for_command(_checked(reply.body.invoke_id, "RunCommand"), timeout_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from garret.ops.aliyun.account import CloudAccount
@@ -16,8 +17,11 @@ from garret.ops.aliyun.retries import silent
 from garret.ops.aliyun.session import Keys, Session
 from garret.ops.aliyun.snapshots import EcsSnapshots
 from garret.ops.aliyun.stacks import RosStacks
-from garret.ops.cloud import Clock, Cloud, SystemClock
+from garret.ops.cloud import Cloud, SystemClock
 from garret.settings import is_loopback
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Clock
 
 POLL_S, POLL_NEAR_S = 5.0, 0.2
 ASSISTANT_POLL_S, ASSISTANT_POLL_NEAR_S = 1.0, 0.05

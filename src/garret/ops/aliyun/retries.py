@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from garret.errors import CloudError
 from garret.ops.aliyun.failures import CLOCK_IS_OFF, NO_ANSWER, cloud_error, is_vendors, meaning_of, retry_after_s
-from garret.ops.cloud import Clock
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Clock
 
 Reply = TypeVar("Reply")
 
@@ -46,6 +47,8 @@ def with_retries(
                 continue  # a machine that slept between signing and sending is on time now
             patient = meaning_of(action, error.code, None).again == "always"
             limit, time_s = (PATIENT_ATTEMPTS, PATIENCE_S) if patient else (ATTEMPTS, OUTAGE_S)
+            import random  # only who waits needs it
+
             # Jitter, so that many callers that were throttled together do not come back together.
             wait = max(pause * random.uniform(0.5, 1.0), after)  # noqa: S311 - not a secret
             spent = clock.monotonic() - started

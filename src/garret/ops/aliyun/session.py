@@ -8,16 +8,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 from garret.errors import CloudError, SettingsError
 from garret.ops.aliyun.products import PRODUCTS, WITHOUT_REGION, default_domain
 from garret.ops.aliyun.retries import silent, with_retries
 from garret.ops.aliyun.signed import SignedReader
-from garret.ops.cloud import Clock, SystemClock
+from garret.ops.cloud import SystemClock
 from garret.service_runtime.acs3 import AccessKeys
 from garret.settings import is_loopback
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Clock
 
 Reply = TypeVar("Reply")
 Keys = AccessKeys

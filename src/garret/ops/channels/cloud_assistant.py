@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from garret.errors import NodeFailed
-from garret.ops.cloud import Assistant, CommandResult
+from garret.ops.cloud import CommandResult
+
+if TYPE_CHECKING:
+    from garret.ops.roles import Assistant
 
 LARGEST_FILE = 24_000
 """SendFile takes 32 KB after Base64."""
