@@ -87,7 +87,7 @@ def test_a_file_and_flags_make_one_deployment_that_changes_in_place(house: House
     written = house.calls("write")
     plan = house.json(*said, "--dry-run")
     assert house.calls("write") == written, "a dry run writes nothing"
-    assert not (house.home / "deployments").exists(), "and remembers nothing"
+    assert not (house.home / "deployments" / "local" / "film").exists(), "and remembers nothing"
     assert (plan["zone"], plan["stock"], len(plan["resources"])) == ("cn-hangzhou-j", "in stock", 9)
     assert plan["prices"]["stopped_per_hour"]["amount"] < plan["prices"]["running_per_hour"]["amount"] < 30
 

@@ -56,6 +56,16 @@ def walk(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
         yield from walk(child, f"{path}.{key}" if path else str(key))
 
 
+def branches(value: Any) -> Iterator[Any]:
+    """Yield what a value may become: both branches of an Fn::If, as deep as they go; nothing for ALIYUN::NoValue."""
+    chosen = value.get("Fn::If") if isinstance(value, Mapping) and len(value) == 1 else None
+    if isinstance(chosen, list) and len(chosen) == 3:
+        for branch in chosen[1:]:
+            yield from branches(branch)
+    elif value != {"Ref": "ALIYUN::NoValue"}:
+        yield value
+
+
 def literal_text(value: Any) -> str:
     """Return all literal text in a value, functions included, joined; to search and to measure."""
     return "\n".join(found for _, found in walk(value) if isinstance(found, str))

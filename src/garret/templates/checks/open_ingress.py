@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
-from garret.templates.checks.finding import Finding, Subject
+from garret.templates.checks.finding import Finding, Subject, branches
 
 ID = "open-ingress"
 RULE = "ecs-security-group-not-internet-cidr-access"
@@ -25,7 +25,7 @@ def check(subject: Subject) -> Iterator[Finding]:
         groups = [key for key in ("SourceGroupId", "SourcePrefixListId") if rule.get(key)]
         if not sources and not groups:
             yield Finding(ID, where, "names no source, so everybody is let in", _HINT)
-        for source in sources:
+        for source in (one for said in sources for one in branches(said)):
             problem = _problem(subject, source)
             if problem:
                 yield Finding(ID, where, problem, _HINT)
@@ -41,9 +41,11 @@ def accepting_rules(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
 def ingress_rules(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (path, rule) of every ingress rule, those of separate resources too."""
     for name, properties in subject.resources("ALIYUN::ECS::SecurityGroup"):
-        for index, rule in enumerate(properties.get("SecurityGroupIngress") or []):
-            if isinstance(rule, dict):
-                yield f"Resources.{name}.SecurityGroupIngress.{index}", rule
+        where = f"Resources.{name}.SecurityGroupIngress"
+        for rules in branches(properties.get("SecurityGroupIngress") or []):
+            for index, entry in enumerate(rules if isinstance(rules, list) else [rules]):
+                for rule in branches(entry):
+                    yield f"{where}.{index}", dict(rule) if isinstance(rule, Mapping) else {"PortRange": rule}
     for name, properties in subject.resources("ALIYUN::ECS::SecurityGroupIngress"):
         yield f"Resources.{name}", dict(properties)
 
