@@ -104,7 +104,9 @@ _TABLE = (
     _row("fatal", "never", "InvalidParameter.Conflict ImageNotSupportInstanceType InvalidImageId.NotFound",
          "this image does not go with this type: leave --image-id out"),
     _row("fatal", "never", "InvalidPassword.Malformed InvalidUserData.SizeExceeded InvalidUserData.Base64FormatInvalid "
-         "InvalidKeyPairName.NotFound InvalidSecurityGroupId.NotFound InvalidParameter.Mismatch InvalidSpotStrategy"),
+         "InvalidSecurityGroupId.NotFound InvalidParameter.Mismatch InvalidSpotStrategy"),
+    _row("fatal", "never", "InvalidKeyPairName.NotFound",
+         "the region has no such key pair: another --key-pair, or leave it out"),
     _row("fatal", "never", "InvalidInstanceId.NotSupport InvalidInstanceId.NotFound InvalidInstance.NotFound "
          "InstanceNotExists InstanceReleased"),
     _row("fatal", "never", "CommandNotApplicable AccountNotExists DirectoryNotExists BadCronExpression "
