@@ -106,7 +106,7 @@ _TABLE = (
     _row("fatal", "never", "InvalidPassword.Malformed InvalidUserData.SizeExceeded InvalidUserData.Base64FormatInvalid "
          "InvalidSecurityGroupId.NotFound InvalidParameter.Mismatch InvalidSpotStrategy"),
     _row("fatal", "never", "InvalidKeyPairName.NotFound",
-         "the region has no such key pair: another --key-pair, or leave it out"),
+         "the region has no such key pair: say another --key-pair; or garret delete, and deploy without one"),
     _row("fatal", "never", "InvalidInstanceId.NotSupport InvalidInstanceId.NotFound InvalidInstance.NotFound "
          "InstanceNotExists InstanceReleased"),
     _row("fatal", "never", "CommandNotApplicable AccountNotExists DirectoryNotExists BadCronExpression "
