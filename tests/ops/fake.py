@@ -20,27 +20,21 @@ import yaml
 
 from garret.errors import CloudError
 from garret.image_bootstrap.bundle import Bundle
-from garret.ops.cloud import (
-    DEPLOYMENT_TAG,
-    Billed,
+from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, Instance, Stack, StackEvent, StackResource
+from garret.ops.deployment import Deployment
+from garret.ops.journal import Journal
+from garret.ops.records import (
     BillItem,
     ChangeSet,
-    Cloud,
     CommandResult,
     Disk,
-    Instance,
     MachinePrice,
     Quota,
     ResourceChange,
     Snapshot,
-    Stack,
-    StackEvent,
-    StackResource,
     Switch,
     Who,
 )
-from garret.ops.deployment import Deployment
-from garret.ops.journal import Journal
 
 PICTURE = b"\x89PNG\r\n\x1a\n a picture"
 TYPE = "ecs.gn7i-c8g1.2xlarge"

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 
 from garret.errors import CloudError
-from garret.ops.cloud import Billed, BillItem, Cloud
+from garret.ops.cloud import Billed, Cloud
 from garret.ops.cost import DELAY, NO_BILL, cost
 from garret.ops.deployment import Deployment
+from garret.ops.records import BillItem
 from tests.ops.fake import World, cloud_of, deployment_in
 from tests.ops.test_delete import delete
 from tests.ops.test_status import deployed

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from garret.errors import CloudError, OperationError, UsageError
-from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Disk, Stack
+from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Stack
 from garret.ops.crash import Crash
 from garret.ops.delete import Delete
+from garret.ops.records import Disk
 from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed
 from tests.ops.test_status import deployed, look
 

@@ -15,8 +15,8 @@ import pytest
 
 from garret.errors import CloudError, NodeFailed
 from garret.image_bootstrap.bundle import CHUNK_BYTES, Bundle, chunks
-from garret.ops.cloud import CommandResult
 from garret.ops.deliver import AT_ONCE, INCOMING, LIST, deliver
+from garret.ops.records import CommandResult
 
 COUNT = 20
 

@@ -11,8 +11,8 @@ import pytest
 
 from garret.errors import CloudError
 from garret.ops import policy
-from garret.ops.cloud import Quota
 from garret.ops.doctor import Check, Wanted, cloud_checks, credential_check, local_checks, vcpus_of
+from garret.ops.records import Quota
 from tests.ops.fake import TYPE, World, cloud_of
 
 WANTED = Wanted("cn-hangzhou", TYPE, "acs:ubuntu")

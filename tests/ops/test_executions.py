@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from garret.errors import Interrupted, NodeFailed, UsageError
-from garret.ops.cloud import CommandResult
 from garret.ops.download_model import parameters
 from garret.ops.executions import Node
+from garret.ops.records import CommandResult
 from tests.ops.fake import FakeClock, Listener, World, cloud_of, deployment_in
 from tests.ops.test_status import deployed
 

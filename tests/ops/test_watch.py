@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 
 from garret.errors import CloudError, NodeFailed, NotReady
-from garret.ops.cloud import Cloud, CommandResult, StackEvent
+from garret.ops.cloud import Cloud, StackEvent
 from garret.ops.deliver import deliver, is_too_early
 from garret.ops.node_journal import NodeJournal
+from garret.ops.records import CommandResult
 from garret.ops.watch import Creation, tell_events, watch_until_settled
 from tests.ops.fake import FakeClock, Listener, World, cloud_of, small_bundle
 from tests.ops.test_status import deployed

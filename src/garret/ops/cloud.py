@@ -91,60 +91,6 @@ class Billed:
 
 
 @dataclass(frozen=True)
-class Disk:
-    """A disk; `kind` is system or data."""
-
-    id: str
-    size_gib: int
-    category: str
-    kind: str = "system"
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A copy of a disk as it was; whole once `status` is accomplished."""
-
-    id: str
-    disk_id: str
-    size_gib: int
-    status: str
-    progress: str = ""
-
-
-@dataclass(frozen=True)
-class BillItem:
-    """One line of the cloud's bill: what a resource cost in a month, and for how much use, in the cloud's unit."""
-
-    resource_id: str
-    kind: str
-    item: str
-    amount: float
-    currency: str
-    month: str
-    usage: float = 0.0
-    unit: str = ""
-
-
-@dataclass(frozen=True)
-class Who:
-    """Whose keys these are: the account's id, and the user's or role's name in it."""
-
-    account: str
-    name: str
-
-
-@dataclass(frozen=True)
-class Quota:
-    """How much of something the account may have in the region, and has; `used` is None where that is not told."""
-
-    code: str
-    name: str
-    total: float
-    used: float | None
-    unit: str = ""
-
-
-@dataclass(frozen=True)
 class Price:
     """Money per hour; `made_up` where no one will ever be asked to pay it."""
 
@@ -155,58 +101,6 @@ class Price:
     def to_dict(self) -> dict[str, object]:
         """The `--json` form."""
         return {"amount": self.amount, "currency": self.currency, "made_up": self.made_up}
-
-
-@dataclass(frozen=True)
-class Switch:
-    """A VSwitch: its network, zone, and how many addresses are free in it."""
-
-    id: str
-    vpc_id: str
-    zone: str
-    free: int
-
-
-@dataclass(frozen=True)
-class MachinePrice:
-    """What a machine of some kind costs: alone, and with its disk; `unit` is Hour, Month or Year, for one of it."""
-
-    machine: float
-    disk: float
-    currency: str
-    unit: str = "Hour"
-
-
-@dataclass(frozen=True)
-class ResourceChange:
-    """What a change of a stack does to one resource: Add, Modify or Remove; `replaced`: a new one in its place."""
-
-    resource: str
-    kind: str
-    action: str
-    replaced: bool = False
-    properties: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class ChangeSet:
-    """A change of a stack that the cloud has worked out and not carried out; `status` and `execution` are its words."""
-
-    id: str
-    status: str
-    execution: str
-    changes: tuple[ResourceChange, ...] = ()
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class CommandResult:
-    """How a command on a node ended; `exit_code` is None when it never ran to its end."""
-
-    status: str
-    exit_code: int | None
-    output: str
-    error: str = ""
 
 
 class SystemClock:

@@ -10,10 +10,11 @@ from typing import Any
 
 from garret.errors import CloudError
 from garret.ops.at_once import at_once
-from garret.ops.cloud import BillItem, Cloud, Instance, Price, billed_by
+from garret.ops.cloud import Cloud, Instance, Price, billed_by
 from garret.ops.deployment import Deployment
 from garret.ops.journal import ENDS
 from garret.ops.prices import find_prices
+from garret.ops.records import BillItem
 
 HOURS = ("hour", "hours", "小时")
 MOST_MONTHS = 24

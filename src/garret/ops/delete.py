@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from garret.errors import CloudError, Interrupted, OperationError, UsageError
-from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, Snapshot, Stack, billed_by, left_of
+from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, Stack, billed_by, left_of
 from garret.ops.crash import Crash
 from garret.ops.deployment import SECRET_FILES, Deployment
 from garret.ops.failure import billed_text, explain_left
 from garret.ops.keep import is_keeping, keep_disks, kept_facts
+from garret.ops.records import Snapshot
 from garret.ops.tell import Teller
 from garret.ops.watch import watch_until_settled
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from garret.errors import CloudError, GarretError
 from garret.ops import policy
-from garret.ops.cloud import Cloud, Quota
+from garret.ops.cloud import Cloud
+from garret.ops.records import Quota
 from garret.settings import credential_files, credential_source
 
 OK, WARNING, FAILED, SKIPPED = "ok", "warning", "failed", "skipped"

@@ -12,9 +12,10 @@ from typing import Any
 from garret.errors import Interrupted, NodeFailed, UsageError
 from garret.ops.channels import Channel
 from garret.ops.channels.cloud_assistant import CloudAssistantChannel
-from garret.ops.cloud import Cloud, CommandResult
+from garret.ops.cloud import Cloud
 from garret.ops.deployment import Deployment, flag
 from garret.ops.power import machine_of
+from garret.ops.records import CommandResult
 from garret.ops.tell import Teller
 
 REQUESTS = "/var/lib/garret/requests"

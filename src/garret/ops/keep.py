@@ -6,9 +6,10 @@ import uuid
 from typing import Any
 
 from garret.errors import NotReady, OperationError, UsageError
-from garret.ops.cloud import Cloud, Disk, Snapshot
+from garret.ops.cloud import Cloud
 from garret.ops.crash import Crash
 from garret.ops.deployment import Deployment
+from garret.ops.records import Disk, Snapshot
 from garret.ops.tell import Teller
 
 SNAPSHOT_S = 7200.0

@@ -14,9 +14,10 @@ from garret.image_bootstrap.node_config import NodeConfig
 from garret.image_bootstrap.user_data import build_user_data
 from garret.ops.at_once import at_once
 from garret.ops.capacity import Candidate
-from garret.ops.cloud import Cloud, ResourceChange
+from garret.ops.cloud import Cloud
 from garret.ops.deployment import Login
 from garret.ops.prices import Prices, check_limit, find_prices
+from garret.ops.records import ResourceChange
 from garret.service_runtime.passwords import hash_token
 from garret.spec import DeploymentSpec, parse_spec
 from garret.templates.checks import require_good

@@ -8,7 +8,8 @@ from typing import Any
 
 from garret.errors import SpecError
 from garret.ops.capacity import size_of
-from garret.ops.cloud import Cloud, MachinePrice, Price
+from garret.ops.cloud import Cloud, Price
+from garret.ops.records import MachinePrice
 from garret.spec import DeploymentSpec
 from garret.templates.spot import spot_strategy
 

@@ -1,24 +1,20 @@
-"""One Protocol per role of a cloud: what our verbs may ask of it. The records are in `garret.ops.cloud`."""
+"""One Protocol per role of a cloud: what our verbs may ask of it. Records: `garret.ops.cloud`, `records`."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from garret.ops.cloud import (
-    Billed,
+from garret.ops.cloud import Billed, Instance, Stack, StackEvent, StackResource
+from garret.ops.records import (
     BillItem,
     ChangeSet,
     CommandResult,
     Disk,
-    Instance,
     MachinePrice,
     Quota,
     ResourceChange,
     Snapshot,
-    Stack,
-    StackEvent,
-    StackResource,
     Switch,
     Who,
 )

@@ -10,10 +10,11 @@ from typing import Any
 from garret.errors import CloudError, OperationError, SpecError, UsageError
 from garret.ops import failure
 from garret.ops.capacity import WORDS, shelves
-from garret.ops.cloud import ChangeSet, Cloud, ResourceChange, Stack, billed_by
+from garret.ops.cloud import Cloud, Stack, billed_by
 from garret.ops.crash import Crash
 from garret.ops.deployment import Deployment, flag
 from garret.ops.prices import Prices, check_limit, find_prices
+from garret.ops.records import ChangeSet, ResourceChange
 from garret.ops.stack_states import IN_PROGRESS
 from garret.ops.tell import Teller
 from garret.ops.watch import PARTS, watch_until_settled

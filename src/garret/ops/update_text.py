@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from garret.ops.cloud import ResourceChange
+from garret.ops.records import ResourceChange
 from garret.ops.update import EFFECTS, Proposal
 from garret.ops.watch import PARTS
 

@@ -7,9 +7,9 @@ import socket
 import pytest
 
 from garret.errors import CloudError
-from garret.ops.aliyun.failures import NO_ANSWER, scrub
+from garret.ops.aliyun.failures import scrub
 from garret.ops.aliyun.network import VpcNetwork
-from garret.ops.aliyun.retries import ATTEMPTS, PATIENT_ATTEMPTS
+from garret.ops.aliyun.retries import ATTEMPTS, NO_ANSWER, PATIENT_ATTEMPTS
 from garret.ops.aliyun.session import Session
 from garret.ops.aliyun.stacks import RosStacks
 from tests.ops.aliyun.conftest import KEYS

@@ -17,7 +17,8 @@ from garret.ops.aliyun.network import VpcNetwork
 from garret.ops.aliyun.session import Session
 from garret.ops.aliyun.snapshots import EcsSnapshots
 from garret.ops.aliyun.stacks import RosStacks
-from garret.ops.cloud import Billed, Instance, Snapshot, Who
+from garret.ops.cloud import Billed, Instance
+from garret.ops.records import Snapshot, Who
 from tests.ops.aliyun.vendor import StandingClock, Vendor
 
 TAG = "garret:deployment"

@@ -9,7 +9,7 @@ import pytest
 from garret.errors import NodeFailed
 from garret.ops.channels import Channel
 from garret.ops.channels.cloud_assistant import LARGEST_FILE, CloudAssistantChannel
-from garret.ops.cloud import CommandResult
+from garret.ops.records import CommandResult
 
 
 @dataclass

@@ -12,7 +12,7 @@ from garret.errors import CloudError
 from garret.ops.aliyun.pages import rows
 from garret.ops.aliyun.probes import PROBES
 from garret.ops.aliyun.session import Session
-from garret.ops.cloud import Quota, Who
+from garret.ops.records import Quota, Who
 
 ASK_TIMEOUT_S = 10.0
 DENIED = ("Forbidden", "NoPermission", "NotAuthorized")

@@ -9,7 +9,7 @@ from typing import Any
 
 from garret.errors import CloudError, NodeFailed
 from garret.ops.aliyun.session import Session
-from garret.ops.cloud import CommandResult
+from garret.ops.records import CommandResult
 
 _DONE = ("Success", "Finished")
 _PENDING = ("Pending", "Running", "Scheduled", "Stopping")

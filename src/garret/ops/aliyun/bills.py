@@ -6,7 +6,7 @@ from typing import Any
 
 from garret.ops.aliyun.pages import by_token
 from garret.ops.aliyun.session import Session
-from garret.ops.cloud import BillItem
+from garret.ops.records import BillItem
 
 # How resource ids begin, and what a person calls such a thing.
 _KINDS = (("i-", "instance"), ("d-", "disk"), ("eip-", "address"), ("s-", "snapshot"), ("ngw-", "NAT gateway"))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from garret.ops.aliyun.session import Session
-from garret.ops.cloud import MachinePrice, Switch
+from garret.ops.records import MachinePrice, Switch
 from garret.settings import DEFAULT_REGION
 
 NO_STOCK = 2

@@ -8,7 +8,7 @@ from typing import Any
 from garret.errors import CloudError, NotReady
 from garret.ops.aliyun.session import Session
 from garret.ops.aliyun.stacks import said
-from garret.ops.cloud import ChangeSet, ResourceChange
+from garret.ops.records import ChangeSet, ResourceChange
 
 PREFIX = "garret-"
 WORKED_OUT_S = 120.0

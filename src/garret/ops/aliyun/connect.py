@@ -3,19 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from functools import cached_property
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from garret.ops.aliyun.account import CloudAccount
-from garret.ops.aliyun.assistant import EcsAssistant
-from garret.ops.aliyun.bills import BssBills
-from garret.ops.aliyun.catalog import EcsCatalog
-from garret.ops.aliyun.change_sets import RosChanges
 from garret.ops.aliyun.instances import EcsInstances
-from garret.ops.aliyun.network import VpcNetwork
 from garret.ops.aliyun.retries import silent
 from garret.ops.aliyun.session import Keys, Session
-from garret.ops.aliyun.snapshots import EcsSnapshots
 from garret.ops.aliyun.stacks import RosStacks
 from garret.ops.cloud import Cloud, SystemClock
 from garret.settings import is_loopback
@@ -43,19 +38,40 @@ def connect(
     """
     watch = clock or SystemClock()
     near = is_loopback(urlsplit(endpoints.get("ros", "")).hostname or "")
+    often = ASSISTANT_POLL_NEAR_S if near else ASSISTANT_POLL_S
     session = Session(region, endpoints, keys, watch, tell)
     return Cloud(
         kind=kind,
         region=region,
         stacks=RosStacks(session),
         instances=EcsInstances(session),
-        network=VpcNetwork(session),
-        catalog=EcsCatalog(session),
-        assistant=EcsAssistant(session, ASSISTANT_POLL_NEAR_S if near else ASSISTANT_POLL_S),
+        network=later("network", "VpcNetwork", session),
+        catalog=later("catalog", "EcsCatalog", session),
+        assistant=later("assistant", "EcsAssistant", session, often),
         clock=watch,
         poll_s=POLL_NEAR_S if near else POLL_S,
-        snapshots=EcsSnapshots(session),
-        account=CloudAccount(session),
-        bills=BssBills(session),
-        changes=RosChanges(session, ASSISTANT_POLL_NEAR_S if near else ASSISTANT_POLL_S),
+        snapshots=later("snapshots", "EcsSnapshots", session),
+        account=later("account", "CloudAccount", session),
+        bills=later("bills", "BssBills", session),
+        changes=later("change_sets", "RosChanges", session, often),
     )
+
+
+class Later:
+    """A role that is made when it is first asked: no command needs them all, and each one's module takes its time."""
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+
+    def __getattr__(self, name: str) -> Any:
+        """What the role itself has of this name."""
+        return getattr(self._role, name)
+
+    @cached_property
+    def _role(self) -> Any:
+        return self._make()
+
+
+def later(module: str, name: str, *arguments: object) -> Any:
+    """The role of this name in a module beside this one, made when it is first asked."""
+    return Later(lambda: getattr(import_module(f"garret.ops.aliyun.{module}"), name)(*arguments))

@@ -9,8 +9,8 @@ from typing import Any
 
 from garret.errors import CloudError
 from garret.ops.aliyun.error_classes import ErrorClass, classify
+from garret.ops.aliyun.retries import NO_ANSWER
 
-NO_ANSWER = "NoAnswer"
 CLOCK_IS_OFF = "InvalidTimeStamp.Expired"
 _SECRETS = (
     re.compile(

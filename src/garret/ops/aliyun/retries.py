@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from garret.errors import CloudError
-from garret.ops.aliyun.failures import CLOCK_IS_OFF, NO_ANSWER, cloud_error, is_vendors, meaning_of, retry_after_s
 
 if TYPE_CHECKING:
     from garret.ops.roles import Clock
@@ -18,6 +17,7 @@ ATTEMPTS, PATIENT_ATTEMPTS = 5, 11
 OUTAGE_S, PATIENCE_S = 60.0, 120.0
 """How long one call is tried at most, pauses and answers together, in seconds."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 8.0
+NO_ANSWER = "NoAnswer"
 TELL_AFTER_S = 3.0
 """Shorter waits are nobody's business."""
 
@@ -40,15 +40,17 @@ def with_retries(
         try:
             return send()
         except Exception as raised:
-            if not is_vendors(raised):
-                raise
-            error, after = cloud_error(action, raised), retry_after_s(raised)
-            if error.code == CLOCK_IS_OFF and attempt == 1:
-                continue  # a machine that slept between signing and sending is on time now
-            patient = meaning_of(action, error.code, None).again == "always"
-            limit, time_s = (PATIENT_ATTEMPTS, PATIENCE_S) if patient else (ATTEMPTS, OUTAGE_S)
-            import random  # only who waits needs it
+            import random  # only whose call fails needs this, and the table of codes with its patterns
 
+            from garret.ops.aliyun import failures
+
+            if not failures.is_vendors(raised):
+                raise
+            error, after = failures.cloud_error(action, raised), failures.retry_after_s(raised)
+            if error.code == failures.CLOCK_IS_OFF and attempt == 1:
+                continue  # a machine that slept between signing and sending is on time now
+            patient = failures.meaning_of(action, error.code, None).again == "always"
+            limit, time_s = (PATIENT_ATTEMPTS, PATIENCE_S) if patient else (ATTEMPTS, OUTAGE_S)
             # Jitter, so that many callers that were throttled together do not come back together.
             wait = max(pause * random.uniform(0.5, 1.0), after)  # noqa: S311 - not a secret
             spent = clock.monotonic() - started
@@ -63,6 +65,5 @@ def with_retries(
 
 
 def _reason(error: CloudError) -> str:
-    if error.code == NO_ANSWER:
-        return error.message.rpartition(": ")[2]
-    return error.code
+    """The cloud's code, or why there was none: our message ends with it."""
+    return error.message.rpartition(": ")[2] if error.code == NO_ANSWER else error.code

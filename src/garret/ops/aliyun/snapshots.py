@@ -7,7 +7,8 @@ from typing import Any
 from garret.errors import CloudError
 from garret.ops.aliyun.pages import by_token
 from garret.ops.aliyun.session import Session
-from garret.ops.cloud import DEPLOYMENT_TAG, SNAPSHOT_TAG, Disk, Snapshot
+from garret.ops.cloud import DEPLOYMENT_TAG, SNAPSHOT_TAG
+from garret.ops.records import Disk, Snapshot
 
 _GONE = ("InvalidSnapshotId.NotFound",)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from garret.ops.cloud import CommandResult
+from garret.ops.records import CommandResult
 
 
 class Channel(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from garret.errors import NodeFailed
-from garret.ops.cloud import CommandResult
+from garret.ops.records import CommandResult
 
 if TYPE_CHECKING:
     from garret.ops.roles import Assistant

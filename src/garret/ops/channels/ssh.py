@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from garret.errors import NodeFailed, UsageError
-from garret.ops.cloud import CommandResult
+from garret.ops.records import CommandResult
 
 if TYPE_CHECKING:
     import paramiko
