@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # to make the Protocols takes longer than `garret status` may
     )
 
 DEPLOYMENT_TAG = "garret:deployment"
+FIRST_LOOK_S, LONGEST_PAUSE_S, PAUSE_BY_ROOT = 12.0, 11.0, 1.3
 SNAPSHOT_TAG = "garret:snapshot-of"
 """On what was kept on purpose: it outlives the deployment, and is no leftover of it."""
 
@@ -117,7 +118,7 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Cloud:
-    """One cloud and region, by role. `poll_s` is how long to wait between two looks."""
+    """One cloud and region, by role. `poll_s` is how long to wait between two looks at something quick."""
 
     kind: str
     region: str
@@ -132,6 +133,16 @@ class Cloud:
     account: Account = field(kw_only=True)
     bills: Bills = field(kw_only=True)
     changes: Changes = field(kw_only=True)
+
+    def pause(self, waited_s: float) -> float:
+        """How long to wait for the next look at something slow, in seconds, having waited for it so long.
+
+        Looks lie the farther apart the longer it takes: the same share of the wait is lost, with as few of them as
+        Terraform's 3, 6, 10, 10, … seconds. Nothing of a cloud far away is ready in the first seconds.
+        """
+        if self.poll_s < 1:  # on this machine, where a look costs nothing
+            return self.poll_s
+        return FIRST_LOOK_S if waited_s < 1 else min(LONGEST_PAUSE_S, PAUSE_BY_ROOT * waited_s**0.5)
 
     @property
     def made_up(self) -> bool:

@@ -30,15 +30,16 @@ def wait_for_status(cloud: Cloud, instance_id: str, wanted: str) -> Instance:
     Raises:
         NotReady: it has not, after ten minutes; or it is gone.
     """
-    deadline = cloud.clock.monotonic() + POWER_S
+    started = cloud.clock.monotonic()
     while True:
         machine = cloud.instances.get(instance_id)
         if machine is None:
             raise NotReady(f"machine {instance_id} is gone", "garret status")
         if machine.status == wanted:
             return machine
-        if cloud.clock.monotonic() > deadline:
+        waited = cloud.clock.monotonic() - started
+        if waited > POWER_S:
             raise NotReady(
                 f"machine {instance_id} is {machine.status}, not {wanted}, after {POWER_S:.0f} s", "garret status"
             )
-        cloud.clock.sleep(cloud.poll_s)
+        cloud.clock.sleep(cloud.pause(waited))

@@ -53,8 +53,8 @@ class Creation:
         """
         clock = self.cloud.clock
         node = NodeJournal(self.cloud.assistant, clock, self.tell, max(JOURNAL_EVERY_S, self.cloud.poll_s))
-        deadline = clock.monotonic() + deadline_s
-        while clock.monotonic() < deadline:
+        started = clock.monotonic()
+        while (waited := clock.monotonic() - started) < deadline_s:
             stack = self.cloud.stacks.get(self.stack_id)
             tell_events(self.cloud.stacks.events(self.stack_id) if stack else [], self._told, self.tell)
             if stack is None or not stack.status.endswith(IN_PROGRESS):
@@ -63,7 +63,7 @@ class Creation:
                 return stack
             if stack.status.startswith("CREATE"):
                 self._help_along(node)
-            clock.sleep(self.cloud.poll_s)
+            clock.sleep(self.cloud.pause(waited))
         raise NotReady(
             f"the stack of {self.name} is still being created after {deadline_s:.0f} s",
             f"garret deploy{flag(self.name)}   (goes on waiting)",
@@ -129,13 +129,13 @@ def watch_until_settled(cloud: Cloud, stack_id: str, tell: Teller, deadline_s: f
     """
     # What happened before is not news.
     told = {event.id for event in cloud.stacks.events(stack_id)} if cloud.stacks.get(stack_id) else set()
-    deadline = cloud.clock.monotonic() + deadline_s
-    while cloud.clock.monotonic() < deadline:
+    started = cloud.clock.monotonic()
+    while (waited := cloud.clock.monotonic() - started) < deadline_s:
         stack = cloud.stacks.get(stack_id)
         if stack is None:
             return None
         tell_events(cloud.stacks.events(stack_id), told, tell)
         if not stack.status.endswith(IN_PROGRESS):
             return stack
-        cloud.clock.sleep(cloud.poll_s)
+        cloud.clock.sleep(cloud.pause(waited))
     raise NotReady(f"stack {stack_id} has not settled after {deadline_s:.0f} s", "garret status")
