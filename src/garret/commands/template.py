@@ -33,7 +33,9 @@ Examples:
   garret template validate garret.ros.yaml --cloud local
       and then the cloud's: ValidateTemplate
 
-Works on any ROS template. Exit code 2 when something is wrong with it.
+Works on any ROS template: names, properties, limits, ranges, and the vendor's security rules. One of garret's own, by
+its TemplateTags, also keeps garret's: one TCP port, the deployment's tag, no address that costs while the node is
+stopped. Exit code 2 when something is wrong with it.
 """
 LIST = """\b
 Example:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import yaml
 
@@ -58,18 +59,32 @@ RULES = {module.RULE: module.ID for module in _MODULES if module.RULE}
 """The vendor's security rules that these checks enforce, by the names under which the vendor's own checker has them."""
 
 
-def check_template(text: str, *, public: bool = False) -> list[Finding]:
-    """Return what is wrong with a template; nothing when it is good. `public`: the whole internet was asked for."""
+def check_template(text: str, *, public: bool = False, own: bool | None = None) -> list[Finding]:
+    """Return what is wrong with a template; nothing when it is good.
+
+    `public`: the whole internet was asked for. `own`: it keeps garret's stricter rules, too; else its TemplateTags say.
+    """
     try:
         template = read_template(text)
     except yaml.YAMLError as error:
         return [
             Finding("readable", "template", f"is not YAML: {' '.join(str(error).split())}", "see the line it names")
         ]
+    if isinstance(template, Mapping) and "Transform" in template and "Resources" not in template:
+        hint = "terraform validate, or upload it to ROS"
+        return [Finding("readable", "Transform", f"is {template['Transform']}, which is not looked into here", hint)]
     if not isinstance(template, Mapping) or not isinstance(template.get("Resources"), Mapping):
         return [Finding("readable", "template", "has no Resources", "give it a mapping named Resources")]
-    subject = Subject(text, template, public)
+    subject = Subject(text, template, public, _is_own(template) if own is None else own)
     return [finding for check in CHECKS.values() for finding in check(subject)]
+
+
+def _is_own(template: Mapping[str, Any]) -> bool:
+    """Whether a template says that it is garret's."""
+    metadata = template.get("Metadata")
+    interface = metadata.get("ALIYUN::ROS::Interface") if isinstance(metadata, Mapping) else None
+    tags = interface.get("TemplateTags") if isinstance(interface, Mapping) else None
+    return isinstance(tags, list) and "garret" in tags
 
 
 def require_good(text: str, *, public: bool = False) -> str:
@@ -78,7 +93,7 @@ def require_good(text: str, *, public: bool = False) -> str:
     Raises:
         TemplateError: lists all that is wrong.
     """
-    findings = check_template(text, public=public)
+    findings = check_template(text, public=public, own=True)
     if findings:
         raise TemplateError("\n".join(str(finding) for finding in findings), findings[0].hint)
     return text

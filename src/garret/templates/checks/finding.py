@@ -22,11 +22,15 @@ class Finding:
 
 @dataclass(frozen=True)
 class Subject:
-    """A template under check: its text, what it parses to, and whether the whole internet was asked for."""
+    """A template under check: its text, what it parses to, and whether the whole internet was asked for.
+
+    `own`: it is one of garret's, and keeps garret's stricter rules as well; another keeps the vendor's.
+    """
 
     text: str
     template: Mapping[str, Any]
     public: bool = False
+    own: bool = True
 
     def section(self, name: str) -> Mapping[str, Any]:
         """Return a section, empty when it is absent or not a mapping."""
@@ -69,3 +73,23 @@ def branches(value: Any) -> Iterator[Any]:
 def literal_text(value: Any) -> str:
     """Return all literal text in a value, functions included, joined; to search and to measure."""
     return "\n".join(found for _, found in walk(value) if isinstance(found, str))
+
+
+def highest(subject: Subject, value: Any) -> float | None:
+    """Return the largest number that a value may be: a literal, or what its parameter allows; None without a bound."""
+    if isinstance(value, Mapping) and isinstance(value.get("Ref"), str):
+        parameter = subject.section("Parameters").get(value["Ref"])
+        bounds = parameter if isinstance(parameter, Mapping) else {}
+        allowed = bounds.get("AllowedValues")
+        numbers = [_number(one) for one in (allowed if isinstance(allowed, list) else [bounds.get("MaxValue")])]
+    else:
+        numbers = [_number(one) for one in branches(value)]
+    known = [one for one in numbers if one is not None]
+    return max(known) if known and len(known) == len(numbers) else None
+
+
+def _number(value: Any) -> float | None:
+    try:
+        return float(value) if isinstance(value, int | float | str) else None
+    except ValueError:
+        return None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from garret.templates.checks.finding import NODE_TYPES, Finding, Subject
@@ -12,6 +12,7 @@ ID = "limits"
 RULE = ""
 PARAMETERS, RESOURCES = 200, 200
 PASSWORD = (8, 30)
+_ASKED_AS = "ALIYUN::ECS::Instance::Password"
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -24,20 +25,24 @@ def check(subject: Subject) -> Iterator[Finding]:
         value = properties.get("Password")
         name = value.get("Ref") if isinstance(value, Mapping) else None
         parameter = subject.section("Parameters").get(name) if isinstance(name, str) else None
-        if isinstance(parameter, Mapping) and not _keeps_the_rule(parameter):
+        if not subject.own and isinstance(parameter, Mapping) and parameter.get("AssociationProperty") == _ASKED_AS:
+            continue  # the console keeps the rule
+        if isinstance(parameter, Mapping) and not _keeps_the_rule(
+            parameter, re.search if subject.own else re.fullmatch
+        ):
             problem = "is a node's password and does not keep the vendor's rule: 8 to 30 characters, no others than its"
             hint = "MinLength: 8, MaxLength: 30 and an AllowedPattern without spaces, quotes and backslashes"
             yield Finding(ID, f"Parameters.{name}", problem, hint)
 
 
-def _keeps_the_rule(parameter: Mapping[str, Any]) -> bool:
+def _keeps_the_rule(parameter: Mapping[str, Any], matches: Callable[[str, str], object]) -> bool:
     """Lengths by themselves or by the pattern, which must refuse what the cloud refuses."""
     pattern = parameter.get("AllowedPattern")
     if not isinstance(pattern, str):
         return False
     try:
-        refuses = [re.search(pattern, text) is None for text in ('Has"quote7x', "Has space 7x", "Has\\\\back7x")]
-        short, long = re.search(pattern, "Aa7bcde") is None, re.search(pattern, "Aa7" * 11) is None
+        refuses = [matches(pattern, text) is None for text in ('Has"quote7x', "Has space 7x", "Has\\\\back7x")]
+        short, long = matches(pattern, "Aa7bcde") is None, matches(pattern, "Aa7" * 11) is None
     except re.error:
         return False
     low, high = parameter.get("MinLength", 0), parameter.get("MaxLength", 1000)

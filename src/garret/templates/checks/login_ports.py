@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from garret.templates.checks.finding import Finding, Subject
-from garret.templates.checks.open_ingress import accepting_rules
+from garret.templates.checks.open_ingress import accepting_rules, port_range
 
 ID = "login-ports"
 RULE = "ecs-security-group-risky-ports"
@@ -16,9 +15,7 @@ _LOGIN_PORTS = (22, 3389)
 def check(subject: Subject) -> Iterator[Finding]:
     """Look for 22 and 3389 in the range of every accepting rule; -1/-1 is every port."""
     for where, rule in accepting_rules(subject):
-        ports = re.fullmatch(r"(-?[0-9]+)/(-?[0-9]+)", str(rule.get("PortRange", "")))
-        low, high = (int(ports[1]), int(ports[2])) if ports else (0, 0)
-        low, high = (1, 65_535) if low == -1 else (low, high)
+        low, high = port_range(rule)
         for port in _LOGIN_PORTS:
             if low <= port <= high:
                 problem = f"opens port {port}, for remote login"

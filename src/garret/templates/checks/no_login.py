@@ -29,6 +29,8 @@ def _password(subject: Subject, where: str, value: Any) -> Iterator[Finding]:
     name = value.get("Ref") if isinstance(value, Mapping) else None
     parameter = subject.section("Parameters").get(name) if isinstance(name, str) else None
     if not isinstance(parameter, Mapping):
+        if isinstance(value, Mapping) and not subject.own and any(str(key).startswith("Fn::") for key in value):
+            return  # made while the stack is, by ALIYUN::RandomString and its like
         yield Finding(ID, where, "sets a login password", "leave it out, or use KeyPairName")
     elif parameter.get("NoEcho") not in (True, "true"):
         yield Finding(ID, where, f"comes from {name}, which is not NoEcho", "NoEcho: true, or use KeyPairName")

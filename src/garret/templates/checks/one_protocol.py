@@ -12,7 +12,8 @@ RULE = "ecs-security-group-not-open-all-protocol"
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Look at the protocol of every accepting rule."""
+    """Ours: TCP in every accepting rule. Others: not all of them at once."""
     for where, rule in accepting_rules(subject):
-        if rule.get("IpProtocol") != "tcp":
+        protocol = str(rule.get("IpProtocol")).lower()
+        if protocol != "tcp" if subject.own else protocol in ("all", "-1"):
             yield Finding(ID, where, f"opens protocol {rule.get('IpProtocol')!r}", "IpProtocol: tcp")

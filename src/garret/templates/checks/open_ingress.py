@@ -38,6 +38,15 @@ def accepting_rules(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
             yield where, rule
 
 
+def port_range(rule: Mapping[str, Any]) -> tuple[int, int]:
+    """The first and last port that a rule opens; (0, 0) for protocols without ports, and for what cannot be read."""
+    ports = re.fullmatch(r"(-?[0-9]+)/(-?[0-9]+)", str(rule.get("PortRange", "")).strip())
+    if ports is None or str(rule.get("IpProtocol")).lower() in ("icmp", "icmpv6", "gre"):
+        return 0, 0
+    low, high = int(ports[1]), int(ports[2])
+    return (1, 65_535) if low == -1 else (low, high)
+
+
 def ingress_rules(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (path, rule) of every ingress rule, those of separate resources too."""
     for name, properties in subject.resources("ALIYUN::ECS::SecurityGroup"):

@@ -17,6 +17,20 @@ from garret.templates.checks.finding import Finding, Subject, walk
 ID = "properties"
 RULE = ""
 _CONTAINERS = {"map": dict, "list": list}
+LEGACY = {
+    "ALIYUN::ECS::Instance": (
+        "InternetMaxBandwidthIn",
+        "SystemDisk_Category",
+        "SystemDisk_DiskName",
+        "SystemDisk_Size",
+    ),
+    "ALIYUN::ECS::InstanceGroup": ("InternetMaxBandwidthIn", "MinAmount", "SystemDisk_Category", "SystemDisk_Size"),
+    "ALIYUN::VPC::NatGateway": ("AutoPay", "PricingCycle", "ZoneId"),
+    "ALIYUN::VPC::EIPAssociation": ("InstanceType",),
+    "ALIYUN::ECS::RunCommand": ("Timed",),
+    "ALIYUN::ROS::WaitCondition": ("JoinedLastErrorData", "LastData", "LastErrorData"),
+}
+"""Names that no page has any more, and official templates still use: ROS takes them."""
 
 
 @cache
@@ -47,11 +61,11 @@ def _in_mapping(where: str, values: Any, known: Mapping[str, Any], owner: str) -
         if fact.get("required") and values.get(key) is None:
             yield Finding(ID, where, f"{key} is missing, and {owner} needs it", f"give it: {key}: …")
     for key, value in values.items():
-        if key not in known:
+        if key not in known and key not in LEGACY.get(owner, ()):
             near = next(iter(get_close_matches(str(key), known, 1)), "")
             hint = f"{near} is meant?" if near else f"known: {', '.join(sorted(known))}"
             yield Finding(ID, f"{where}.{key}", f"is not a property of {owner}", hint)
-        else:
+        elif key in known:
             yield from _in_value(f"{where}.{key}", value, known[key], owner)
 
 
@@ -83,9 +97,14 @@ def _attribute(subject: Subject, where: str, asked: Any) -> Iterator[Finding]:
     body = subject.section("Resources").get(parts[0])
     kind = str(body.get("Type")) if isinstance(body, Mapping) else ""
     known = facts().get(kind)
-    if known is not None and parts[1] not in known["attributes"]:
+    if known is not None and not _is_attribute(kind, parts[1], known["attributes"]):
         hint = f"it has: {', '.join(known['attributes'])}"
         yield Finding(ID, where, f"{parts[0]} is {kind}, which has no attribute {parts[1]}", hint)
+
+
+def _is_attribute(kind: str, name: str, known: list[str]) -> bool:
+    """Whether a type has an attribute; the outputs of a nested stack are whatever its template names."""
+    return name in (*known, *LEGACY.get(kind, ())) or (kind == "ALIYUN::ROS::Stack" and name.startswith("Outputs."))
 
 
 def _within(value: float, limits: Mapping[str, float]) -> bool:

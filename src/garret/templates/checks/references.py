@@ -22,15 +22,18 @@ def check(subject: Subject) -> Iterator[Finding]:
             known = resources | set(subject.section("Parameters")) | set(subject.section("Locals"))
         elif kind == "Condition":
             known = set(subject.section("Conditions"))
+        elif kind == "Fn::GetAtt":
+            known = resources | set(subject.section("Locals"))
         if name not in known and not (kind == "Ref" and name.startswith("ALIYUN::")):
             yield Finding(ID, where, f"{kind} to {name!r}, which does not exist", f"known: {', '.join(sorted(known))}")
-    yield from _groups(subject)
+    if subject.own:
+        yield from _groups(subject)
 
 
 def _references(subject: Subject) -> Iterator[tuple[str, str, str]]:
     for section in ("Conditions", "Rules", "Locals", "Resources", "Outputs"):
         for where, value in walk(subject.section(section), section):
-            if isinstance(value, dict):
+            if isinstance(value, dict) and ".TemplateBody" not in where:  # a nested template has names of its own
                 yield from _in_mapping(where, value)
     for name, body in subject.section("Resources").items():
         if isinstance(body, dict):

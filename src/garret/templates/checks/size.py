@@ -10,6 +10,7 @@ ID = "size"
 RULE = ""
 TEMPLATE_BYTES = 524_288
 USER_DATA_BYTES = 8_192
+VENDOR_USER_DATA_BYTES = 32_768
 
 
 def check(subject: Subject) -> Iterator[Finding]:
@@ -19,9 +20,10 @@ def check(subject: Subject) -> Iterator[Finding]:
         yield Finding(ID, "template", f"is {size} bytes; ROS takes {TEMPLATE_BYTES}", "split the stack")
     for name, properties in subject.resources(*NODE_TYPES):
         size = len(_text_of(properties.get("UserData", "")).encode("utf-8", "surrogatepass"))
-        if size > USER_DATA_BYTES:
-            problem = f"is {size} bytes; {USER_DATA_BYTES} are allowed"
-            yield Finding(ID, f"Resources.{name}.UserData", problem, "bring the rest with the runtime bundle")
+        most = USER_DATA_BYTES if subject.own else VENDOR_USER_DATA_BYTES
+        if size > most:
+            problem = f"is {size} bytes; {most} are allowed"
+            yield Finding(ID, f"Resources.{name}.UserData", problem, "let it fetch the rest when it runs")
 
 
 def _text_of(value: object) -> str:

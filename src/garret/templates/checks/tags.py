@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from garret.templates.checks.finding import Finding, Subject
+from garret.templates.checks.finding import NODE_TYPES, Finding, Subject
 
 ID = "tags"
 RULE = "ecs-instance-tags-required"
@@ -20,7 +20,12 @@ TAGGABLE = (
 
 
 def check(subject: Subject) -> Iterator[Finding]:
-    """Each taggable resource has the tag, with a value."""
+    """Ours: each taggable resource has the tag, with a value. Others: each machine has some tag."""
+    if not subject.own:
+        for name, properties in subject.resources(*NODE_TYPES):
+            if not properties.get("Tags"):
+                yield Finding(ID, f"Resources.{name}", "has no tag", "Tags: [{Key: team, Value: studio}]")
+        return
     for name, properties in subject.resources(*TAGGABLE):
         tags = properties.get("Tags")
         pairs = [tag for tag in tags if isinstance(tag, dict)] if isinstance(tags, list) else []
