@@ -83,12 +83,13 @@ def test_each_finding_has_its_remedy(ask: Ask, tmp_path: Path) -> None:
     """As a person reads it: not the first one's only."""
     (tmp_path / "bad.yaml").write_text(
         "ROSTemplateFormatVersion: '2015-09-01'\nResources:\n  A:\n    Type: ALIYUN::VPC::EIP\n"
-        "    Properties: {Bandwith: 5}\n"
+        "    Properties: {Bandwith: 5}\n  B:\n    Type: ALIYUN::ECS::VSwitch\n"
+        "    Properties: {VpcId: vpc-1, ZoneId: cn-hangzhou-i}\n"
     )
     said = ask("validate", "bad.yaml")
     assert said.code == 2
     assert "Resources.A.Bandwith: Bandwidth is meant?" in said.errors
-    assert "Resources.A: InternetChargeType: PayByTraffic" in said.errors
+    assert "Resources.B: give it: CidrBlock" in said.errors
 
 
 @pytest.mark.parametrize(
