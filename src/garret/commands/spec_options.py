@@ -9,11 +9,10 @@ from typing import Any, TypeVar
 import click
 
 from garret.errors import SpecError
-from garret.spec.fields import FIELDS, minutes
+from garret.spec.fields import FIELDS, FILE_NAME, minutes
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-FILE_NAME = "garret.yaml"
 # Said in another way than by an option of their own, or not at all.
 _ELSEWHERE = ("name", "region", "model")
 _WHOLE = ("period", "disk_size_gib", "bandwidth_mbps", "service_port", "wait_timeout_s")

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from garret.errors import OperationError, SpecError
 from garret.spec import DeploymentSpec
+from garret.spec.fields import FAMILY
 
 if TYPE_CHECKING:
     from garret.ops.roles import Catalog
 
-FAMILY = "ecs.gn7i"
 MOST_TRIES = 12
 WORDS = {"WithStock": "in stock", "ClosedWithStock": "stock is low"}
 """The cloud's words for a shelf that is not empty, and ours."""

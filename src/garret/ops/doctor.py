@@ -17,12 +17,12 @@ from garret.ops import policy
 from garret.ops.cloud import Cloud
 from garret.ops.records import Quota
 from garret.settings import credential_files, credential_source
+from garret.spec.fields import FAMILY
 
 OK, WARNING, FAILED, SKIPPED = "ok", "warning", "failed", "skipped"
 SKEW_WARN_S, SKEW_LIMIT_S = 60, 900
 ROOM_BYTES = 1 << 30
 AT_ONCE = 8
-FAMILY = "ecs.gn7i"
 _NOT_THERE = "InvalidAction.NotFound"
 _ATTACH = "garret doctor --policy > policy.json; attach it to the user in the RAM console"
 

@@ -11,6 +11,7 @@ from garret.ops.capacity import size_of
 from garret.ops.cloud import Cloud, Price
 from garret.ops.records import MachinePrice
 from garret.spec import DeploymentSpec
+from garret.spec.fields import FAMILY
 from garret.templates.spot import spot_strategy
 
 HOURS_PER_MONTH = 730
@@ -122,7 +123,7 @@ def _machine(cloud: Cloud, spec: DeploymentSpec, instance_type: str = "", *, spo
 def _what_fits(cloud: Cloud, spec: DeploymentSpec, prices: Prices, limit: float) -> str:
     """Another way to the same thing below the limit, asked only when a limit was met."""
     dear = _machine(cloud, spec).machine
-    others: Mapping[str, Any] = cloud.catalog.stock("ecs.gn7i") if spec.charge_type == "PayAsYouGo" else {}
+    others: Mapping[str, Any] = cloud.catalog.stock(FAMILY) if spec.charge_type == "PayAsYouGo" else {}
     for kind in sorted(others, key=size_of):
         if kind != spec.instance_type and prices.effective - dear + _machine(cloud, spec, kind).machine <= limit:
             return f"--instance-type {kind} is within it; or a higher --max-price"

@@ -9,6 +9,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+FILE_NAME = "garret.yaml"
+FAMILY = "ecs.gn7i"
 DEFAULT_INSTANCE_TYPE = "ecs.gn7i-c8g1.2xlarge"
 """The smallest gn7i: one A10 with 24 GB, which holds SDXL's base and refiner in fp16, and 30 GiB to load them in."""
 

@@ -10,11 +10,9 @@ import yaml
 
 from garret.errors import SpecError, UsageError
 from garret.spec.deployment import wrong_field
-from garret.spec.fields import FIELDS, minutes
+from garret.spec.fields import FIELDS, FILE_NAME, minutes
 
-FILE_NAME = "garret.yaml"
 MAXIMUM_BYTES = 65_536
-MAP = "tag:yaml.org,2002:map"
 _SECRETS = {
     "password": "a file is read by many; type it: --password-stdin, or set GARRET_PASSWORD",
     "instance_password": "say `instance_password: true` and type it, or set GARRET_INSTANCE_PASSWORD",
