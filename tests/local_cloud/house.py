@@ -19,7 +19,7 @@ from garret.local_cloud.clock import Clock
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.faults import Faults
 from garret.local_cloud.listening import configuration
-from garret.local_cloud.nodes.driver import Driver, DriverError, FileThere, NodeRequest, RunResult
+from garret.local_cloud.nodes.driver import Doors, Driver, DriverError, FileThere, NodeRequest, Rule, RunResult
 from garret.local_cloud.server import application
 from garret.local_cloud.store import Store
 
@@ -43,6 +43,8 @@ class PaperDriver:
     result: RunResult = field(default_factory=lambda: RunResult(0, b"done\n"))
     stops: list[tuple[str, bool]] = field(default_factory=list)
     boot_error: str = ""
+    rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
+    images: set[str] = field(default_factory=set)
 
     def create(self, node: NodeRequest) -> None:
         """Write the node down."""
@@ -82,6 +84,30 @@ class PaperDriver:
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Note the address."""
         self.addresses[instance_id] = public_ip
+
+    def guard(self, instance_id: str, rules: tuple[Rule, ...]) -> None:
+        """Write the rules down."""
+        self.rules[instance_id] = rules
+
+    def connect(self, doors: Doors) -> None:
+        """Need no doors."""
+
+    def door_url(self, default: str) -> str:
+        """Return the server's own address."""
+        return default
+
+    def freeze(self, instance_id: str, image_id: str) -> int:
+        """Note the image."""
+        self.images.add(image_id)
+        return 1 << 30
+
+    def has_image(self, image_id: str) -> bool:
+        """Say whether it was noted."""
+        return image_id in self.images
+
+    def drop_image(self, image_id: str) -> None:
+        """Cross it out."""
+        self.images.discard(image_id)
 
 
 class Clients:

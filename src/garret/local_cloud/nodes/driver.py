@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -12,7 +12,8 @@ class NodeRequest:
     """What a driver is told about a node before its first boot.
 
     `user_data` is plain text (already out of its Base64); `public_ip` is None until an address is attached;
-    `environment` says where the node finds the cloud's doors, for drivers that give it no network of its own.
+    `environment` says where the node finds the cloud's doors, for drivers that give it no network of its own;
+    `image_id` is an image that was frozen here, or one of the public ones, which are all the same base.
     """
 
     instance_id: str
@@ -21,6 +22,12 @@ class NodeRequest:
     hostname: str
     public_ip: str | None = None
     environment: Mapping[str, str] = field(default_factory=dict)
+    region: str = ""
+    image_id: str = ""
+    vpc_id: str = ""
+    vpc_cidr: str = ""
+    vswitch_cidr: str = ""
+    mac: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,6 +38,33 @@ class RunResult:
     output: bytes
     dropped: int = 0
     timed_out: bool = False
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One ingress rule in force: who may reach which ports. `protocol` is tcp, udp, icmp or all, `policy` accept or drop.
+
+    A smaller `priority` comes first; at the same one, drop does. What no rule accepts is dropped.
+    """
+
+    protocol: str
+    port_from: int
+    port_to: int
+    cidr: str
+    policy: str = "accept"
+    priority: int = 1
+
+
+Metadata = Callable[[str, str, str, str, Mapping[str, str]], tuple[int, str | bytes]]
+"""(VPC, private address, method, path, headers in lower case) -> (HTTP status, content) of 100.100.100.200."""
+
+
+@dataclass(frozen=True)
+class Doors:
+    """What a cloud offers to nodes that have a network of their own; `endpoint` is the server's own address."""
+
+    endpoint: str
+    metadata: Metadata
 
 
 class DriverError(Exception):
@@ -70,3 +104,21 @@ class Driver(Protocol):
 
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Tell the node its public address; None takes it away."""
+
+    def guard(self, instance_id: str, rules: tuple[Rule, ...]) -> None:
+        """Put these ingress rules in force for the node, in place of those before."""
+
+    def connect(self, doors: Doors) -> None:
+        """Learn how the cloud is reached; called once, before the first node is made or adopted."""
+
+    def door_url(self, default: str) -> str:
+        """The base of the addresses at which nodes reach the cloud; `default` is the server's own."""
+
+    def freeze(self, instance_id: str, image_id: str) -> int:
+        """Keep the disk of a node as an image, as it is now; its size in bytes."""
+
+    def has_image(self, image_id: str) -> bool:
+        """Whether an image of this id was frozen here."""
+
+    def drop_image(self, image_id: str) -> None:
+        """Forget a frozen image; one that is gone already is fine, one that nodes still need stays until they go."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from garret.local_cloud.nodes import systemctl
-from garret.local_cloud.nodes.driver import DriverError, FileThere, NodeRequest, RunResult
+from garret.local_cloud.nodes.driver import Doors, DriverError, FileThere, NodeRequest, Rule, RunResult
 from garret.local_cloud.nodes.init import write_private
 from garret.local_cloud.nodes.processes import descendants, end, is_running, marked
 
@@ -149,6 +149,27 @@ class ProcessDriver:
         node = json.loads((folder / "node.json").read_text("utf-8"))
         write_private(folder / "node.json", json.dumps({**node, "address": public_ip or ""}))
         self._write_address(folder)
+
+    def guard(self, instance_id: str, rules: tuple[Rule, ...]) -> None:
+        """Do nothing: a process node shares this machine's network, and has no firewall of its own."""
+
+    def connect(self, doors: Doors) -> None:
+        """Do nothing: a process node reaches the cloud as any program of this machine does."""
+
+    def door_url(self, default: str) -> str:
+        """Return the server's own address."""
+        return default
+
+    def freeze(self, instance_id: str, image_id: str) -> int:
+        """Refuse: images of process nodes are not made yet."""
+        raise DriverError(f"{image_id}: a process node's disk cannot become an image yet ({instance_id})")
+
+    def has_image(self, image_id: str) -> bool:  # noqa: ARG002 - none can be made
+        """Say no."""
+        return False
+
+    def drop_image(self, image_id: str) -> None:
+        """Do nothing: there are none."""
 
     def _write_address(self, folder: Path) -> None:
         address = json.loads((folder / "node.json").read_text("utf-8"))["address"]
