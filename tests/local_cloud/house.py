@@ -96,7 +96,7 @@ class PaperDriver:
         """Return the server's own address."""
         return default
 
-    def freeze(self, instance_id: str, image_id: str) -> int:
+    def freeze(self, instance_id: str, image_id: str) -> int:  # noqa: ARG002 - the image is only noted
         """Note the image."""
         self.images.add(image_id)
         return 1 << 30

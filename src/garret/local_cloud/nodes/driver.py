@@ -42,7 +42,7 @@ class RunResult:
 
 @dataclass(frozen=True)
 class Rule:
-    """One ingress rule in force: who may reach which ports. `protocol` is tcp, udp, icmp or all, `policy` accept or drop.
+    """One ingress rule in force: who may reach which ports, by tcp, udp, icmp or all; `policy` is accept or drop.
 
     A smaller `priority` comes first; at the same one, drop does. What no rule accepts is dropped.
     """
