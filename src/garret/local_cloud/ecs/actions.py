@@ -13,6 +13,7 @@ from garret.local_cloud.ecs import (
     charging,
     disks,
     files,
+    group_members,
     images,
     instance_roles,
     instances,
@@ -164,11 +165,14 @@ _SECURITY = {
     "AuthorizeSecurityGroup": Action(
         groups.authorize_security_group,
         _need("RegionId", "SecurityGroupId"),
-        note="rules are checked, kept and shown; a process node has no firewall",
+        note="a process node has no firewall; other nodes: who comes in over IPv4, not through ports of its own "
+        "(SourcePortRange), which nobody looks at: such an accept lets nobody in",
     ),
     "RevokeSecurityGroup": Action(groups.revoke_security_group, _need("RegionId", "SecurityGroupId")),
     "AuthorizeSecurityGroupEgress": Action(
-        groups.authorize_security_group_egress, _need("RegionId", "SecurityGroupId"), note="kept and shown"
+        groups.authorize_security_group_egress,
+        _need("RegionId", "SecurityGroupId"),
+        note="kept and shown: everything may go out",
     ),
     "RevokeSecurityGroupEgress": Action(groups.revoke_security_group_egress, _need("RegionId", "SecurityGroupId")),
     "ModifySecurityGroupRule": Action(
@@ -183,6 +187,12 @@ _SECURITY = {
     "DescribeSecurityGroups": Action(groups.describe_security_groups, _need("RegionId")),
     "DescribeSecurityGroupAttribute": Action(
         groups.describe_security_group_attribute, _need("RegionId", "SecurityGroupId")
+    ),
+    "JoinSecurityGroup": Action(
+        group_members.join_security_group, _need("SecurityGroupId", "InstanceId"), note="instances, no interfaces"
+    ),
+    "LeaveSecurityGroup": Action(
+        group_members.leave_security_group, _need("SecurityGroupId", "InstanceId"), note="instances, no interfaces"
     ),
     "DeleteSecurityGroup": Action(groups.delete_security_group, _need("RegionId", "SecurityGroupId")),
     "TagResources": Action(_tag_resources, _need("RegionId", "ResourceType", "ResourceId.N")),

@@ -69,6 +69,8 @@ def modify_instance_attribute(call: Call, cloud: Cloud) -> Reply:
         if numbered(params, "SecurityGroupIds"):
             changes["SecurityGroupIds"] = orders.security_groups(call, cloud, body["VpcId"])
         cloud.store.update("instance", body["InstanceId"], **changes)
+    if "SecurityGroupIds" in changes:
+        lifecycle.guard_again(cloud, body["VpcId"])
     return {}
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from garret.local_cloud import tagging
+from garret.local_cloud import metadata, tagging
 from garret.local_cloud.clock import minute_stamp
 from garret.local_cloud.core import ApiError, Call, Cloud, missing
 from garret.local_cloud.ecs import catalog, charging, disks, lifecycle, orders
@@ -96,6 +96,7 @@ def _run(call: Call, cloud: Cloud) -> Reply:
         _put_disks(cloud, body, disk, data_disks)
         ids.append(body["InstanceId"])
         lifecycle.settle_soon(cloud, body["InstanceId"])
+    lifecycle.guard_again(cloud, vswitch["VpcId"])
     price = catalog.price_of(params, kind.id, disk["Size"] + sum(one["Size"] for one in data_disks))
     return {"InstanceIdSets": {"InstanceIdSet": ids}, "TradePrice": round(amount * price, 4), "OrderId": ""}
 
@@ -202,6 +203,8 @@ def _view(body: dict[str, Any]) -> dict[str, Any]:
             "IpAddress": body["EipAddress"],
             "InternetChargeType": "PayByTraffic" if body["EipAddress"] else "",
         },
+        "SerialNumber": metadata.serial_number(body["InstanceId"]),
+        "NetworkInterfaces": {"NetworkInterface": [_interface(body)]},
         "VpcAttributes": {
             "VpcId": body["VpcId"],
             "VSwitchId": body["VSwitchId"],
@@ -211,6 +214,17 @@ def _view(body: dict[str, Any]) -> dict[str, Any]:
         "MetadataOptions": {"HttpEndpoint": body["HttpEndpoint"], "HttpTokens": body["HttpTokens"]},
         "OperationLocks": {"LockReason": _locks(body)},
         "Tags": tagging.view(body),
+    }
+
+
+def _interface(body: Mapping[str, Any]) -> dict[str, Any]:
+    address = {"PrivateIpAddress": body["PrivateIp"], "Primary": True}
+    return {
+        "NetworkInterfaceId": metadata.interface_of(body["InstanceId"]),
+        "MacAddress": metadata.mac_of(body["InstanceId"]),
+        "PrimaryIpAddress": body["PrivateIp"],
+        "Type": "Primary",
+        "PrivateIpSets": {"PrivateIpSet": [address]},
     }
 
 

@@ -7,6 +7,7 @@ import binascii
 import fnmatch
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Any
 
 from garret.local_cloud import tagging
@@ -61,15 +62,16 @@ def delete_key_pairs(call: Call, cloud: Cloud) -> Reply:
 def attach_key_pair(call: Call, cloud: Cloud) -> Reply:
     """Give instances another key pair, each for itself."""
     name = call.params["KeyPairName"]
-    find_key_pair(cloud, call.region, name)
-    return _each(call, cloud, name, lambda _: name)
+    public = find_key_pair(cloud, call.region, name)["PublicKey"]
+    return _each(call, cloud, name, lambda _: {"KeyPairName": name, "PublicKey": public})
 
 
 def detach_key_pair(call: Call, cloud: Cloud) -> Reply:
     """Take a key pair from instances, each for itself."""
     name = call.params["KeyPairName"]
     find_key_pair(cloud, call.region, name)
-    return _each(call, cloud, name, lambda body: "" if body["KeyPairName"] == name else body["KeyPairName"])
+    none = {"KeyPairName": "", "PublicKey": ""}
+    return _each(call, cloud, name, lambda body: none if body["KeyPairName"] == name else {})
 
 
 def find_key_pair(cloud: Cloud, region: str, name: str) -> dict[str, Any]:
@@ -135,7 +137,7 @@ def _view(body: dict[str, Any], with_key: bool) -> dict[str, Any]:
     return {**_told(body), **shown, "PublicKey": body["PublicKey"] if with_key else "", "Tags": tagging.view(body)}
 
 
-def _each(call: Call, cloud: Cloud, name: str, key: Any) -> Reply:
+def _each(call: Call, cloud: Cloud, name: str, changes: Callable[[dict[str, Any]], dict[str, str]]) -> Reply:
     ids = names(call.params, "InstanceIds")
     if not ids:
         raise missing("InstanceIds")
@@ -145,7 +147,7 @@ def _each(call: Call, cloud: Cloud, name: str, key: Any) -> Reply:
     for id in ids:
         try:
             body = lifecycle.find_instance(cloud, id)
-            cloud.store.update("instance", id, KeyPairName=key(body))
+            cloud.store.update("instance", id, **changes(body))
             results.append({"InstanceId": id, "Success": "true", "Code": "200", "Message": "successful"})
         except ApiError as error:
             results.append({"InstanceId": id, "Success": "false", "Code": error.code, "Message": error.message})

@@ -12,6 +12,7 @@ from typing import Any
 
 from garret.local_cloud import metadata
 from garret.local_cloud.core import ApiError, Cloud
+from garret.local_cloud.ecs import firewall
 from garret.local_cloud.nodes.driver import DriverError, NodeRequest
 
 RUNNING, STOPPED, DELETED = "Running", "Stopped", "Deleted"
@@ -51,6 +52,13 @@ def settle_soon(cloud: Cloud, id: str) -> None:
     cloud.background.ensure(f"instance {id}", lambda: settle(cloud, id))
 
 
+def guard_again(cloud: Cloud, vpc_id: str) -> None:
+    """Have the nodes of a network told their ingress rules where these have changed."""
+    for body in cloud.store.find("instance", VpcId=vpc_id, Made=True):
+        if body.get("GuardTold") != firewall.digest(firewall.rules_of(cloud, body)):
+            settle_soon(cloud, body["InstanceId"])
+
+
 def settle(cloud: Cloud, id: str) -> None:
     """Bring an instance to its goal; the goal may change meanwhile."""
     while not cloud.background.stopping:
@@ -77,6 +85,9 @@ def _step(cloud: Cloud, body: dict[str, Any]) -> bool:
         return False
     if not body["Made"]:
         _make(cloud, body)
+    elif body.get("GuardTold") != (wanted := firewall.digest(rules := firewall.rules_of(cloud, body))):
+        cloud.driver.guard(id, rules)
+        cloud.store.update("instance", id, GuardTold=wanted)
     elif body["AddressTold"] != body["EipAddress"]:
         cloud.driver.attach_address(id, body["EipAddress"] or None)
         cloud.store.update("instance", id, AddressTold=body["EipAddress"])
@@ -93,6 +104,8 @@ def _step(cloud: Cloud, body: dict[str, Any]) -> bool:
 
 
 def _make(cloud: Cloud, body: dict[str, Any]) -> None:
+    vpc = cloud.store.get("vpc", body["VpcId"]) or {}
+    vswitch = cloud.store.get("vswitch", body["VSwitchId"]) or {}
     request = NodeRequest(
         instance_id=body["InstanceId"],
         user_data=base64.b64decode(body["UserData"]).decode("utf-8", "replace"),
@@ -100,6 +113,12 @@ def _make(cloud: Cloud, body: dict[str, Any]) -> None:
         hostname=body["HostName"],
         public_ip=body["EipAddress"] or None,
         environment=metadata.environment(cloud, body["InstanceId"]),
+        region=body["RegionId"],
+        image_id=body["ImageId"],
+        vpc_id=body["VpcId"],
+        vpc_cidr=vpc.get("CidrBlock", ""),
+        vswitch_cidr=vswitch.get("CidrBlock", ""),
+        mac=metadata.mac_of(body["InstanceId"]),
     )
     cloud.driver.create(request)
     changes: dict[str, object] = {"Made": True, "AddressTold": body["EipAddress"]}
@@ -121,3 +140,4 @@ def _remove(cloud: Cloud, body: dict[str, Any]) -> None:
                 cloud.store.update("disk", disk["DiskId"], InstanceId="", Status="Available", Device="")
         cloud.store.delete("instance", id)
         metadata.forget(cloud, id)
+    guard_again(cloud, body["VpcId"])  # rules that let this instance's address in have one address less

@@ -132,8 +132,7 @@ def log_in(call: Call, cloud: Cloud) -> dict[str, Any]:
     """How people get into the instance, and as whom it calls the cloud; of a password only that there is one."""
     params = call.params
     name = params.get("KeyPairName", "")
-    if name:
-        find_key_pair(cloud, call.region, name)
+    public = find_key_pair(cloud, call.region, name)["PublicKey"] if name else ""
     if params.get("Password"):
         check_password(params["Password"])
         if flag(params, "PasswordInherit"):
@@ -141,4 +140,9 @@ def log_in(call: Call, cloud: Cloud) -> dict[str, Any]:
     role = params.get("RamRoleName", "")
     if role:
         check_instance_role(cloud, role)
-    return {"KeyPairName": name, "PasswordSet": bool(params.get("Password")), "RamRoleName": role}
+    return {
+        "KeyPairName": name,
+        "PublicKey": public,  # as the pair is now: its instances keep it when the pair is deleted
+        "PasswordSet": bool(params.get("Password")),
+        "RamRoleName": role,
+    }

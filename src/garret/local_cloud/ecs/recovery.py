@@ -13,5 +13,7 @@ def recover(cloud: Cloud) -> None:
         if body["Goal"] == lifecycle.RUNNING and body["Made"]:
             alive = cloud.driver.alive(id)
             cloud.store.update("instance", id, Status="Running" if alive else "Starting")
+        # A driver may keep in memory what it was told of addresses and rules: it is told again.
+        cloud.store.update("instance", id, GuardTold="", AddressTold="" if body["EipAddress"] else body["AddressTold"])
         lifecycle.settle_soon(cloud, id)
     assistant.recover(cloud)

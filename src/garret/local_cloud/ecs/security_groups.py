@@ -1,4 +1,4 @@
-"""Security groups: their rules are kept and shown; no node of the process driver has a firewall to put them in."""
+"""Security groups: their rules are kept and shown, and told to the nodes whose driver has a firewall for them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 from garret.local_cloud import tagging
 from garret.local_cloud.core import ApiError, Call, Cloud, missing
+from garret.local_cloud.ecs import lifecycle
 from garret.local_cloud.ecs.security_rules import EGRESS, INGRESS, Rule, read_rule, same
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, groups, has_tags, names, numbered, once, page, tags
@@ -79,7 +80,7 @@ def modify_security_group_attribute(call: Call, cloud: Cloud) -> Reply:
     keys = ("SecurityGroupName", "Description")
     changes: dict[str, object] = {name: call.params[name] for name in keys if name in call.params}
     with cloud.store.transaction():
-        _find(cloud, call.params["SecurityGroupId"])
+        find_group(cloud, call.params["SecurityGroupId"])
         cloud.store.update("security_group", call.params["SecurityGroupId"], **changes)
     return {}
 
@@ -88,7 +89,8 @@ def _authorize(call: Call, cloud: Cloud, direction: str) -> Reply:
     rules = _wanted(call, cloud, direction)
     id = call.params["SecurityGroupId"]
     with cloud.store.transaction():
-        known = _find(cloud, id)["Rules"]
+        group = find_group(cloud, id)
+        known = group["Rules"]
         # The same rule again is fine and stays one, as with the vendor.
         fresh: list[Rule] = []
         for rule in rules:
@@ -97,6 +99,7 @@ def _authorize(call: Call, cloud: Cloud, direction: str) -> Reply:
         if len(known) + len(fresh) > RULES_LIMIT:
             raise ApiError("AuthorizationLimitExceed", f"A security group has at most {RULES_LIMIT} rules.", 403)
         cloud.store.update("security_group", id, Rules=[*known, *fresh])
+    lifecycle.guard_again(cloud, group["VpcId"])
     return {}
 
 
@@ -105,30 +108,34 @@ def _revoke(call: Call, cloud: Cloud, direction: str) -> Reply:
     gone = [] if ids else _wanted(call, cloud, direction, strict=False)
     id = call.params["SecurityGroupId"]
     with cloud.store.transaction():
+        group = find_group(cloud, id)
         kept = [
             rule
-            for rule in _find(cloud, id)["Rules"]
+            for rule in group["Rules"]
             if rule["Direction"] != direction
             or (rule["SecurityGroupRuleId"] not in ids and not any(same(rule, other) for other in gone))
         ]
         cloud.store.update("security_group", id, Rules=kept)
+    lifecycle.guard_again(cloud, group["VpcId"])
     return {}
 
 
 def _modify_rule(call: Call, cloud: Cloud, direction: str) -> Reply:
     id, rule_id = call.params["SecurityGroupId"], call.params["SecurityGroupRuleId"]
     with cloud.store.transaction():
-        rules = _find(cloud, id)["Rules"]
+        group = find_group(cloud, id)
+        rules = group["Rules"]
         found = [rule for rule in rules if (rule["SecurityGroupRuleId"], rule["Direction"]) == (rule_id, direction)]
         if not found:
             raise ApiError("InvalidSecurityGroupRuleId.NotFound", f"{id} has no rule {rule_id!r}.", 404)
         asked = {name: value for name, value in call.params.items() if name not in ("SecurityGroupId", "RegionId")}
-        fresh = read_rule(cloud, {**found[0], **asked}, direction, lambda group: _find(cloud, group))
+        fresh = read_rule(cloud, {**found[0], **asked}, direction, lambda group: find_group(cloud, group))
         fresh |= {"SecurityGroupRuleId": rule_id, "CreateTime": found[0]["CreateTime"]}
         if any(same(fresh, rule) for rule in rules if rule["SecurityGroupRuleId"] != rule_id):
             raise ApiError("InvalidSecurityGroupRule.RuleRepeat", f"{id} has the same rule already.", 400)
         changed = [fresh if rule["SecurityGroupRuleId"] == rule_id else rule for rule in rules]
         cloud.store.update("security_group", id, Rules=changed)
+    lifecycle.guard_again(cloud, group["VpcId"])
     return {}
 
 
@@ -136,7 +143,7 @@ def _wanted(call: Call, cloud: Cloud, direction: str, *, strict: bool = True) ->
     fields = groups(call.params, "Permissions") or [dict(call.params)]
     # A rule that is taken away may name a group that is gone by now.
     return [
-        read_rule(cloud, one, direction, (lambda group: _find(cloud, group)) if strict else (lambda _: None))
+        read_rule(cloud, one, direction, (lambda group: find_group(cloud, group)) if strict else (lambda _: None))
         for one in fields
     ]
 
@@ -158,7 +165,7 @@ def describe_security_groups(call: Call, cloud: Cloud) -> Reply:
 
 def describe_security_group_attribute(call: Call, cloud: Cloud) -> Reply:
     """One group with its rules."""
-    body = _find(cloud, call.params["SecurityGroupId"])
+    body = find_group(cloud, call.params["SecurityGroupId"])
     direction = call.params.get("Direction", "") or "all"
     rules = [rule for rule in body["Rules"] if direction in ("all", rule["Direction"])]
     shown = {name: body[name] for name in ("SecurityGroupId", "SecurityGroupName", "Description", "VpcId", "RegionId")}
@@ -169,7 +176,7 @@ def delete_security_group(call: Call, cloud: Cloud) -> Reply:
     """Remove a group that no instance uses any more."""
     id = call.params["SecurityGroupId"]
     with cloud.store.transaction():
-        _find(cloud, id)
+        find_group(cloud, id)
         users = [body for body in cloud.store.find("instance") if id in body["SecurityGroupIds"]]
         if users:
             text = f"The security group {id} is still used by {users[0]['InstanceId']}."
@@ -187,7 +194,8 @@ def delete_security_group(call: Call, cloud: Cloud) -> Reply:
     return {}
 
 
-def _find(cloud: Cloud, id: str) -> dict[str, Any]:
+def find_group(cloud: Cloud, id: str) -> dict[str, Any]:
+    """The security group of this id; ApiError InvalidSecurityGroupId.NotFound otherwise."""
     body = cloud.store.get("security_group", id)
     if body is None:
         raise ApiError("InvalidSecurityGroupId.NotFound", f"The security group {id!r} does not exist.", 404)

@@ -34,7 +34,8 @@ def attributes(cloud: Cloud, stack_id: str, stack_name: str, name: str, region: 
     resource = records.resource(cloud, stack_id, name) or {}
     begun = parse_stamp(resource["started"]) if resource.get("started") else cloud.clock.now()
     query = {"stackname": stack_name, "stackid": stack_id, "resource": name, "expire": stamp(begun + VALID_FOR)}
-    url = f"{cloud.base_url}/waitcondition?{urlencode({**query, 'signature': _sign(cloud, query)})}"
+    door = cloud.driver.door_url(cloud.base_url)
+    url = f"{door}/waitcondition?{urlencode({**query, 'signature': _sign(cloud, query)})}"
     headers = {"Content-Type": "application/json", "Accept": "application/json", "x-acs-region-id": region}
     return {
         "URL": url,
