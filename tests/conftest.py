@@ -12,6 +12,8 @@ PROXIES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy"
 # Every test talks to loopback, and the vendor's SDKs, which know no NO_PROXY, would ask the proxy for it.
 for name in PROXIES:
     os.environ.pop(name, None)
+# Nodes that are processes come up in a second and need nothing; tests of whole nodes ask for those.
+os.environ.setdefault("GARRET_LOCAL_DRIVER", "process")
 
 IN_CI = os.environ.get("CI", "").lower() == "true"
 

@@ -23,12 +23,15 @@ class House:
 
     home: Path
     door: str = ""
+    driver: str = "process"
 
     @property
     def environment(self) -> dict[str, str]:
         """The environment of a person who has set nothing but the home."""
         kept = {name: value for name, value in os.environ.items() if not name.startswith(("GARRET_", "ALIBABA_"))}
-        doors = {f"GARRET_ENDPOINT_{product.upper()}": self.door for product in PRODUCTS if self.door}
+        doors = {"GARRET_LOCAL_DRIVER": self.driver} | {
+            f"GARRET_ENDPOINT_{product.upper()}": self.door for product in PRODUCTS if self.door
+        }
         return kept | doors | {"GARRET_HOME": str(self.home), "GARRET_CLOUD": "local", "OMP_NUM_THREADS": "1"}
 
     def run(self, *arguments: str, timeout: float = 240, **environment: str) -> subprocess.CompletedProcess[str]:

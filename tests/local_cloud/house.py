@@ -96,6 +96,9 @@ class PaperDriver:
         """Return the server's own address."""
         return default
 
+    def clear(self) -> None:
+        """Have nothing to clear."""
+
     def freeze(self, instance_id: str, image_id: str) -> int:  # noqa: ARG002 - the image is only noted
         """Note the image."""
         self.images.add(image_id)

@@ -68,7 +68,8 @@ class Caller:
         if record is None:
             from garret.local_cloud import daemon  # takes its time to load, and is needed only now and then
 
-            record = daemon.up(settings.home)
+            driver = self.environment.get("GARRET_LOCAL_DRIVER") or ""
+            record = daemon.up(settings.home, driver=driver, tell=self.console.note)
         endpoints = dict.fromkeys(PRODUCTS, record.endpoint) | dict(settings.endpoints)
         keys = Keys(record.access_key_id, record.access_key_secret)
         return connect("local", region, endpoints, keys, tell=self.console.note)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from garret.commands.door import Caller, output_options
 from garret.console import fields
 from garret.settings import home_folder
+
+if TYPE_CHECKING:
+    from garret.local_cloud.daemon import CloudRecord
 
 UP_EPILOG = """\b
 Examples:
@@ -32,13 +35,15 @@ Example:
 
 @click.command(epilog=UP_EPILOG)
 @click.option("--port", type=click.IntRange(1, 65535), help="Port on 127.0.0.1; else a free one, kept from then on.")
+@click.option("--driver", help="What boots its nodes: namespace, or process; else the best that works here.")
 @output_options
-def up(caller: Caller, port: int | None) -> int:
+def up(caller: Caller, port: int | None, driver: str | None) -> int:
     """Start the Alibaba Cloud on this machine; one that is up is left alone."""
     from garret.local_cloud import daemon
 
-    record = daemon.up(home_folder(caller.environment), port)
-    shown = {"Endpoint": record.endpoint, "Key id": record.access_key_id, "Nodes": record.proves}
+    wanted = driver or caller.environment.get("GARRET_LOCAL_DRIVER") or ""
+    record = daemon.up(home_folder(caller.environment), port, wanted, caller.console.note)
+    shown = {"Endpoint": record.endpoint, "Key id": record.access_key_id, **_driver(record)}
     caller.console.answer(asdict(record), fields(shown))
     return 0
 
@@ -69,7 +74,7 @@ def status(caller: Caller) -> int:
         "Endpoint": record.endpoint if record.running else "",
         "Process": record.pid,
         "Instances": record.instances,
-        "Nodes": record.proves,
+        **_driver(record),
     }
     known = asdict(record)
     if record.running:
@@ -83,6 +88,10 @@ def status(caller: Caller) -> int:
         }
     caller.console.answer(known, fields(shown))
     return 0
+
+
+def _driver(record: CloudRecord) -> dict[str, str]:
+    return {"Driver": f"{record.driver}: {record.why}" if record.driver else "", "Nodes": record.proves}
 
 
 def _fault(fault: Mapping[str, Any]) -> str:

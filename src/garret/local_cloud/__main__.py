@@ -12,17 +12,20 @@ import os
 import socket
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import uvicorn
 
+from garret.local_cloud import metadata
 from garret.local_cloud.background import Background
 from garret.local_cloud.clock import Clock
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.faults import Faults
 from garret.local_cloud.home import Home, new_cloud_file, private, read_cloud_file, write_cloud_file
 from garret.local_cloud.listening import configuration
-from garret.local_cloud.nodes.process import ProcessDriver
+from garret.local_cloud.nodes import choosing
+from garret.local_cloud.nodes.driver import Doors
 from garret.local_cloud.nodes.processes import start_time
 from garret.local_cloud.server import application
 from garret.local_cloud.store import Store
@@ -70,8 +73,9 @@ def _serve(place: Home, listener: socket.socket) -> None:
     record = replace(
         known, endpoint=endpoint, port=port, pid=os.getpid(), since=start_time(os.getpid()), started=clock.stamp()
     )
-    driver = ProcessDriver(place.nodes)
+    driver = choosing.driver(place)
     cloud = Cloud(store, driver, clock, Faults(store), background, endpoint, record.access_key_id)
+    driver.connect(Doors(endpoint, partial(metadata.answer, cloud)))
     app = application(cloud, {record.access_key_id: record.access_key_secret})
     cloud.recover()
     write_cloud_file(place, record)

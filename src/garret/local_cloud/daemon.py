@@ -22,7 +22,7 @@ from pathlib import Path
 
 from garret.errors import OperationError, SettingsError
 from garret.local_cloud.home import CloudFile, Home, new_cloud_file, private, read_cloud_file, write_cloud_file
-from garret.local_cloud.nodes.process import ProcessDriver
+from garret.local_cloud.nodes import choosing
 from garret.local_cloud.nodes.processes import is_running
 from garret.local_cloud.running import answers
 
@@ -34,7 +34,7 @@ BUSY_PORT = 3  # the server's exit code when somebody else has its port
 
 @dataclass(frozen=True)
 class CloudRecord:
-    """How a local cloud is; `instances` counts those that exist, stopped ones included."""
+    """How a local cloud is; `instances` counts those that exist, stopped ones included, and `why` tells the driver."""
 
     running: bool
     endpoint: str
@@ -44,13 +44,19 @@ class CloudRecord:
     driver: str
     proves: str
     instances: int
+    why: str = ""
 
 
-def up(home: Path, port: int | None = None) -> CloudRecord:
+def up(
+    home: Path, port: int | None = None, driver: str | None = None, tell: choosing.Tell = lambda _: None
+) -> CloudRecord:
     """Start the server when it is not up, and wait until it answers.
 
-    Errors: SettingsError when the port is busy or another than the running server's; OperationError when it does not
-    come up.
+    `driver` is what boots its nodes: empty for the best that works here, None for what needs no trial. `tell` hears
+    what takes its time.
+
+    Errors: SettingsError when the port is busy or another than the running server's, or the driver does not do;
+    OperationError when it does not come up.
     """
     place = Home(home)
     place.make()
@@ -65,7 +71,10 @@ def up(home: Path, port: int | None = None) -> CloudRecord:
                     f"port: the local cloud is up on port {record.port}, not {port}",
                     "Type `garret local down` first, or leave the port out.",
                 )
+            if driver and driver != getattr(choosing.chosen(place), "name", driver):
+                raise SettingsError("driver: the local cloud is up with another", "Type `garret local down` first.")
             return status(home)
+        choosing.choose(place, _wanted(place, driver), tell)
         _end_server(record)  # one that is there but does not answer
         _start(place, record, port)
     return status(home)
@@ -93,16 +102,25 @@ def status(home: Path) -> CloudRecord:
     place = Home(home)
     record = read_cloud_file(place) or CloudFile("", 0, 0, "", "", "", "")
     running = answers(record)
+    choice = choosing.chosen(place)
+    driver = choosing.driver(place)
     return CloudRecord(
         running=running,
         endpoint=record.endpoint,
         pid=record.pid if running else None,
         access_key_id=record.access_key_id,
         access_key_secret=record.access_key_secret,
-        driver=ProcessDriver.name,
-        proves=ProcessDriver.proves,
+        driver=driver.name if choice else "",
+        proves=driver.proves if choice else "",
         instances=_count_instances(place),
+        why=choice.why if choice else "",
     )
+
+
+def _wanted(place: Home, driver: str | None) -> str:
+    if driver is None:
+        return "" if choosing.chosen(place) else choosing.PROCESS
+    return driver
 
 
 @contextmanager
@@ -190,12 +208,13 @@ def _reap(pid: int) -> None:
 
 
 def _stop_nodes(place: Home) -> int:
-    driver = ProcessDriver(place.nodes)
+    driver = choosing.driver(place)
     nodes = [folder.name for folder in place.nodes.glob("*")]
     alive = [name for name in nodes if driver.alive(name)]
     with ThreadPoolExecutor(max_workers=8) as pool:
         # Also those whose first process is gone: what a killed one left goes on running.
         list(pool.map(lambda instance: driver.stop(instance, force=False), nodes))
+    driver.clear()
     return len(alive)
 
 

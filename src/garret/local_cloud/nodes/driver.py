@@ -122,3 +122,6 @@ class Driver(Protocol):
 
     def drop_image(self, image_id: str) -> None:
         """Forget a frozen image; one that is gone already is fine, one that nodes still need stays until they go."""
+
+    def clear(self) -> None:
+        """Leave nothing of the nodes on the machine but their disks, whatever a crash has left; none runs any more."""

@@ -171,6 +171,9 @@ class ProcessDriver:
     def drop_image(self, image_id: str) -> None:
         """Do nothing: there are none."""
 
+    def clear(self) -> None:
+        """Do nothing: a process node is its processes, and `stop` ends them."""
+
     def _write_address(self, folder: Path) -> None:
         address = json.loads((folder / "node.json").read_text("utf-8"))["address"]
         place = folder / "disk/run/garret"

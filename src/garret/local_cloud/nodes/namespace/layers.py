@@ -1,0 +1,90 @@
+"""What nodes' disks are made of: the base image, the demo model, and images that were frozen from nodes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from garret.local_cloud.nodes.driver import DriverError
+from garret.local_cloud.nodes.namespace import users
+
+DEMO = "usr/share/garret/demo-model"
+
+
+def demo_layer(cache: Path, model: Path) -> Path:
+    """A layer with the demo model, as an image of a real cloud would bring it."""
+    digest = hashlib.sha256((model / "demo.safetensors").read_bytes()).hexdigest()[:12]
+    place = cache / f"demo-{digest}"
+    if not place.is_dir():
+        fresh = cache / f"demo-{digest}.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(model, fresh / DEMO, ignore=shutil.ignore_patterns("__pycache__", "*.py"))
+        for folder in [fresh, *(path for path in fresh.rglob("*") if path.is_dir())]:
+            folder.chmod(0o755)
+        users.shift(fresh)
+        fresh.replace(place)
+    return place
+
+
+class Images:
+    """Frozen images of one local cloud: each a layer, and the layers below it."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def has(self, image_id: str) -> bool:
+        """Say whether there is such an image that was not dropped."""
+        return bool(self._known(image_id)) and not self._known(image_id).get("dropped")
+
+    def layers(self, image_id: str) -> list[str]:
+        """The image's layers, topmost first."""
+        return list(self._known(image_id)["layers"])
+
+    def freeze(self, image_id: str, disk: Path, below: list[str], running: bool) -> int:
+        """Make an image of a node's disk; its size in bytes. The disk of a stopped node is moved, not copied.
+
+        A stopped node stands on the image from then on: its own layer is `layers(image_id)[0]`.
+        """
+        place = self._folder / image_id
+        layer = place / "layer"
+        self._folder.mkdir(mode=0o711, exist_ok=True)
+        place.mkdir(mode=0o711)
+        if running:
+            done = subprocess.run(["cp", "-a", str(disk), str(layer)], capture_output=True, text=True, check=False)
+            if done.returncode:
+                shutil.rmtree(place, ignore_errors=True)
+                raise DriverError(f"the disk cannot be copied: {done.stderr.strip()[-300:]}")
+        else:
+            disk.rename(layer)
+            disk.mkdir()
+            users.give(disk)
+        self._write(image_id, {"layers": [str(layer), *below], "dropped": False})
+        return sum(path.lstat().st_blocks * 512 for path in layer.rglob("*"))
+
+    def drop(self, image_id: str) -> None:
+        """Have the image offered no more; it goes with `sweep`."""
+        known = self._known(image_id)
+        if known:
+            self._write(image_id, {**known, "dropped": True})
+
+    def sweep(self, used: set[str]) -> None:
+        """Remove dropped images that no layer in use, of a node or of another image, stands on."""
+        known = {path.parent.name: self._known(path.parent.name) for path in self._folder.glob("*/image.json")}
+        for one in known.values():
+            if not one.get("dropped"):
+                used = used | set(one["layers"])
+        for image_id, one in known.items():
+            if one.get("dropped") and one["layers"][0] not in used:
+                shutil.rmtree(self._folder / image_id, ignore_errors=True)
+
+    def _known(self, image_id: str) -> dict[str, list[str]]:
+        try:
+            return dict(json.loads((self._folder / image_id / "image.json").read_text("utf-8")))
+        except (OSError, ValueError):
+            return {}
+
+    def _write(self, image_id: str, record: dict[str, object]) -> None:
+        (self._folder / image_id / "image.json").write_text(json.dumps(record), "utf-8")
