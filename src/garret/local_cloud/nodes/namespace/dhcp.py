@@ -1,4 +1,4 @@
-"""A VPC's DHCP: the address that the cloud chose for a network card, for ever (RFC 2131, as far as an instance asks)."""
+"""A VPC's DHCP: the address that the cloud chose for a network card, for ever (RFC 2131, as far as needed)."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ if [ -n "$container" ]; then [ -n "$quiet" ] || echo none; exit 1; fi
 
 
 def overlay(root: str, layers: list[int], upper: int, work: int) -> None:
-    """Mount a node's disk: its layers, topmost first, by open folders, for their path may be closed to a node's root."""
+    """Mount a node's disk: its layers, topmost first, by open folders: their path may be closed to a node's root."""
     lower = ":".join(f"/proc/self/fd/{handle}" for handle in layers)
     options = f"userxattr,lowerdir={lower},upperdir=/proc/self/fd/{upper},workdir=/proc/self/fd/{work}"
     kernel.mount("overlay", root, "overlay", 0, options)

@@ -71,7 +71,7 @@ class Keeper:
             _as_outer(self, up_writer, go_reader)
         os.close(up_writer)
         os.close(go_reader)
-        with open(up_reader, "rb") as news, open(go_writer, "wb") as go:
+        with os.fdopen(up_reader, "rb") as news, os.fdopen(go_writer, "wb") as go:
             if not news.readline():
                 raise OSError("the node's namespaces were not made; see its console.log")
             users.write_maps(outer)

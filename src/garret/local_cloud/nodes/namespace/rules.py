@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from garret.local_cloud.nodes.driver import Rule
 
-LOOPBACK = ipaddress.ip_network("127.0.0.0/8")
-OUTSIDE = ipaddress.ip_network("198.18.0.0/15")
+LOOPBACK = ipaddress.IPv4Network("127.0.0.0/8")
+OUTSIDE = ipaddress.IPv4Network("198.18.0.0/15")
 """Where callers from this machine seem to come from, inside a VPC: a loopback address cannot leave its machine."""
 _TABLE = "garret"
 
