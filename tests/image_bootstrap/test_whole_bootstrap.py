@@ -43,9 +43,11 @@ def test_user_data_and_chunks_become_an_answering_service_and_a_signal(
     states = dict(machine.journal())
     assert [step for step, state in states.items() if state == "skipped"] == [
         "ensure_user",
+        "ensure_packages",
+        "ensure_certificate",
+        "ensure_front",
         "ensure_gpu",
         "ensure_python",
-        "ensure_certificate",
     ]
 
 

@@ -25,7 +25,10 @@ EXIT_PORT_BUSY = 3
 
 
 def check_exposure(settings: ServiceSettings) -> None:
-    """Refuse to listen beyond this machine without both a login and TLS."""
+    """Refuse to listen beyond this machine without both a login and TLS, and behind a front without a login."""
+    if settings.trusted_proxy and not settings.has_login:
+        reason = "a front passes on what other machines send, and there is no login"
+        raise SettingsError("GARRET_SERVICE_TRUSTED_PROXY", reason, "Set GARRET_SERVICE_PASSWORD_HASH")
     if _is_loopback(settings.host) or (settings.has_login and settings.has_tls):
         return
     missing = " and ".join(
@@ -117,6 +120,9 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
         ssl_keyfile=settings.tls_key or None,
         h11_max_incomplete_event_size=16_384,
         http=protocol(settings.client_timeout_s),
+        # Without a front, whoever calls from this machine could claim to be anybody.
+        proxy_headers=settings.trusted_proxy,
+        forwarded_allow_ips="127.0.0.1,::1",
     )
     scheme = "https" if settings.has_tls else "http"
     host, port = listener.getsockname()[:2]

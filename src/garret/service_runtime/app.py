@@ -5,7 +5,7 @@ from __future__ import annotations
 import html
 import logging
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from garret.service_runtime.api import a1111, jobs, machine
 from garret.service_runtime.auth import Authenticator, check_origin
-from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized
+from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized, Unavailable
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.service import Service
 
@@ -28,6 +28,8 @@ logger = logging.getLogger(__name__)
 _UI = Path(__file__).resolve().parent / "ui"
 _PAGE_FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 OPEN_PATHS = ("/healthz",)
+# What a front on this machine shows itself as long as there is no worker: how far the node is.
+_SHOWN_BY_FRONT = ("/", "/boot.json")
 # Who only looks whether the node is needed does not need it.
 _NO_SIGN_OF_LIFE = ("/healthz", "/machine")
 _HEADERS = {
@@ -45,8 +47,17 @@ _HEADERS = {
 class Guard:
     """Stands before every route: says who calls, keeps strangers out, and puts the safe headers on every answer."""
 
-    def __init__(self, app: ASGIApp, authenticator: Authenticator, idle: Idle, *, local_only: bool) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        idle: Idle,
+        *,
+        local_only: bool,
+        is_starting: Callable[[], bool],
+    ) -> None:
         self._app = app
+        self._is_starting = is_starting
         self._idle = idle
         self._authenticator = authenticator
         self._local_only = local_only
@@ -78,6 +89,8 @@ class Guard:
     async def _caller(self, scope: Scope) -> str:
         if scope["path"] in OPEN_PATHS and scope["method"] in ("GET", "HEAD"):
             return ""
+        if scope["path"] in _SHOWN_BY_FRONT and self._is_starting():
+            raise Unavailable("the service is starting", retry_after=5)
         connection = HTTPConnection(scope)
         check_origin(connection.headers, local_only=self._local_only)
         address = connection.client.host if connection.client else ""
@@ -101,16 +114,22 @@ def create_app(service: Service) -> FastAPI:
     _add_errors(app)
     settings = service.settings
     app.add_middleware(
-        Guard, authenticator=Authenticator(settings), idle=service.idle, local_only=not settings.has_login
+        Guard,
+        authenticator=Authenticator(settings),
+        idle=service.idle,
+        local_only=not settings.has_login,
+        is_starting=lambda: settings.trusted_proxy and not service.pool.was_ready,
     )
     return app
 
 
 def _add_pages(app: FastAPI, service: Service) -> None:
     @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
-    async def healthz() -> dict[str, Any]:
+    async def healthz() -> Response:
         ready = service.pool.ready
-        return {"status": "ok" if ready and not service.stopping else "starting", "workers": ready}
+        if ready and not service.stopping:
+            return JSONResponse({"status": "ok", "workers": ready})
+        return JSONResponse({"status": "starting", "workers": ready}, 503, {"retry-after": "5"})
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:

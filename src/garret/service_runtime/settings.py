@@ -9,6 +9,8 @@ from pathlib import Path
 
 PREFIX = "GARRET_SERVICE_"
 ENGINES = ("sdxl", "fake")
+MAXIMUM_BODY_BYTES = 1_000_000
+"""The largest body of a request that the service reads; a front before it has the same limit."""
 # What systemd and a reader that knows nothing of quotes read alike.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:$,@%+=-]*")
 _TRUE = ("1", "true", "yes", "on")
@@ -40,6 +42,8 @@ class ServiceSettings:
     token_hashes: tuple[str, ...] = ()
     tls_certificate: str = ""
     tls_key: str = ""
+    # A front on this machine passes requests on, and says in X-Forwarded-For and -Proto whose they are.
+    trusted_proxy: bool = False
     engine: str = "sdxl"
     device: str = "auto"
     workers: int = 0

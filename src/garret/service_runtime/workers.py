@@ -112,6 +112,7 @@ class Worker:
         self.waiting: Assignment | None = None
         self._last_step = False
         self.ready: Ready | None = None
+        self.ever_ready = False
         self.failed_starts = 0
 
     async def keep(self) -> None:
@@ -189,7 +190,7 @@ class Worker:
     def _hear(self, message: Message) -> None:
         running = self.running
         if isinstance(message, Ready):
-            self.ready = message
+            self.ready, self.ever_ready = message, True
             logger.info("worker ready on %s after %.1f s %s", message.device, message.seconds, message.note)
         elif isinstance(message, Failed) and message.number == 0:
             self._kill_reason = message.message
@@ -290,6 +291,11 @@ class WorkerPool:
     def ready(self) -> int:
         """Return how many workers can take work."""
         return sum(worker.ready is not None for worker in self.workers)
+
+    @property
+    def was_ready(self) -> bool:
+        """Say whether any worker has ever been able to take work."""
+        return any(worker.ever_ready for worker in self.workers)
 
     @property
     def running(self) -> list[Assignment]:

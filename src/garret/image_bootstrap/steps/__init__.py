@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from garret.image_bootstrap.steps.front import ensure_front, ensure_packages
 from garret.image_bootstrap.steps.machine import ensure_directories, ensure_gpu, ensure_user
 from garret.image_bootstrap.steps.node import Node
 from garret.image_bootstrap.steps.runtime import ensure_node_command, ensure_python
@@ -19,11 +20,13 @@ from garret.image_bootstrap.steps.service import (
 STEPS: tuple[Callable[[Node], None], ...] = (
     ensure_directories,
     ensure_user,
+    ensure_packages,
+    ensure_address,
+    ensure_certificate,
+    ensure_front,
     ensure_gpu,
     ensure_python,
     ensure_node_command,
-    ensure_address,
-    ensure_certificate,
     ensure_service_settings,
     ensure_model,
     ensure_service,

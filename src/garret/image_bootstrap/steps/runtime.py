@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-import time
 
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
 from garret.image_bootstrap.steps.node import BUNDLE, SERVICE_USER, Node
+from garret.image_bootstrap.steps.retry import retried
 
 VENV = "/opt/garret/venv"
 _MINIMUM = (3, 11)
@@ -37,7 +37,7 @@ def ensure_python(node: Node) -> None:
         "--disable-pip-version-check",
         "--no-input",
     ]
-    _retried(node, [*install, "--requirement", str(lock)], timeout_s=2400)
+    retried(node, [*install, "--requirement", str(lock)], timeout_s=2400)
     host.write(f"{VENV}/.requirements-sha256", digest + "\n", 0o644)
 
 
@@ -60,15 +60,8 @@ def ensure_node_command(node: Node) -> None:
 
 
 def _make_venv(node: Node) -> None:
-    host, folder = node.host, str(node.host.path(VENV))
-    try:
-        host.run(["python3", "-m", "venv", folder], timeout_s=300)
-    except StepFailed:
-        # Debian and Ubuntu keep ensurepip in a package of its own; the lock waits for the image's own apt run.
-        apt = ["apt-get", "-y", "-o", "DPkg::Lock::Timeout=300"]
-        _retried(node, [*apt, "update"], timeout_s=600)
-        _retried(node, [*apt, "install", "--no-install-recommends", "python3-venv"], timeout_s=900)
-        host.run(["python3", "-m", "venv", "--clear", folder], timeout_s=300)
+    # --clear: one that was left half made by a power cut would else be taken as it is.
+    node.host.run(["python3", "-m", "venv", "--clear", str(node.host.path(VENV))], timeout_s=300)
 
 
 def _version(node: Node) -> str:
@@ -76,16 +69,3 @@ def _version(node: Node) -> str:
     if tuple(int(part) for part in text.split(".")[:2]) < _MINIMUM:
         raise StepFailed(f"{node.host.python} is Python {text}, and the runtime needs {_MINIMUM[0]}.{_MINIMUM[1]}")
     return text
-
-
-def _retried(node: Node, arguments: list[str], timeout_s: float, attempts: int = 3) -> None:
-    """Run a program that talks to the network; a mirror that fails once often works a little later."""
-    for attempt in range(1, attempts + 1):
-        try:
-            node.host.run(arguments, timeout_s=timeout_s)
-            return
-        except StepFailed as failed:
-            if attempt == attempts:
-                raise
-            node.host.journal.log(f"attempt {attempt} of {attempts} failed: {failed}")
-            time.sleep(node.retry_pause_s * attempt)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import http.client
 import ipaddress
 import json
-import socket
+import re
 import ssl
 import time
 from collections.abc import Mapping
@@ -16,6 +15,7 @@ from pathlib import Path
 
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
 from garret.image_bootstrap.host import Host
+from garret.image_bootstrap.steps.answers import ask_healthz, check_port_is_free
 from garret.image_bootstrap.steps.node import (
     BUNDLE,
     CERTIFICATE,
@@ -24,6 +24,7 @@ from garret.image_bootstrap.steps.node import (
     SERVICE_STATE,
     SERVICE_USER,
     Node,
+    served_certificate,
 )
 from garret.service_runtime.settings import ServiceSettings, write_env_file
 
@@ -31,6 +32,7 @@ UNIT = "/etc/systemd/system/garret.service"
 APPLIED = "/var/lib/garret/service.applied"
 CONFIGS = "/usr/share/garret/configs"
 DEMO = "/usr/share/garret/demo-model"
+_PEM_END = "-----END CERTIFICATE-----"
 
 
 def ensure_address(node: Node) -> None:
@@ -66,20 +68,25 @@ def ensure_certificate(node: Node) -> None:
         names = [own for own in (node.config.domain, name) if own]
         about = ["-subj", f"/CN={name}", "-addext", "subjectAltName=" + ",".join(f"DNS:{own}" for own in names)]
         host.run(["openssl", "req", "-x509", *kind, *about, "-keyout", str(fresh_key), "-out", str(fresh)])
-        fresh_key.chmod(0o640)
-        _give_to_service(host, fresh_key)
         fresh_key.replace(key)
         fresh.replace(certificate)
-    der = ssl.PEM_cert_to_DER_cert(certificate.read_text("ascii"))
+    # nginx's master process is root, and without a front the service is the one who made it.
+    if key.stat().st_mode & 0o7777 != 0o600:
+        key.chmod(0o600)
+    shown = served_certificate(node)[0].read_text("ascii")
+    # The first one in the file is the node's own; what follows vouches for it.
+    der = ssl.PEM_cert_to_DER_cert(shown.partition(_PEM_END)[0] + _PEM_END)
     node.facts["tls_sha256"] = hashlib.sha256(der).hexdigest()
 
 
 def ensure_service_settings(node: Node) -> None:
     """Have the service's settings as systemd reads them; they hold hashes of the login, never the login itself."""
     host, config = node.host, node.config
+    speaks_tls = node.has_tls and not node.has_front
     settings = ServiceSettings(
-        host=node.service_host,
-        port=config.service_port,
+        host=node.inner_host,
+        port=node.inner_port,
+        trusted_proxy=node.has_front,
         state_dir=host.path(SERVICE_STATE),
         models_dir=host.path("/home/models"),
         embeddings_dir=host.path("/home/embeddings"),
@@ -87,8 +94,8 @@ def ensure_service_settings(node: Node) -> None:
         login=config.login,
         password_hash=config.password_hash,
         token_hashes=(config.token_hash,) if config.token_hash else (),
-        tls_certificate=str(host.path(CERTIFICATE)) if node.has_tls else "",
-        tls_key=str(host.path(KEY)) if node.has_tls else "",
+        tls_certificate=str(host.path(CERTIFICATE)) if speaks_tls else "",
+        tls_key=str(host.path(KEY)) if speaks_tls else "",
         default_checkpoint=config.model,
         deployment=config.deployment,
         allow_private_download=config.allow_private_download,
@@ -132,17 +139,19 @@ def ensure_service(node: Node) -> None:
         raise StepFailed("systemctl is not on this machine; garret's service is a systemd unit")
     source = Path(__file__).resolve().parents[1] / "units" / "garret.service"
     text = source.read_text("utf-8").replace("@ROOT@", host.prefix).replace("@PYTHON@", host.python)
+    text = text.replace("@MEMORY_MAX@", memory_max(host))
     if host.write(UNIT, text, 0o644):
         host.run(["systemctl", "daemon-reload"])
     settings = host.path(SERVICE_ENV).read_text("utf-8")
-    parts = (text, settings, str(host.path(BUNDLE).resolve()), str(node.facts.get("tls_sha256", "")))
+    certificate = "" if node.has_front else str(node.facts.get("tls_sha256", ""))
+    parts = (text, settings, str(host.path(BUNDLE).resolve()), certificate)
     applied, stamp = hashlib.sha256("\0".join(parts).encode()).hexdigest(), host.path(APPLIED)
     running = _state(host) == "active"
     if running and stamp.is_file() and stamp.read_text("utf-8").strip() == applied:
         return
     if running:
         host.run(["systemctl", "stop", "garret.service"], timeout_s=90)
-    _check_port_is_free(node)
+    check_port_is_free(node.inner_host, node.inner_port)
     host.run(["systemctl", "enable", "garret.service"])
     host.run(["systemctl", "start", "garret.service"], timeout_s=90)
     host.write(APPLIED, applied + "\n", 0o644)
@@ -154,23 +163,36 @@ def ensure_answering(node: Node) -> None:
     last, down_since, asked = "nothing yet", 0.0, 0.0
     while time.monotonic() - started < node.answer_timeout_s:
         try:
-            status, body = _healthz(node)
+            status, body = ask_healthz(node)
             if status == 200 and json.loads(body).get("status") == "ok":
                 return
             last = f"HTTP {status}: {body[:120]}"
         except (OSError, ValueError, http.client.HTTPException) as error:
             last = f"{type(error).__name__}: {error}"
-            if time.monotonic() - asked > 1:
-                asked = time.monotonic()
-                state = _state(node.host)
-                # A unit between two attempts is "activating"; one that stays down has given up.
-                down_since = (down_since or asked) if state in ("failed", "inactive") else 0.0
-                if down_since and asked - down_since > 2:
-                    reason = f"the service stopped ({state}) before it answered on {where}. {_last_words(node.host)}"
-                    raise StepFailed(reason) from None
+        # Also when there is an answer: the front has one while the service is down.
+        if time.monotonic() - asked > 1:
+            asked = time.monotonic()
+            state = _state(node.host)
+            # A unit between two attempts is "activating"; one that stays down has given up.
+            down_since = (down_since or asked) if state in ("failed", "inactive") else 0.0
+            if down_since and asked - down_since > 2:
+                reason = f"the service stopped ({state}) before it answered on {where}. {_last_words(node.host)}"
+                raise StepFailed(reason)
         time.sleep(node.poll_s)
     reason = f"no answer on {where}/healthz within {node.answer_timeout_s:g} s; last: {last}. {_last_words(node.host)}"
     raise StepFailed(reason)
+
+
+def memory_max(host: Host) -> str:
+    """Return the service's share of the memory in bytes: all but a tenth, which is at least 0.5 and at most 4 GiB."""
+    try:
+        found = re.search(r"^MemTotal:\s+(\d+) kB$", host.path("/proc/meminfo").read_text("ascii"), re.MULTILINE)
+    except OSError:
+        found = None
+    if found is None:
+        return "infinity"
+    total = int(found[1]) * 1024
+    return str(total - min(max(total // 10, 512 << 20), 4 << 30, total // 2))
 
 
 def _state(host: Host) -> str:
@@ -185,52 +207,6 @@ def _demo_model(host: Host) -> tuple[Path, Path]:
     return folder / "demo.safetensors", folder / "config"
 
 
-def _check_port_is_free(node: Node) -> None:
-    """Find out here, where there are words for it, what would make the service die at its start."""
-    address, port = node.service_host, node.config.service_port
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((address, port))
-            probe.listen(1)
-        except OSError as error:
-            if error.errno == errno.EADDRINUSE:
-                raise StepFailed(
-                    f"{address}:{port} is already in use on this machine; "
-                    "stop the program that listens there, or choose another --port"
-                ) from None
-            if error.errno == errno.EACCES:
-                raise StepFailed(f"{address}:{port} needs root; choose a --port above 1023") from None
-            raise StepFailed(f"{address}:{port} cannot be listened on: {error.strerror}") from None
-
-
-def _healthz(node: Node) -> tuple[int, str]:
-    address = node.service_host
-    if ipaddress.ip_address(address).is_unspecified:
-        address = "127.0.0.1"
-    connection: http.client.HTTPConnection
-    if node.has_tls:
-        # Self-signed: who answers is known by the certificate itself, not by who vouches for it.
-        context = ssl.create_default_context()
-        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        secure = http.client.HTTPSConnection(address, node.config.service_port, timeout=5, context=context)
-        secure.connect()
-        shown = hashlib.sha256(secure.sock.getpeercert(binary_form=True) or b"").hexdigest()
-        if shown != node.facts["tls_sha256"]:
-            secure.close()
-            raise OSError("somebody answers with another certificate")
-        connection = secure
-    else:
-        connection = http.client.HTTPConnection(address, node.config.service_port, timeout=5)
-    try:
-        connection.request("GET", "/healthz")
-        answer = connection.getresponse()
-        return answer.status, answer.read(65_536).decode("utf-8", "replace")
-    finally:
-        connection.close()
-
-
 def _last_words(host: Host) -> str:
     log = host.path("/var/log/garret.service.log")
     if log.is_file():  # the process driver has no journal of its own
@@ -241,10 +217,3 @@ def _last_words(host: Host) -> str:
     else:
         lines = []
     return "Its last words: " + (" | ".join(line for line in lines if line.strip())[-600:] or "none")
-
-
-def _give_to_service(host: Host, path: Path) -> None:
-    if host.is_whole_machine:
-        import shutil
-
-        shutil.chown(path, "root", SERVICE_USER)

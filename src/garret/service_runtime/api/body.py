@@ -10,8 +10,7 @@ from typing import Any, NoReturn
 from starlette.requests import ClientDisconnect, Request
 
 from garret.service_runtime.errors import BadRequest, TooLarge, TooSlow
-
-MAXIMUM_JSON_BYTES = 1_000_000
+from garret.service_runtime.settings import MAXIMUM_BODY_BYTES
 
 
 async def read_json(request: Request, timeout_s: float) -> dict[str, Any]:
@@ -32,7 +31,7 @@ async def read_json(request: Request, timeout_s: float) -> dict[str, Any]:
     return values
 
 
-async def read_body(request: Request, timeout_s: float, limit: int = MAXIMUM_JSON_BYTES) -> bytes:
+async def read_body(request: Request, timeout_s: float, limit: int = MAXIMUM_BODY_BYTES) -> bytes:
     """Return the body, refusing one that is longer than `limit` bytes as soon as that is known."""
     announced = request.headers.get("content-length", "")
     if announced.isdigit() and (len(announced) > 12 or int(announced) > limit):
