@@ -6,7 +6,7 @@ BASE_PYTHON ?= python3
 PIP := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 
-.PHONY: setup demo test check bench clean
+.PHONY: setup demo test check bench lock clean
 
 setup: $(VENV)/.ready
 
@@ -38,6 +38,12 @@ test: setup check
 
 bench: setup
 	$(PY) -m benchmarks
+
+# The hashed locks of what nodes install, made anew from the ranges in pyproject.toml; takes seconds, downloads no wheel
+# but torch's CPU build.
+lock: setup
+	@$(PIP) 'uv>=0.9,<1' packaging
+	$(PY) requirements/make_locks.py
 
 clean:
 	rm -rf $(VENV)

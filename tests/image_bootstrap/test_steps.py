@@ -103,9 +103,10 @@ def test_packages_are_not_installed_into_a_folder(machine: Machine) -> None:
 def whole_machine_with_lock(machine: Machine) -> Node:
     """A machine whose python3 makes environments and whose pip keeps what it was asked for."""
     del machine.environment["GARRET_PYTHON"]
-    lock = machine.disk / "opt/garret/current/requirements.lock"
-    lock.parent.mkdir(parents=True)
-    lock.write_text("numpy==2.0\n")
+    locks = machine.disk / "opt/garret/current/garret/image_bootstrap/requirements"
+    locks.mkdir(parents=True)
+    for name in ("runtime.lock", "cpu.lock"):
+        (locks / name).write_text(f"{name}==2.0\n")
     inner = f'#!/bin/sh\necho "$@" >> {machine.disk}/calls\n[ "$1" != -c ] || echo 3.12.3\n'
     program(
         machine,
@@ -125,11 +126,11 @@ def test_packages_are_installed_once_for_each_lock(machine: Machine) -> None:
     calls = (machine.disk / "calls").read_text().splitlines()
     assert [call.split()[0] for call in calls] == ["python3", "-c", "-m"]
     assert calls[-1].startswith("-m pip install")
-    assert calls[-1].endswith("/opt/garret/current/requirements.lock")
+    assert calls[-1].endswith("/requirements/cpu.lock")
     assert node.facts["python"] == "3.12.3"
     ensure_python(node)
     assert (machine.disk / "calls").read_text().splitlines()[len(calls) :] == [calls[-2]]
-    (machine.disk / "opt/garret/current/requirements.lock").write_text("numpy==2.1\n")
+    (machine.disk / "opt/garret/current/garret/image_bootstrap/requirements/cpu.lock").write_text("numpy==2.1\n")
     ensure_python(node)
     assert (machine.disk / "calls").read_text().splitlines()[-1].startswith("-m pip install")
 

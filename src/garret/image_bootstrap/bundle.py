@@ -17,7 +17,8 @@ CHUNK_BYTES = 24_000
 
 _ROOMS = ("service_runtime", "image_bootstrap")
 _MODEL = "demo_model"
-_LOCK = "image_bootstrap/requirements.lock"
+LOCKS = Path(__file__).resolve().parent / "requirements"
+"""The hashed locks of what the service runs on: runtime.lock, and beside it cuda.lock or cpu.lock."""
 _LEFT_OUT = ("__pycache__",)
 
 
@@ -56,9 +57,8 @@ def chunks(bundle: Bundle, size: int = CHUNK_BYTES) -> Iterator[tuple[str, bytes
 
 def _members(folder: Path, rooms: tuple[str, ...]) -> Iterator[tuple[str, Path]]:
     yield "garret/__init__.py", folder / "__init__.py"
-    yield "requirements.lock", folder / _LOCK
     for room in rooms:
         for path in (folder / room).rglob("*"):
             relative = path.relative_to(folder)
-            if path.is_file() and not set(relative.parts) & set(_LEFT_OUT) and relative.as_posix() != _LOCK:
+            if path.is_file() and not set(relative.parts) & set(_LEFT_OUT):
                 yield f"garret/{relative.as_posix()}", path

@@ -10,6 +10,7 @@ from garret.image_bootstrap.steps.node import BUNDLE, SERVICE_USER, Node
 from garret.image_bootstrap.steps.retry import retried
 
 VENV = "/opt/garret/venv"
+LOCKS = "garret/image_bootstrap/requirements"
 _MINIMUM = (3, 11)
 
 
@@ -21,8 +22,9 @@ def ensure_python(node: Node) -> None:
         raise StepSkipped(f"the image has it: {host.python}")
     if not host.is_whole_machine:
         raise StepFailed(f"no GARRET_PYTHON, and packages cannot be installed: {host.why_not_whole}")
-    lock = host.path(f"{BUNDLE}/requirements.lock")
-    digest = hashlib.sha256(lock.read_bytes()).hexdigest()
+    profile = "cuda" if str(node.facts.get("device", "")).startswith("cuda") else "cpu"
+    locks = [host.path(f"{BUNDLE}/{LOCKS}/{name}.lock") for name in ("runtime", profile)]
+    digest = hashlib.sha256(b"".join(lock.read_bytes() for lock in locks)).hexdigest()
     stamp = host.path(f"{VENV}/.requirements-sha256")
     if not host.path(f"{VENV}/bin/python").exists():
         _make_venv(node)
@@ -37,7 +39,8 @@ def ensure_python(node: Node) -> None:
         "--disable-pip-version-check",
         "--no-input",
     ]
-    retried(node, [*install, "--requirement", str(lock)], timeout_s=2400)
+    wanted = [word for lock in locks for word in ("--requirement", str(lock))]
+    retried(node, [*install, "--require-hashes", *wanted], timeout_s=2400)
     host.write(f"{VENV}/.requirements-sha256", digest + "\n", 0o644)
 
 
