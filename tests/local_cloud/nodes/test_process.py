@@ -177,3 +177,37 @@ def test_the_address_reaches_the_node(driver: ProcessDriver, tmp_path: Path) -> 
     driver.stop("i-3", force=True)
     driver.boot("i-3")
     assert place.read_text() == "127.88.0.9"
+
+
+def test_a_node_is_made_of_a_frozen_disk(driver: ProcessDriver, web: int, tmp_path: Path) -> None:
+    """An image holds the disk but not what a stop loses; a node of it boots for the first time; it outlives both."""
+    disk = tmp_path / "nodes/i-1/disk"
+    (disk / "srv/kept").write_text("yes")
+    (disk / "srv/link").symlink_to("kept")
+    (disk / "run/lost").write_text("no")
+    driver.stop("i-1", force=False)
+    assert not driver.has_image("m-1")
+    assert driver.freeze("i-1", "m-1") >= len("good day\n")
+    assert driver.has_image("m-1")
+    driver.destroy("i-1")
+
+    copy, port = tmp_path / "nodes/i-2/disk", free_port()
+    driver.create(NodeRequest("i-2", user_data(copy, port), "192.168.1.11", "garret", image_id="m-1"))
+    assert (copy / "srv/kept").read_text() == "yes"
+    assert (copy / "srv/link").readlink() == Path("kept")
+    assert not (copy / "run/lost").exists()
+    driver.boot("i-2")
+    until(lambda: answer(port) == "good day\n")
+    assert (copy / "srv/boots").read_text() == "once\nonce\n", "the user-data runs once for each instance"
+    driver.drop_image("m-1")
+    driver.drop_image("m-1")
+    assert not driver.has_image("m-1")
+    assert answer(port) == "good day\n"
+
+
+def test_a_disk_that_cannot_be_kept_leaves_no_image(driver: ProcessDriver) -> None:
+    """Of a node that is not there nothing can be frozen, and nothing half-made stays."""
+    with pytest.raises(DriverError, match="i-none could not be kept"):
+        driver.freeze("i-none", "m-1")
+    assert not driver.has_image("m-1")
+    assert not driver.has_image("")

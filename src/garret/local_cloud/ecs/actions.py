@@ -11,6 +11,7 @@ from garret.local_cloud.ecs import (
     catalog,
     changing,
     charging,
+    custom_images,
     disks,
     files,
     group_members,
@@ -31,6 +32,7 @@ KINDS = {
     "securitygroup": "security_group",
     "snapshot": "snapshot",
     "keypair": "key_pair",
+    "image": "image",
 }
 
 
@@ -74,7 +76,13 @@ _CATALOG = {
         note="instances with their disks, or disks alone; made-up prices",
     ),
     "DescribeImageFromFamily": Action(images.describe_image_from_family, _need("RegionId", "ImageFamily")),
-    "DescribeImages": Action(images.describe_images, _need("RegionId"), note="three public images"),
+    "DescribeImages": Action(images.describe_images, _need("RegionId"), note="three public images, and own ones"),
+    "CreateImage": Action(
+        custom_images.create_image,
+        (*_need("RegionId"), *_flags("DryRun")),
+        note="of the system disk of an instance that runs or is stopped; not of snapshots or data disks",
+    ),
+    "DeleteImage": Action(custom_images.delete_image, (*_need("RegionId", "ImageId"), *_flags("DryRun", "Force"))),
 }
 
 _INSTANCES = {

@@ -7,6 +7,7 @@ from typing import Any
 
 from garret.local_cloud import prices
 from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
+from garret.local_cloud.ecs.images import find_image
 from garret.local_cloud.ecs.instance_types import (
     DISK_CATEGORIES,
     FAMILY,
@@ -71,7 +72,7 @@ def describe_available_resource(call: Call, cloud: Cloud) -> Reply:
     return {"AvailableZones": {"AvailableZone": [_available(cloud, call.region, zone, kinds) for zone in zones]}}
 
 
-def describe_price(call: Call, _cloud: Cloud) -> Reply:
+def describe_price(call: Call, cloud: Cloud) -> Reply:
     """The made-up price of instances with their disks, or of a disk alone: per hour, week, month or year."""
     params = call.params
     what = params.get("ResourceType", "") or "instance"
@@ -84,6 +85,8 @@ def describe_price(call: Call, _cloud: Cloud) -> Reply:
     if what == "instance":
         kind = params.get("InstanceType", "")
         check_type(kind)
+        if params.get("ImageId"):
+            find_image(cloud, params["ImageId"], call.region)
         size = number(params, "SystemDisk.Size", 40, 20, 32768)
         parts = {"instanceType": _hour(params, kind), "systemDisk": prices.disk_price(size)}
     elif not sizes:

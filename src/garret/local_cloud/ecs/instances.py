@@ -9,7 +9,7 @@ from garret.local_cloud import metadata, tagging
 from garret.local_cloud.clock import minute_stamp
 from garret.local_cloud.core import ApiError, Call, Cloud, missing
 from garret.local_cloud.ecs import catalog, charging, disks, lifecycle, orders
-from garret.local_cloud.ecs.images import IMAGES, Image
+from garret.local_cloud.ecs.images import Image
 from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY, GPU_SPEC, INSTANCE_TYPES
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, dry_run, flag, has_tags, names, number, numbered, once, page, tags
@@ -74,7 +74,7 @@ def _run(call: Call, cloud: Cloud) -> Reply:
     kind = catalog.check_type(params["InstanceType"])
     vswitch = orders.vswitch(call, cloud)
     catalog.check_stock(cloud, vswitch["ZoneId"], kind.id)
-    image = orders.image(call)
+    image = orders.image(call, cloud)
     groups_of_it = orders.security_groups(call, cloud, vswitch["VpcId"])
     disk = orders.system_disk(params, image)
     data_disks = disks.data_disks(cloud, params, DISK_CATEGORIES)
@@ -109,6 +109,7 @@ def _body(call: Call, cloud: Cloud, vswitch: dict[str, Any], image: Image, priva
         "ZoneId": vswitch["ZoneId"],
         "InstanceType": params["InstanceType"],
         "ImageId": image.id,
+        "OSName": image.os_name,
         "InstanceName": params.get("InstanceName", "") or id,
         "HostName": params.get("HostName", "") or id.replace("-", ""),
         "Description": params.get("Description", ""),
@@ -183,7 +184,7 @@ def _view(body: dict[str, Any]) -> dict[str, Any]:
         "GPUAmount": kind.gpus,
         "GPUSpec": GPU_SPEC,
         "OSType": "linux",
-        "OSName": IMAGES[body["ImageId"]].os_name,
+        "OSName": body.get("OSName", ""),
         "InstanceChargeType": body.get("InstanceChargeType", "PostPaid"),
         "SpotPriceLimit": body.get("SpotPriceLimit", 0.0),
         "SpotDuration": body.get("SpotDuration", 1),

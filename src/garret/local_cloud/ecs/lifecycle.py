@@ -12,7 +12,7 @@ from typing import Any
 
 from garret.local_cloud import metadata
 from garret.local_cloud.core import ApiError, Cloud
-from garret.local_cloud.ecs import firewall
+from garret.local_cloud.ecs import firewall, freezing
 from garret.local_cloud.nodes.driver import DriverError, NodeRequest
 
 RUNNING, STOPPED, DELETED = "Running", "Stopped", "Deleted"
@@ -80,6 +80,8 @@ def settle(cloud: Cloud, id: str) -> None:
 def _step(cloud: Cloud, body: dict[str, Any]) -> bool:
     """Do the next thing an instance needs; False when it needs nothing."""
     id, goal = body["InstanceId"], body["Goal"]
+    if body["Made"] and freezing.freeze_next(cloud, id):
+        return True
     if goal == DELETED:
         _remove(cloud, body)
         return False

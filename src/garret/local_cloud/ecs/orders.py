@@ -10,7 +10,7 @@ from typing import Any
 from garret.local_cloud.core import ApiError, Call, Cloud, invalid, missing
 from garret.local_cloud.ecs import catalog
 from garret.local_cloud.ecs.disks import check_performance
-from garret.local_cloud.ecs.images import IMAGES, Image, find_image
+from garret.local_cloud.ecs.images import Image, find_image, newest_of_family
 from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY
 from garret.local_cloud.ecs.key_pairs import find_key_pair
 from garret.local_cloud.ecs.passwords import check_password
@@ -66,17 +66,16 @@ def vswitch(call: Call, cloud: Cloud) -> dict[str, Any]:
     return found
 
 
-def image(call: Call) -> Image:
+def image(call: Call, cloud: Cloud) -> Image:
     """The image, by id or as the newest of its family."""
-    family = call.params.get("ImageFamily", "")
-    if family and not call.params.get("ImageId"):
-        images = [image for image in IMAGES.values() if image.family == family]
-        if not images:
+    family, id = call.params.get("ImageFamily", ""), call.params.get("ImageId", "")
+    if family and not id:
+        id = newest_of_family(cloud, family, call.region)
+        if not id:
             raise ApiError("InvalidImageFamily.NotFound", f"The image family {family!r} has no image.", 404)
-        return max(images, key=lambda image: image.created)
-    if not call.params.get("ImageId"):
+    if not id:
         raise missing("ImageId")
-    return find_image(call.params["ImageId"], call.region)
+    return find_image(cloud, id, call.region)
 
 
 def security_groups(call: Call, cloud: Cloud, vpc_id: str) -> list[str]:

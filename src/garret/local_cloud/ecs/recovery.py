@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from garret.local_cloud.core import Cloud
-from garret.local_cloud.ecs import assistant, lifecycle
+from garret.local_cloud.ecs import assistant, freezing, lifecycle
 
 
 def recover(cloud: Cloud) -> None:
@@ -16,4 +16,5 @@ def recover(cloud: Cloud) -> None:
         # A driver may keep in memory what it was told of addresses and rules: it is told again.
         cloud.store.update("instance", id, GuardTold="", AddressTold="" if body["EipAddress"] else body["AddressTold"])
         lifecycle.settle_soon(cloud, id)
+    freezing.recover(cloud)
     assistant.recover(cloud)

@@ -81,6 +81,8 @@ def delete_snapshot(call: Call, cloud: Cloud) -> Reply:
         body = cloud.store.get("snapshot", id)
         if body is None:
             raise ApiError("InvalidSnapshotId.NotFound", f"The snapshot {id!r} does not exist.", 404)
+        if cloud.store.find("image", SnapshotId=id):
+            raise ApiError("SnapshotCreatedImage", f"An image was made of {id}: delete that first.", 403)
         if _usage(cloud, body) != "none" and not flag(call.params, "Force"):
             raise ApiError("SnapshotCreatedDisk", f"Disks were made of {id}; Force deletes it all the same.", 403)
         cloud.store.delete("snapshot", id)
@@ -88,7 +90,15 @@ def delete_snapshot(call: Call, cloud: Cloud) -> Reply:
 
 
 def _usage(cloud: Cloud, body: dict[str, Any]) -> str:
-    return "disk" if cloud.store.find("disk", SourceSnapshotId=body["SnapshotId"]) else "none"
+    id = body["SnapshotId"]
+    made = [
+        kind for kind, name in (("image", "SnapshotId"), ("disk", "SourceSnapshotId")) if _of(cloud, kind, name, id)
+    ]
+    return "_".join(made) or "none"
+
+
+def _of(cloud: Cloud, kind: str, name: str, id: str) -> bool:
+    return bool(cloud.store.find(kind, **{name: id}))
 
 
 def _view(cloud: Cloud, body: dict[str, Any]) -> dict[str, Any]:

@@ -34,12 +34,17 @@ class ProcessDriver:
 
     def __init__(self, nodes: Path, image: Path | None = None) -> None:
         self._nodes = nodes
+        self._images = nodes.with_name("images")
         # What an image of a real cloud would bring: the demo model, as it is installed with garret.
         self._image = image or Path(__file__).resolve().parents[2] / "demo_model"
 
     def create(self, node: NodeRequest) -> None:
-        """Make the node's disk; nothing runs yet."""
+        """Make the node's disk, where it was made of an image as a copy of that; nothing runs yet."""
         folder = self._folder(node.instance_id)
+        if self.has_image(node.image_id) and not (folder / "disk").exists():
+            _copy(self._images / node.image_id / "disk", folder / "disk")
+            # What was done once for the other instance: the id is new, and so it is the first boot.
+            shutil.rmtree(folder / "disk/var/lib/cloud/instance", ignore_errors=True)
         for name in FOLDERS:
             (folder / "disk" / name).mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
@@ -161,15 +166,27 @@ class ProcessDriver:
         return default
 
     def freeze(self, instance_id: str, image_id: str) -> int:
-        """Refuse: images of process nodes are not made yet."""
-        raise DriverError(f"{image_id}: a process node's disk cannot become an image yet ({instance_id})")
+        """Keep a copy of the node's disk, without what a stop would lose; its size in bytes.
 
-    def has_image(self, image_id: str) -> bool:  # noqa: ARG002 - none can be made
-        """Say no."""
-        return False
+        Raises:
+            DriverError: the disk could not be copied, for example for want of room.
+        """
+        target = self._images / image_id / "disk"
+        if not target.exists():
+            try:
+                _copy(self._folder(instance_id) / "disk", target, leave_out="run")
+            except (OSError, shutil.Error) as error:
+                shutil.rmtree(target.parent, ignore_errors=True)
+                raise DriverError(f"{image_id}: the disk of {instance_id} could not be kept: {error}") from error
+        return sum(path.lstat().st_size for path in target.rglob("*") if path.is_file() and not path.is_symlink())
+
+    def has_image(self, image_id: str) -> bool:
+        """Say whether an image of this id was frozen here."""
+        return bool(image_id) and (self._images / image_id / "disk").is_dir()
 
     def drop_image(self, image_id: str) -> None:
-        """Do nothing: there are none."""
+        """Forget an image; nodes made of it have copies of their own."""
+        shutil.rmtree(self._images / image_id, ignore_errors=True)
 
     def clear(self) -> None:
         """Do nothing: a process node is its processes, and `stop` ends them."""
@@ -195,6 +212,19 @@ class ProcessDriver:
 
     def _folder(self, instance_id: str) -> Path:
         return self._nodes / instance_id
+
+
+def _copy(disk: Path, target: Path, leave_out: str = "") -> None:
+    """Copy a disk, links as links, so that it is there whole or not at all; one folder of the top may be left out."""
+    fresh = target.with_name(target.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+
+    def ignored(folder: str, names: list[str]) -> list[str]:
+        return [name for name in names if name == leave_out and Path(folder) == disk]
+
+    shutil.copytree(disk, fresh, symlinks=True, ignore=ignored)
+    fresh.rename(target)
 
 
 def _init_environment(instance_id: str) -> dict[str, str]:

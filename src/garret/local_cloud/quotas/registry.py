@@ -34,6 +34,8 @@ LIMITS: dict[str, Limit] = {
         Limit("max-security-groups", "ecs", "security groups", 100, "count", "security_group",
               "QuotaExceed.SecurityGroup", "The maximum number of security groups is reached.", 403,
               ("CreateSecurityGroup",)),
+        Limit("max-images", "ecs", "custom images", 100, "count", "image",
+              "QuotaExceed.Image", "The Image Quota exceeds.", 403, ("CreateImage",)),
         Limit("vpc_quota_instances_num", "vpc", "VPCs", 10, "count", "vpc",
               "QuotaExceeded.Vpc", "VPC quota exceeded.", 400, ("CreateVpc",)),
         Limit("eip_quota_instances_num", "eip", "Elastic IP addresses", 20, "count", "eip",
