@@ -9,7 +9,7 @@ import itertools
 import json
 import re
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -20,7 +20,7 @@ import yaml
 
 from garret.errors import CloudError
 from garret.image_bootstrap.bundle import Bundle
-from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, Instance, Stack, StackEvent, StackResource
+from garret.ops.cloud import DEPLOYMENT_TAG, IMAGE_TAG, Billed, Cloud, Instance, Stack, StackEvent, StackResource
 from garret.ops.deployment import Deployment
 from garret.ops.journal import Journal
 from garret.ops.records import (
@@ -28,6 +28,7 @@ from garret.ops.records import (
     ChangeSet,
     CommandResult,
     Disk,
+    Image,
     MachinePrice,
     Quota,
     ResourceChange,
@@ -123,6 +124,10 @@ class World:
     late: Callable[[], None] | None = None
     update_says: str = ""  # a reason; empty for an update that succeeds
     replaces: bool = False
+    images: dict[str, Image] = field(default_factory=dict)
+    image_breaks: bool = False
+    marks: dict[str, dict[str, str]] = field(default_factory=dict)  # tags of snapshots
+    machines_images: dict[str, str] = field(default_factory=dict)
     prices: Iterator[tuple[float, str]] = field(default_factory=lambda: iter(()))
 
     def refuse(self, action: str) -> None:
@@ -397,6 +402,53 @@ class FakeSnapshots:
 
 
 @dataclass
+class FakeImages:
+    """Images as the test says; one that is made is whole at the second look."""
+
+    world: World
+
+    def own(self) -> list[Image]:
+        """Those with the tag, the newest first."""
+        self.world.refuse("DescribeImages")
+        found = [one for one in self.world.images.values() if IMAGE_TAG in one.tags]
+        return sorted(found, key=lambda one: one.created_at, reverse=True)
+
+    def get(self, image_id: str) -> Image | None:
+        """By id; it grows while one looks."""
+        found = self.world.images.get(image_id)
+        if found is not None and found.status == "Creating":
+            status = "CreateFailed" if self.world.image_breaks else "Available"
+            self.world.images[image_id] = replace(found, status=status, progress="100%")
+        return found
+
+    def users(self, image_id: str) -> list[Instance]:
+        """As the test says."""
+        return [self.world.instances[one] for one, image in self.world.machines_images.items() if image == image_id]
+
+    def create(self, instance_id: str, name: str, tags: Mapping[str, str], *, token: str) -> str:
+        """Begin once per token."""
+        world = self.world
+        world.refuse("CreateImage")
+        world.writes.append("CreateImage")
+        if token not in world.tokens:
+            world.tokens[token] = id = f"m-{next(world.numbers)}"
+            snapshot = f"s-{next(world.numbers)}"
+            world.snapshots[snapshot] = Snapshot(snapshot, "d-1", 100, "accomplished")
+            world.images[id] = Image(id, name, "Creating", "1%", 100, "2026-11-21T10:00:00Z", tags, (snapshot,))
+        return world.tokens[token]
+
+    def mark(self, snapshot_ids: Sequence[str], tags: Mapping[str, str]) -> None:
+        """Keep the tags."""
+        self.world.marks |= {id: dict(tags) for id in snapshot_ids}
+
+    def delete(self, image_id: str, *, force: bool = False) -> None:
+        """Delete."""
+        self.world.refuse("DeleteImage")
+        self.world.writes.append("DeleteImage")
+        self.world.images.pop(image_id, None)
+
+
+@dataclass
 class FakeAccount:
     """An account as the test says."""
 
@@ -517,7 +569,7 @@ def cloud_of(world: World, clock: FakeClock | None = None) -> Cloud:
     return Cloud(
         "local", "cn-hangzhou", FakeStacks(world), FakeInstances(world), FakeNetwork(world), FakeCatalog(world),
         FakeAssistant(world), clock or FakeClock(), 0.2, snapshots=FakeSnapshots(world), account=FakeAccount(world),
-        bills=FakeBills(world), changes=FakeChanges(world),
+        bills=FakeBills(world), changes=FakeChanges(world), images=FakeImages(world),
     )  # fmt: skip
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # to make the Protocols takes longer than `garret status` may
         Catalog,
         Changes,
         Clock,
+        Images,
         Instances,
         Network,
         Snapshots,
@@ -27,6 +28,8 @@ DEPLOYMENT_TAG = "garret:deployment"
 FIRST_LOOK_S, LONGEST_PAUSE_S, PAUSE_BY_ROOT = 12.0, 11.0, 1.3
 SNAPSHOT_TAG = "garret:snapshot-of"
 """On what was kept on purpose: it outlives the deployment, and is no leftover of it."""
+IMAGE_TAG = "garret:image"
+"""On images of garret's making and their snapshots: the first digits of the SHA-256 of the runtime on them."""
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,7 @@ class Cloud:
     account: Account = field(kw_only=True)
     bills: Bills = field(kw_only=True)
     changes: Changes = field(kw_only=True)
+    images: Images = field(kw_only=True)
 
     def pause(self, waited_s: float) -> float:
         """How long to wait for the next look at something slow, in seconds, having waited for it so long.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,20 @@ class Snapshot:
     size_gib: int
     status: str
     progress: str = ""
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image; made once `status` is Available. `created_at` is ISO 8601 in UTC; `size_gib` is the least disk."""
+
+    id: str
+    name: str
+    status: str
+    progress: str = ""
+    size_gib: int = 0
+    created_at: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    snapshot_ids: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from garret.ops.cloud import Billed, Instance, Stack, StackEvent, StackResource
@@ -11,6 +11,7 @@ from garret.ops.records import (
     ChangeSet,
     CommandResult,
     Disk,
+    Image,
     MachinePrice,
     Quota,
     ResourceChange,
@@ -179,6 +180,28 @@ class Snapshots(Protocol):
 
     def delete(self, snapshot_id: str) -> None:
         """Delete a snapshot; one that is gone already is no error."""
+
+
+class Images(Protocol):
+    """Images of the account's own, and the snapshots that they lie on."""
+
+    def own(self) -> list[Image]:
+        """The account's images that garret made, whatever their status, the newest first."""
+
+    def get(self, image_id: str) -> Image | None:
+        """An image by its id, whoever made it; None when there is none."""
+
+    def users(self, image_id: str) -> list[Instance]:
+        """The machines that were made of an image and exist."""
+
+    def create(self, instance_id: str, name: str, tags: Mapping[str, str], *, token: str) -> str:
+        """Begin an image of a machine, or get the one this token began before; its id."""
+
+    def mark(self, snapshot_ids: Sequence[str], tags: Mapping[str, str]) -> None:
+        """Put tags on snapshots: those of an image get none with it."""
+
+    def delete(self, image_id: str, *, force: bool = False) -> None:
+        """Delete an image, its snapshots not; one that is gone already is no error."""
 
 
 class Account(Protocol):

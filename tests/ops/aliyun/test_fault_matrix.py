@@ -18,6 +18,7 @@ from garret.ops.aliyun.bills import BssBills
 from garret.ops.aliyun.catalog import EcsCatalog
 from garret.ops.aliyun.error_classes import classify
 from garret.ops.aliyun.failures import NO_ANSWER
+from garret.ops.aliyun.images import EcsImages
 from garret.ops.aliyun.instances import EcsInstances
 from garret.ops.aliyun.network import VpcNetwork
 from garret.ops.aliyun.session import Session
@@ -77,6 +78,14 @@ CALLS = (
         {"SnapshotId": "s-1"},
     ),
     Asked("DeleteSnapshot", lambda session: EcsSnapshots(session).delete("s-1"), {}),
+    Asked(
+        "CreateImage",
+        lambda session: EcsImages(session).create("i-1", "garret-1", {"garret:image": "1"}, token="token"),
+        {"ImageId": "m-1"},
+    ),
+    Asked("DescribeImages", lambda session: EcsImages(session).own(), {}),
+    Asked("DeleteImage", lambda session: EcsImages(session).delete("m-1"), {}),
+    Asked("TagResources", lambda session: EcsImages(session).mark(["s-1"], {"garret:image": "1"}), {}),
     Asked("DescribeEipAddresses", lambda session: VpcNetwork(session)._addresses("garret"), {}),
     Asked("DescribeAvailableResource", lambda session: EcsCatalog(session).stock("ecs.gn7i"), {}),
     Asked("RunCommand", lambda session: EcsAssistant(session, 0).run("i-1", "true"), {"InvokeId": "t-1"}),
@@ -135,7 +144,7 @@ def test_a_reply_that_is_lost_is_asked_for_where_that_does_no_harm(
     assert len(vendor.of(asked.action)) == 1
 
 
-@pytest.mark.parametrize("action", ["CreateStack", "CreateSnapshot", "RunCommand"])
+@pytest.mark.parametrize("action", ["CreateStack", "CreateSnapshot", "CreateImage", "RunCommand"])
 def test_what_is_made_is_asked_for_with_one_token(action: str, vendor: Vendor, session: Session) -> None:
     """However often a create is sent, its token stays the same, so that the cloud makes one."""
     asked = next(one for one in CALLS if one.action == action)

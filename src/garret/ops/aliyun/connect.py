@@ -53,6 +53,7 @@ def connect(
         snapshots=later("snapshots", "EcsSnapshots", session),
         account=later("account", "CloudAccount", session),
         bills=later("bills", "BssBills", session),
+        images=later("images", "EcsImages", session),
         changes=later("change_sets", "RosChanges", session, often),
     )
 

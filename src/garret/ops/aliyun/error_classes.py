@@ -62,7 +62,8 @@ _TABLE = (
     # Refused before any work was done, and the next try may pass.
     _row("retry", "always", "Throttling* Rejected.Throttling SignatureNonceUsed"),
     _row("wait", "always", "LastTokenProcessing IdempotentProcessing OperationConflict InvalidOperation.Conflict "
-         "IncorrectVSwitchStatus IncorrectEipStatus InstanceNotReady OperationDenied.HostRepairing TaskConflict"),
+         "IncorrectVSwitchStatus IncorrectEipStatus InstanceNotReady OperationDenied.HostRepairing TaskConflict "
+         "IncorrectDiskStatus.CreatingSnapshot IncorrectDiskStatus.Transferring OperationDenied.ImageCopying"),
     # The cloud was at fault; what it had done by then is not known.
     _row("retry", "harmless", "ServiceUnavailable* LimitedOperation.ServiceUnavailable InternalError* UnknownError "
          "SystemBusy DeliveryTimeout"),
@@ -78,6 +79,11 @@ _TABLE = (
     _row("user", "never", "Account.Arrearage InsufficientBalance InvalidAccountStatus.NotEnoughBalance "
          "InstanceExpired InstanceExpiredOrInArrears DiskInArrears", _MONEY),
     _row("user", "never", "RealNameAuthenticationError", "finish the account's identity check in the cloud's console"),
+    _row("user", "never", "QuotaExceed.Image QuotaExceed.Snapshot",
+         "delete images that nobody needs: garret image list, garret image delete; or raise the quota"),
+    _row("user", "never", "InvalidAccountStatus.SnapshotServiceUnavailable",
+         "images lie on snapshots: open the snapshot service in the ECS console, then type the same again"),
+    _row("user", "never", "ImageUsingByInstance", "delete what uses it first, or: garret image delete … --force"),
     _row("user", "never", "QuotaExceed* QuotaExceeded* Quota.Exceed* InstanceDowngrade.QuotaExceed "
          "OperationDenied.QuotaExceed", _QUOTA),
     _row("user", "never", "Invocation.ExceedQuota CmdCount.ExceedQuota",
@@ -103,6 +109,8 @@ _TABLE = (
     _row("fatal", "never", "InvalidSystemDiskSize.LessThanImageSize", "the image needs more: --disk-size 100 or more"),
     _row("fatal", "never", "InvalidParameter.Conflict ImageNotSupportInstanceType InvalidImageId.NotFound",
          "this image does not go with this type: leave --image-id out"),
+    _row("fatal", "never", "OperationDenied.ImageNotValid",
+         "this image is not whole: garret image list; or leave --image-id out"),
     _row("fatal", "never", "InvalidPassword.Malformed InvalidUserData.SizeExceeded InvalidUserData.Base64FormatInvalid "
          "InvalidSecurityGroupId.NotFound InvalidParameter.Mismatch InvalidSpotStrategy"),
     _row("fatal", "never", "InvalidKeyPairName.NotFound",
@@ -112,6 +120,7 @@ _TABLE = (
     _row("fatal", "never", "CommandNotApplicable AccountNotExists DirectoryNotExists BadCronExpression "
          "ExecutionTimeout ExecutionException ExecutionInterrupted ExitCodeNonzero"),
     _row("fatal", "never", "InvalidAction.NotFound MissingParameter* UnsupportedOperation IdempotentParameterMismatch "
+         "IdempotenceParamNotMatch InvalidParamter.Conflict InvalidImageName.Malformed InvalidImageName.Duplicated "
          "InvalidIdempotenceParameter CmdContent.ExceedLimit FileSize.ExceedLimit FileContent.DecodeError "
          "FileTargetDir.Invalid FileMode.Invalid InstanceIds.ExceedLimit Parameter.Disabled Parameter.NotMatched",
          _OURS),

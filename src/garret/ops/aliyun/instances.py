@@ -23,6 +23,11 @@ class EcsInstances:
         found = by_token(self._session, "ecs", "DescribeInstances", {"Tag": [tag]}, "Instances.Instance")
         return [_instance(raw) for raw in found]
 
+    def made_of(self, image_id: str) -> list[Instance]:
+        """The instances that were made of an image."""
+        found = by_token(self._session, "ecs", "DescribeInstances", {"ImageId": image_id}, "Instances.Instance")
+        return [_instance(raw) for raw in found]
+
     def get(self, instance_id: str) -> Instance | None:
         """An instance by its id; None when it is gone."""
         reply = self._session.read("ecs", "DescribeInstances", {"InstanceIds": json.dumps([instance_id])})

@@ -73,6 +73,8 @@ PROBES: Mapping[str, Probe] = {
     "ecs:ModifyInstanceSpec": Probe({"InstanceId": _INSTANCE, "InstanceType": "ecs.garret.nobody"}),
     "ecs:ResizeDisk": Probe({"DiskId": _DISK, "NewSize": 100}),
     "ecs:CreateSnapshot": Probe({"DiskId": _DISK}),
+    "ecs:CreateImage": Probe({"DryRun": True, "InstanceId": _INSTANCE}),
+    "ecs:DeleteImage": Probe({"DryRun": True, "ImageId": "m-garretnobody0000000"}),
     "ecs:DeleteSnapshot": Probe({"SnapshotId": "s-garretnobody0000000"}),
     "ecs:AuthorizeSecurityGroup": Probe({"SecurityGroupId": "sg-garretnobody000000"}),
     "ecs:RevokeSecurityGroup": Probe({"SecurityGroupId": "sg-garretnobody000000"}),
