@@ -57,3 +57,19 @@ def test_systemd_finds_nothing_wrong_with_our_units(tmp_path: Path) -> None:
     Path(units[0]).write_text(Path(units[0]).read_text().replace("[Service]", "[Service]\nColour=red"))
     said = subprocess.run(["systemd-analyze", "verify", units[0]], capture_output=True, text=True, check=False)
     assert "Colour" in said.stderr
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd on this machine")
+def test_the_services_unit_is_closed_as_far_as_a_gpu_allows(tmp_path: Path) -> None:
+    """systemd's own measure of what a service could still do: 0 is nothing, 10 is all that root can."""
+    version = subprocess.run(["systemd-analyze", "--version"], capture_output=True, text=True, check=True).stdout
+    if int(version.split()[1]) < 250:
+        pytest.skip("systemd-analyze looks at unit files by themselves from version 250 on")
+    text = (UNITS / "garret.service").read_text("utf-8").replace("@ROOT@", "").replace("@PYTHON@", "/bin/true")
+    unit = tmp_path / "garret.service"
+    unit.write_text(text.replace("@MEMORY_MAX@", "12G"))
+    measure = ["systemd-analyze", "security", "--offline=yes", "--threshold=20", str(unit)]
+    said = subprocess.run(measure, capture_output=True, text=True, check=False)
+    assert said.returncode == 0, said.stdout[-200:] + said.stderr
+    for opened in ("PrivateDevices", "MemoryDenyWriteExecute", "ProcSubset", "PrivateNetwork", "PrivateUsers"):
+        assert opened in text.partition("# Left open")[2], f"{opened} is left open: the unit should say why"

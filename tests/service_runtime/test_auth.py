@@ -68,6 +68,16 @@ def test_without_a_login_only_loopback_names_are_answered(tmp_path: Path) -> Non
         assert service.call("GET", "/", Host="localhost:1").status == 200
 
 
+def test_without_a_front_nobody_is_believed_to_be_another_address(tmp_path: Path) -> None:
+    """A guesser on this machine that names a new address each time is slowed down all the same."""
+    with serving(fake_settings(tmp_path, password_hash=hash_password(PASSWORD))) as service:
+        statuses = []
+        for number in range(FAILURES_ALLOWED + 1):
+            headers = {"Authorization": basic(LOGIN, f"guess {number}"), "X_Forwarded_For": f"9.9.9.{number}"}
+            statuses.append(service.call("GET", "/jobs", **headers).status)
+        assert statuses == [401] * FAILURES_ALLOWED + [429]
+
+
 def authenticator(throttle: Throttle | None = None) -> Authenticator:
     """Return one that knows the tests' login."""
     settings = ServiceSettings(login=LOGIN, password_hash=hash_password(PASSWORD), token_hashes=(hash_token(TOKEN),))

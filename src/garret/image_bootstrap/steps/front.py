@@ -114,6 +114,9 @@ def _front(node: Node) -> Front:
         certificate=str(certificate),
         key=str(key),
         strict_transport=vouched and bool(node.config.domain),
+        pid=str(host.path("/run/nginx.pid")),
+        logs=str(host.path("/var/log/nginx")),
+        state=str(host.path("/var/lib/nginx")),
         www=str(host.path(WWW)),
         sites=str(host.path(SITES)),
     )
@@ -130,11 +133,16 @@ def _listen_line(node: Node) -> str:
 
 def _check_config(node: Node, text: str) -> None:
     """Let nginx itself read the new configuration, before it takes the place of one that works."""
-    node.host.write(CANDIDATE, text, 0o644)
+    host, check = node.host, ["nginx", "-t", "-q", "-c", str(node.host.path(CANDIDATE))]
+    host.write(CANDIDATE, text, 0o644)
     try:
-        node.host.run(["nginx", "-t", "-q", "-c", str(node.host.path(CANDIDATE))])
+        host.run(check)
+    except StepFailed as failed:
+        said = [line for line in host.run(check, check=False, quiet=True).splitlines() if "[emerg]" in line]
+        why = said[0].partition("[emerg] ")[2] if said else str(failed)
+        raise StepFailed(f"nginx does not take its configuration: {why}") from None
     finally:
-        node.host.path(CANDIDATE).unlink(missing_ok=True)
+        host.path(CANDIDATE).unlink(missing_ok=True)
 
 
 def _switch_to(node: Node, text: str, before: str) -> None:
