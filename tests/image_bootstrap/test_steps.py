@@ -22,7 +22,7 @@ from garret.image_bootstrap.host import Host
 from garret.image_bootstrap.steps import Node
 from garret.image_bootstrap.steps.machine import ensure_directories, ensure_gpu, ensure_user
 from garret.image_bootstrap.steps.node import CERTIFICATE, KEY, MODEL_FOLDERS, SERVICE_ENV
-from garret.image_bootstrap.steps.runtime import ensure_node_command, ensure_python
+from garret.image_bootstrap.steps.runtime import ensure_node_command
 from garret.image_bootstrap.steps.service import (
     ensure_address,
     ensure_answering,
@@ -91,48 +91,6 @@ def test_a_broken_driver_is_told_in_its_own_words(machine: Machine) -> None:
         ensure_gpu(node_on(machine, cloud="aliyun"))
     with pytest.raises(StepSkipped, match=r"ended with 18: Failed .*on the CPU"):
         ensure_gpu(node_on(machine, cloud="local"))
-
-
-def test_packages_are_not_installed_into_a_folder(machine: Machine) -> None:
-    """Without an interpreter from the image there is nothing to run the service with."""
-    del machine.environment["GARRET_PYTHON"]
-    with pytest.raises(StepFailed, match="packages cannot be installed: the node is a folder"):
-        ensure_python(node_on(machine))
-
-
-def whole_machine_with_lock(machine: Machine) -> Node:
-    """A machine whose python3 makes environments and whose pip keeps what it was asked for."""
-    del machine.environment["GARRET_PYTHON"]
-    locks = machine.disk / "opt/garret/current/garret/image_bootstrap/requirements"
-    locks.mkdir(parents=True)
-    for name in ("runtime.lock", "cpu.lock"):
-        (locks / name).write_text(f"{name}==2.0\n")
-    inner = f'#!/bin/sh\necho "$@" >> {machine.disk}/calls\n[ "$1" != -c ] || echo 3.12.3\n'
-    program(
-        machine,
-        "python3",
-        f'echo "python3 $@" >> {machine.disk}/calls\n'
-        f'for folder; do :; done; mkdir -p "$folder/bin"\n'
-        f"cat > \"$folder/bin/python\" <<'END'\n{inner}END\n"
-        'chmod +x "$folder/bin/python"\n',
-    )
-    return node_on(machine, host_class=WholeMachine)
-
-
-def test_packages_are_installed_once_for_each_lock(machine: Machine) -> None:
-    """The second run installs nothing; another lock is installed."""
-    node = whole_machine_with_lock(machine)
-    ensure_python(node)
-    calls = (machine.disk / "calls").read_text().splitlines()
-    assert [call.split()[0] for call in calls] == ["python3", "-c", "-m"]
-    assert calls[-1].startswith("-m pip install")
-    assert calls[-1].endswith("/requirements/cpu.lock")
-    assert node.facts["python"] == "3.12.3"
-    ensure_python(node)
-    assert (machine.disk / "calls").read_text().splitlines()[len(calls) :] == [calls[-2]]
-    (machine.disk / "opt/garret/current/garret/image_bootstrap/requirements/cpu.lock").write_text("numpy==2.1\n")
-    ensure_python(node)
-    assert (machine.disk / "calls").read_text().splitlines()[-1].startswith("-m pip install")
 
 
 def test_the_nodes_command_finds_the_runtime_wherever_it_is_called(machine: Machine) -> None:

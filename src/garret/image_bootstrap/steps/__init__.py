@@ -7,7 +7,8 @@ from collections.abc import Callable
 from garret.image_bootstrap.steps.front import ensure_front, ensure_packages
 from garret.image_bootstrap.steps.machine import ensure_directories, ensure_gpu, ensure_user
 from garret.image_bootstrap.steps.node import Node
-from garret.image_bootstrap.steps.runtime import ensure_node_command, ensure_python
+from garret.image_bootstrap.steps.python import ensure_python
+from garret.image_bootstrap.steps.runtime import ensure_node_command
 from garret.image_bootstrap.steps.service import (
     ensure_address,
     ensure_answering,
