@@ -14,6 +14,10 @@ with (ROOT / "systemctl.log").open("a") as log:
     log.write(" ".join(sys.argv[1:]) + "\n")
 if verb in ("daemon-reload", "enable"):
     sys.exit(0)
+if verb == "is-system-running":
+    said = ROOT / "run/system-state"
+    sys.stdout.write(said.read_text() if said.exists() else "running\n")
+    sys.exit(0)
 pid_file = ROOT / f"{units[0]}.pid"
 
 

@@ -40,9 +40,13 @@ def imports_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", NODE_SIDE, ids=lambda path: path.name)
 def test_what_runs_on_a_node_uses_the_standard_library_only(path: Path) -> None:
-    """Nothing is installed yet when it runs; of garret only this room and the service's settings."""
+    """Nothing is installed yet when it runs; of garret only this room, and the service's settings and hashes."""
     foreign = {name for name in imports_of(path) if name.split(".")[0] not in sys.stdlib_module_names}
-    allowed = ("garret.image_bootstrap", "garret.service_runtime.settings")
+    allowed = (
+        "garret.image_bootstrap",
+        "garret.service_runtime.settings",
+        "garret.service_runtime.passwords",
+    )
     assert [name for name in sorted(foreign) if not name.startswith(allowed)] == []
 
 

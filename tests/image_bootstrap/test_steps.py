@@ -20,7 +20,7 @@ from garret.image_bootstrap.bundle import Bundle
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
 from garret.image_bootstrap.host import Host
 from garret.image_bootstrap.steps import Node
-from garret.image_bootstrap.steps.machine import ensure_directories, ensure_gpu, ensure_user
+from garret.image_bootstrap.steps.machine import ensure_directories, ensure_user
 from garret.image_bootstrap.steps.node import CERTIFICATE, KEY, MODEL_FOLDERS, SERVICE_ENV
 from garret.image_bootstrap.steps.runtime import ensure_node_command
 from garret.image_bootstrap.steps.service import (
@@ -30,6 +30,8 @@ from garret.image_bootstrap.steps.service import (
     ensure_model,
     ensure_service_settings,
 )
+from garret.image_bootstrap.steps.token import NODE_TOKEN, node_token
+from garret.service_runtime.passwords import hash_token
 from garret.service_runtime.settings import ServiceSettings, read_env_file
 from tests.image_bootstrap.machine import Machine, config_for, free_port
 
@@ -68,29 +70,6 @@ def test_a_user_is_not_made_for_a_folder(machine: Machine) -> None:
     """Named in the journal with its reason."""
     with pytest.raises(StepSkipped, match="the node is a folder, not a machine"):
         ensure_user(node_on(machine))
-
-
-def test_the_gpu_is_reported_by_name(machine: Machine) -> None:
-    """As the driver names it."""
-    program(machine, "nvidia-smi", 'echo "NVIDIA A10, 580.126.09"; echo "NVIDIA A10, 580.126.09"')
-    node = node_on(machine)
-    ensure_gpu(node)
-    assert node.facts == {"device": "cuda:0 NVIDIA A10", "gpus": 2, "gpu_driver": "580.126.09"}
-
-
-def test_a_gpu_node_without_its_driver_is_refused(machine: Machine) -> None:
-    """It would be paid as a GPU and draw as a CPU; the reason names the right images."""
-    with pytest.raises(StepFailed, match="ubuntu_24_04_x64_with_nvidia_gpu_driver_and_cuda"):
-        ensure_gpu(node_on(machine, cloud="aliyun"))
-
-
-def test_a_broken_driver_is_told_in_its_own_words(machine: Machine) -> None:
-    """nvidia-smi's last line is the reason."""
-    program(machine, "nvidia-smi", "echo 'Failed to initialize NVML: Driver/library version mismatch'; exit 18")
-    with pytest.raises(StepFailed, match="ended with 18: Failed to initialize NVML"):
-        ensure_gpu(node_on(machine, cloud="aliyun"))
-    with pytest.raises(StepSkipped, match=r"ended with 18: Failed .*on the CPU"):
-        ensure_gpu(node_on(machine, cloud="local"))
 
 
 def test_the_nodes_command_finds_the_runtime_wherever_it_is_called(machine: Machine) -> None:
@@ -210,6 +189,7 @@ def test_a_service_that_only_starts_and_starts_is_not_waited_for_for_ever(machin
     ensure_address(node)
     program(machine, "systemctl", "echo activating")
     log = machine.disk / "var/log/garret.service.log"
+    log.parent.mkdir(parents=True)
     log.write_text("first\nOutOfMemory: the model is larger than the disk\n")
     with pytest.raises(
         StepFailed, match=r"no answer on .* within 1\.5 s; last: ConnectionRefused.*first \| OutOfMemory"
@@ -228,7 +208,9 @@ def test_the_settings_are_what_the_service_reads(machine: Machine) -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", node.config.service_port)
     assert settings.models_dir == machine.disk / "home/models"
     assert settings.password_hash == node.config.password_hash
-    assert settings.token_hashes == (node.config.token_hash,)
+    assert settings.token_hashes == (node.config.token_hash, hash_token(node_token(node.host)))
+    assert node.host.path(NODE_TOKEN).stat().st_mode & 0o777 == 0o600
+    assert node_token(node.host) not in file.read_text()
     assert (settings.tls_certificate, settings.deployment, settings.default_checkpoint) == ("", "garret", "demo")
     assert settings.allow_private_download
 

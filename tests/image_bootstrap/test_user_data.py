@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import gzip
 import json
@@ -13,8 +14,9 @@ import yaml
 from garret.errors import TemplateError
 from garret.image_bootstrap import first_stage
 from garret.image_bootstrap.node_config import NodeConfig
-from garret.image_bootstrap.user_data import LIMIT_BYTES, SIGNAL_PLACEHOLDER, build_user_data
+from garret.image_bootstrap.user_data import LIMIT_BYTES, SIGNAL_PLACEHOLDER, build_user_data, travelling
 
+SOURCE = Path(first_stage.__file__).read_text("utf-8")
 CONFIG = NodeConfig(
     deployment="a" * 40, region="cn-hangzhou-finance-1", cloud="aliyun", bundle_sha256="0" * 64, bundle_size=10**6,
     service_port=65535, login="l" * 32, password_hash="scrypt$16384$8$5$" + "s" * 22 + "$" + "d" * 43,
@@ -49,7 +51,28 @@ def test_it_carries_configuration_and_first_stage() -> None:
     assert (node["permissions"], NodeConfig.from_json(node["content"])) == ("0600", CONFIG)
     stage = files["/var/lib/garret/first_stage.py"]
     assert stage["encoding"] == "gz+b64"
-    assert gzip.decompress(base64.b64decode(stage["content"])) == Path(first_stage.__file__).read_bytes()
+    assert gzip.decompress(base64.b64decode(stage["content"])).decode() == travelling(SOURCE)
+
+
+class _Bare(ast.NodeTransformer):
+    """Takes the docstrings out of a tree."""
+
+    def visit(self, node: ast.AST) -> ast.AST:
+        """Drop a body's first statement when it is a text; what is empty then passes."""
+        self.generic_visit(node)
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:] or [ast.Pass()]
+        return node
+
+
+def test_the_first_stage_travels_without_its_docs_and_is_the_same_program() -> None:
+    """Comments, docstrings and empty lines stay behind; every statement arrives, readable by an old Python."""
+    light = travelling(SOURCE)
+    assert ast.dump(ast.parse(light, feature_version=(3, 9))) == ast.dump(_Bare().visit(ast.parse(SOURCE)))
+    assert "#" not in light.replace('"#', "")
+    assert '"""' not in light
+    assert travelling(light) == light
+    assert set(light.splitlines()) - {"    pass"} <= {line.partition("  # ")[0] for line in SOURCE.splitlines()}
 
 
 def test_any_command_can_take_the_placeholders_place() -> None:

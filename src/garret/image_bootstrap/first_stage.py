@@ -1,11 +1,14 @@
 """The first program of ours on a node: wait for the runtime bundle, check it, unpack it, and hand over to the runner.
 
 It travels as text inside the user-data, alone, before anything of garret is on the machine. So it uses the standard
-library only, parses under Python 3.9, fits in a few kilobytes, and holds what both stages need: the journal and the
-signal to the stack. `garret.image_bootstrap.runner` imports them from here. It reads:
+library only, runs under Python 3.9, fits in a few kilobytes (it travels without comments and docstrings), and holds
+what both stages need: the journal and the signal to the stack. `garret.image_bootstrap.runner` imports them from here.
+It reads:
 
-GARRET_PREFIX   folder in front of every path; "" on a real node
-GARRET_PYTHON   interpreter for the second stage; else the one that runs this
+GARRET_PREFIX          folder in front of every path; "" on a real node
+GARRET_PYTHON          interpreter for the second stage; else the one that runs this
+GARRET_DRIVER          which driver of the local cloud booted the node; not set on a real cloud
+GARRET_NODE_CRASH_AT   STEP or STEP:after: in the local cloud, die there once as if the power were cut
 """
 
 from __future__ import annotations
@@ -14,18 +17,27 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import shlex
 import shutil
+import signal
+import subprocess
 import sys
 import tarfile
 import time
 import traceback
 import urllib.request
+from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
 UNPACKED_LIMIT = 64 * 1024 * 1024
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
+LOCAL_DRIVERS = ("process", "namespace")
+# Hashes, what follows an address's question mark or stands before its @, bearer tokens, and the node's own token.
+SECRETS = re.compile(
+    r"(scrypt|sha256)\$[\w$-]+|(?<=//)[^/\s@]+@|(?<=\?)[^\s?]*=[^\s'\"]+|(?<=[Bb]earer )\S+|gnt_[\w-]+"
+)
 
 
 class StepEnd(Exception):
@@ -41,27 +53,30 @@ class StepSkipped(StepEnd):
 
 
 class Journal:
-    """What happened to the machine, one JSON line per change, and a log beside it for people."""
+    """What happened to the machine, one JSON line per change, and a log beside it for people; neither holds a secret.
 
-    def __init__(self, root: Path) -> None:
+    A disk that is full or read-only makes it silent, not an error: the stack must hear of that all the same.
+    """
+
+    def __init__(self, root: Path, crash_at: str = "") -> None:
         self.path = root / "var/lib/garret/bootstrap.jsonl"
         self.log_path = root / "var/log/garret/bootstrap.log"
-        for path in (self.path, self.log_path):
-            path.parent.mkdir(parents=True, exist_ok=True)
+        self.crash_at = crash_at
 
     def write(self, step: str, state: str, seconds: float = 0.0, reason: str = "") -> None:
         """Append one line; state is running, done, skipped or failed."""
-        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")  # noqa: UP017 - Python 3.9
+        at = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        reason = scrubbed(reason)
         line = {"at": at, "step": step, "state": state, "seconds": round(seconds, 2), "reason": reason}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        self._append(self.path, json.dumps(line))
         self.log(f"{step} {state}" + (f": {reason}" if reason else ""))
 
     def log(self, text: str) -> None:
         """Append to the log, and show it on the console."""
-        with self.log_path.open("a", encoding="utf-8") as file:
-            file.write(f"{datetime.now(timezone.utc):%H:%M:%S} {text}\n")  # noqa: UP017 - Python 3.9
-        print(text, flush=True)  # noqa: T201 - cloud-init keeps the console
+        text = scrubbed(text)
+        self._append(self.log_path, f"{datetime.now(timezone.utc):%H:%M:%S} {text}")
+        with suppress(OSError):
+            print(text, flush=True)  # noqa: T201 - cloud-init keeps the console
 
     def tail(self, characters: int = 800) -> str:
         """Return the end of the log."""
@@ -70,11 +85,12 @@ class Journal:
     def run(self, step: str, work, *arguments) -> None:  # type: ignore[no-untyped-def]
         """Do one step and journal how it went and how long it took."""
         self.write(step, "running")
+        self.crash(step, "before")
         started = time.monotonic()
         try:
             work(*arguments)
         except StepSkipped as skipped:
-            self.write(step, "skipped", time.monotonic() - started, str(skipped))
+            state, reason = "skipped", str(skipped)
         except Exception as error:
             reason = str(error) if isinstance(error, StepFailed) else f"{type(error).__name__}: {error}"
             if not isinstance(error, StepFailed):
@@ -82,7 +98,47 @@ class Journal:
             self.write(step, "failed", time.monotonic() - started, reason)
             raise StepFailed(f"{step}: {reason}") from error
         else:
-            self.write(step, "done", time.monotonic() - started)
+            state, reason = "done", ""
+        self.crash(step, "after")
+        self.write(step, state, time.monotonic() - started, reason)
+
+    def crash(self, step: str, moment: str) -> None:
+        """Die here as if the power were cut, if here is where to, and it has not happened yet."""
+        at, _, when = self.crash_at.partition(":")
+        stamp = self.path.with_name("crashed-at")
+        if (at, when or "before") == (step, moment) and not (stamp.exists() and stamp.read_text() == self.crash_at):
+            stamp.write_text(self.crash_at)
+            os.sync()
+            self.die()
+
+    def die(self) -> None:
+        """End as `kill -9` would end it."""
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    def _append(self, path: Path, text: str) -> None:
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(text + "\n")
+
+
+def scrubbed(text: str) -> str:
+    """Return the text without what opens something."""
+    return SECRETS.sub("***", text)
+
+
+def crash_point(environment: dict[str, str]) -> str:
+    """Return where to die, which only nodes of the local cloud can be told."""
+    return environment.get("GARRET_NODE_CRASH_AT", "") if environment.get("GARRET_DRIVER") in LOCAL_DRIVERS else ""
+
+
+def is_going_down() -> bool:
+    """Say whether the machine is being shut down: the next boot goes on then, and no failure is to be told."""
+    with suppress(OSError, subprocess.SubprocessError):
+        asked = ["systemctl", "is-system-running"]
+        said = subprocess.run(asked, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, timeout=10, check=False).stdout
+        return said.strip() == b"stopping"
+    return False
 
 
 def signal_request(command: str, body: bytes) -> urllib.request.Request:
@@ -139,7 +195,9 @@ def ensure_resume(root: Path, environment: dict[str, str]) -> None:
     text = text.replace("@ENVIRONMENT@", " ".join(kept))
     wanted.parent.mkdir(parents=True, exist_ok=True)
     if not target.exists() or target.read_text("utf-8") != text:
-        target.write_text(text, "utf-8")
+        fresh = target.with_name("garret-bootstrap.new")
+        fresh.write_text(text, "utf-8")
+        fresh.replace(target)
     if not wanted.is_symlink():
         # What `systemctl enable` does; but this works before any manager has seen the unit.
         wanted.symlink_to("../garret-bootstrap.service")
@@ -211,6 +269,7 @@ def unpack(archive: Path, folder: Path) -> None:
             (fresh / path).parent.mkdir(parents=True, exist_ok=True)
             source = tar.extractfile(member)
             (fresh / path).write_bytes(source.read() if source else b"")
+    os.sync()  # so that no power cut leaves a folder that only looks complete
     (fresh / ".complete").write_text(archive.name + "\n")
     shutil.rmtree(folder, ignore_errors=True)
     fresh.rename(folder)
@@ -219,14 +278,15 @@ def unpack(archive: Path, folder: Path) -> None:
 def main(environment: dict[str, str]) -> int:
     """Do the first stage; returns only when it failed or when another one is at work."""
     root = Path(environment.get("GARRET_PREFIX") or "/")
-    journal = Journal(root)
-    lock = os.open(root / "var/lib/garret/bootstrap.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    journal = Journal(root, crash_point(environment))
+    signal.signal(signal.SIGTERM, told_to_end)
     try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        journal.log("another bootstrap is at work on this node; leaving it alone")
-        return 0
-    try:
+        lock = os.open(root / "var/lib/garret/bootstrap.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            journal.log("another bootstrap is at work on this node; leaving it alone")
+            return 0
         config = json.loads((root / "var/lib/garret/node.json").read_text("utf-8"))
         journal.run("ensure_resume", ensure_resume, root, environment)
         journal.run("ensure_bundle", ensure_bundle, root, config)
@@ -241,8 +301,17 @@ def main(environment: dict[str, str]) -> int:
         )
     except Exception as error:  # noqa: BLE001 - whatever it was, the stack must hear of it
         reason = str(error) if isinstance(error, StepFailed) else f"first stage: {type(error).__name__}: {error}"
-        send_signal(root, journal, "FAILURE", f"{reason}\n{journal.tail()}")
+        if is_going_down():
+            journal.log(f"{reason}; the machine is going down, and its next boot goes on")
+        else:
+            send_signal(root, journal, "FAILURE", scrubbed(f"{reason}\n{journal.tail()}"))
         return 1
+
+
+def told_to_end(*_: object) -> None:
+    """Turn the first SIGTERM into a failed step; a second one must not keep the stack from hearing of it."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    raise StepFailed("it was told to end (SIGTERM)")
 
 
 if __name__ == "__main__":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -104,6 +105,10 @@ class Host:
             raise StepFailed(f"`{shown}` did not end within {timeout_s:g} s") from None
         if not quiet:
             self.journal.log(f"$ {shown} -> {done.returncode}" + (f"\n{done.stdout.rstrip()}" if done.stdout else ""))
+        if check and done.returncode < 0:
+            killer = signal.Signals(-done.returncode)
+            memory = ", as the system does when memory runs out" if killer == signal.SIGKILL else ""
+            raise StepFailed(f"`{shown}` was ended by {killer.name}{memory}")
         if check and done.returncode != 0:
             last = done.stdout.strip().splitlines()[-1:] or ["it said nothing"]
             raise StepFailed(f"`{shown}` ended with {done.returncode}: {last[0][:300]}")

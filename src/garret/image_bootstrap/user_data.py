@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
 import base64
 import gzip
+import io
+import tokenize
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +31,7 @@ def build_user_data(config: NodeConfig) -> str:
     Raises:
         TemplateError: the text is larger than that.
     """
-    first_stage = (_HERE / "first_stage.py").read_text("utf-8")
+    first_stage = travelling((_HERE / "first_stage.py").read_text("utf-8"))
     unit = (_HERE / "units/garret-bootstrap.service").read_text("utf-8")
     document = {
         "write_files": [
@@ -47,6 +50,26 @@ def build_user_data(config: NodeConfig) -> str:
             "shorten the deployment's name; if that is not it, this is a fault of garret's first stage",
         )
     return text
+
+
+def travelling(source: str) -> str:
+    """Return a program without comments, docstrings and empty lines: the bundle brings them to the node anyway.
+
+    Its statements stay as they are written, so the text does not depend on the Python that makes it.
+    """
+    lines = source.splitlines()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, (ast.Module, ast.ClassDef, ast.FunctionDef)) and ast.get_docstring(node) is not None:
+            said = node.body[0]
+            end = said.end_lineno or said.lineno
+            lines[said.lineno - 1 : end] = [""] * (end - said.lineno + 1)
+            if len(node.body) == 1 and not isinstance(node, ast.Module):
+                lines[said.lineno - 1] = " " * said.col_offset + "pass"
+    for token in tokenize.generate_tokens(io.StringIO("\n".join(lines) + "\n").readline):
+        if token.type == tokenize.COMMENT:
+            row, column = token.start
+            lines[row - 1] = lines[row - 1][:column].rstrip()
+    return "\n".join(line for line in lines if line.strip()) + "\n"
 
 
 class _Blocks(yaml.SafeDumper):

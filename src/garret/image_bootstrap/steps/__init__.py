@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from garret.image_bootstrap.steps.front import ensure_front, ensure_packages
-from garret.image_bootstrap.steps.machine import ensure_directories, ensure_gpu, ensure_user
+from garret.image_bootstrap.steps.gpu import ensure_cuda, ensure_gpu
+from garret.image_bootstrap.steps.machine import ensure_directories, ensure_user
 from garret.image_bootstrap.steps.node import Node
+from garret.image_bootstrap.steps.picture import ensure_picture
 from garret.image_bootstrap.steps.python import ensure_python
 from garret.image_bootstrap.steps.runtime import ensure_node_command
 from garret.image_bootstrap.steps.service import (
@@ -27,11 +29,13 @@ STEPS: tuple[Callable[[Node], None], ...] = (
     ensure_front,
     ensure_gpu,
     ensure_python,
+    ensure_cuda,
     ensure_node_command,
     ensure_service_settings,
     ensure_model,
     ensure_service,
     ensure_answering,
+    ensure_picture,
 )
 """What the runner does. The first stage did two before: ensure_resume and ensure_bundle."""
 

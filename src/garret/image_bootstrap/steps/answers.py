@@ -8,13 +8,33 @@ import http.client
 import ipaddress
 import socket
 import ssl
+from collections.abc import Mapping
 
 from garret.image_bootstrap.first_stage import StepFailed
 from garret.image_bootstrap.steps.node import Node
 
+_LARGEST_REPLY = 64 << 20
+
 
 def ask_healthz(node: Node) -> tuple[int, str]:
-    """Ask at the node's public port as a caller would; returns the status and the body.
+    """Ask whether it can take work, at the node's public port as a caller would; returns the status and the body.
+
+    Raises:
+        OSError: nothing answers there, or not with this node's certificate.
+    """
+    return ask(node, "GET", "/healthz")
+
+
+def ask(
+    node: Node,
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = 5,
+) -> tuple[int, str]:
+    """Ask something at the node's public port; returns the status and the body.
 
     Raises:
         OSError: nothing answers there, or not with this node's certificate.
@@ -27,7 +47,7 @@ def ask_healthz(node: Node) -> tuple[int, str]:
         # Self-signed: who answers is known by the certificate itself, not by who vouches for it.
         context = ssl.create_default_context()
         context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
-        secure = http.client.HTTPSConnection(address, node.config.service_port, timeout=5, context=context)
+        secure = http.client.HTTPSConnection(address, node.config.service_port, timeout=timeout_s, context=context)
         secure.connect()
         shown = hashlib.sha256(secure.sock.getpeercert(binary_form=True) or b"").hexdigest()
         if shown != node.facts["tls_sha256"]:
@@ -35,11 +55,11 @@ def ask_healthz(node: Node) -> tuple[int, str]:
             raise OSError("somebody answers with another certificate")
         connection = secure
     else:
-        connection = http.client.HTTPConnection(address, node.config.service_port, timeout=5)
+        connection = http.client.HTTPConnection(address, node.config.service_port, timeout=timeout_s)
     try:
-        connection.request("GET", "/healthz")
+        connection.request(method, path, body, dict(headers or {}))
         answer = connection.getresponse()
-        return answer.status, answer.read(65_536).decode("utf-8", "replace")
+        return answer.status, answer.read(_LARGEST_REPLY).decode("utf-8", "replace")
     finally:
         connection.close()
 

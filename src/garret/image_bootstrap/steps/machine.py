@@ -1,11 +1,11 @@
-"""Steps about the machine: folders, the service's user, the GPU."""
+"""Steps about the machine: folders, and the service's user."""
 
 from __future__ import annotations
 
 import shutil
 from pathlib import Path
 
-from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
+from garret.image_bootstrap.first_stage import StepSkipped
 from garret.image_bootstrap.steps.node import MODEL_FOLDERS, SERVICE_STATE, SERVICE_USER, Node
 
 _OWN = ("/etc/garret", "/opt/garret", "/var/lib/garret/incoming", "/var/lib/garret/requests")
@@ -43,32 +43,6 @@ def ensure_user(node: Node) -> None:
         _own(host.path(folder))
     # Requests come from the operator, as root; the service's user reads them.
     shutil.chown(host.path("/var/lib/garret/requests"), "root", SERVICE_USER)
-
-
-def ensure_gpu(node: Node) -> None:
-    """Find the GPU and its driver; on Alibaba Cloud a node without one would cost a GPU's price and draw on its CPU."""
-    node.facts["device"] = "cpu"
-    if not node.host.has("nvidia-smi"):
-        if node.config.cloud == "aliyun":
-            raise StepFailed(
-                "nvidia-smi is not on this machine: the image has no NVIDIA driver. "
-                "Leave --image-id out, or choose one of family acs:ubuntu_24_04_x64_with_nvidia_gpu_driver_and_cuda"
-            )
-        raise StepSkipped("no NVIDIA driver here; pictures are made on the CPU")
-    query = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader"]
-    try:
-        lines = [line.strip() for line in node.host.run(query).splitlines() if line.strip()]
-    except StepFailed as failed:
-        if node.config.cloud == "aliyun":
-            raise
-        # Somebody's own machine, where a leftover of a driver is no reason not to draw.
-        raise StepSkipped(f"{failed}; pictures are made on the CPU") from None
-    if not lines:
-        raise StepFailed("nvidia-smi names no GPU; `nvidia-smi` on the node says more")
-    name, _, driver = lines[0].partition(",")
-    node.facts["device"] = f"cuda:0 {name.strip()}"
-    node.facts["gpus"] = len(lines)
-    node.facts["gpu_driver"] = driver.strip()
 
 
 def _user_exists(name: str) -> bool:

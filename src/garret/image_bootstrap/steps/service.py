@@ -26,6 +26,8 @@ from garret.image_bootstrap.steps.node import (
     Node,
     served_certificate,
 )
+from garret.image_bootstrap.steps.token import node_token
+from garret.service_runtime.passwords import hash_token
 from garret.service_runtime.settings import ServiceSettings, write_env_file
 
 UNIT = "/etc/systemd/system/garret.service"
@@ -93,7 +95,7 @@ def ensure_service_settings(node: Node) -> None:
         config_dir=host.path(CONFIGS),
         login=config.login,
         password_hash=config.password_hash,
-        token_hashes=(config.token_hash,) if config.token_hash else (),
+        token_hashes=(*filter(None, [config.token_hash]), hash_token(node_token(host))),
         tls_certificate=str(host.path(CERTIFICATE)) if speaks_tls else "",
         tls_key=str(host.path(KEY)) if speaks_tls else "",
         default_checkpoint=config.model,

@@ -1,0 +1,112 @@
+"""The journal of the second stage: it bounds every step, and says in boot.json how far the node is. Stdlib only."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+
+from garret.image_bootstrap.first_stage import Journal, StepFailed
+from garret.image_bootstrap.steps.times import times_of
+
+BOOT_PAGE = "var/lib/garret/www/boot.json"
+FIRST_STAGE = ("ensure_resume", "ensure_bundle")
+ENDED = ("done", "skipped")
+
+
+class Interruption(BaseException):
+    """A step is ended from outside; not an Exception, so that no step's own second try takes it for a failure."""
+
+
+class Progress(Journal):
+    """A journal that knows all steps; `supervisor` is the process that looks after this one, 0 for nobody."""
+
+    def __init__(self, root: Path, steps: tuple[str, ...], crash_at: str = "", supervisor: int = 0) -> None:
+        super().__init__(root, crash_at)
+        self._page = root / BOOT_PAGE
+        self._names = (*FIRST_STAGE, *steps)
+        self._supervisor = supervisor
+        self._ended = set(FIRST_STAGE)
+        self._known, self._started = _history(self.path)
+
+    def run(self, step: str, work, *arguments) -> None:  # type: ignore[no-untyped-def]
+        """Do one step within its limit."""
+        super().run(step, self._bounded, times_of(step).limit_s, work, *arguments)
+
+    def write(self, step: str, state: str, seconds: float = 0.0, reason: str = "") -> None:
+        """Append one line, and renew the boot page."""
+        super().write(step, state, seconds, reason)
+        if state in ENDED:
+            self._ended.add(step)
+        if step in self._names:
+            self.tell("failed" if state == "failed" else "starting", step, state)
+
+    def tell(self, status: str, step: str = "", state: str = "") -> None:
+        """Write what the boot page shows: `status` is starting, failed or ready; nothing of the log, and no secret."""
+        left = [name for name in self._names if name not in self._ended]
+        facts = {
+            "status": status,
+            "step": step,
+            "state": state,
+            "started": round(self._started, 1),
+            "at": round(time.time(), 1),
+            "steps_total": len(self._names),
+            "steps_done": len(self._names) - len(left),
+            "seconds_left": round(sum(self._known.get(name, times_of(name).typical_s) for name in left), 1),
+        }
+        with suppress(OSError):
+            self._replace(json.dumps(facts) + "\n")
+
+    def die(self) -> None:
+        """End as a power cut would: without anybody left who could tell of it."""
+        if self._supervisor:
+            os.kill(self._supervisor, signal.SIGKILL)
+        super().die()
+
+    def _replace(self, text: str) -> None:
+        self._page.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
+        descriptor, fresh = tempfile.mkstemp(dir=str(self._page.parent), prefix=".boot.")
+        with os.fdopen(descriptor, "w") as file:
+            file.write(text)
+            os.fchmod(file.fileno(), 0o644)
+        Path(fresh).replace(self._page)
+
+    @staticmethod
+    def _bounded(limit_s: float, work, *arguments) -> None:  # type: ignore[no-untyped-def]
+        try:
+            with _alarm(limit_s):
+                work(*arguments)
+        except Interruption as interruption:
+            raise StepFailed(str(interruption)) from None
+
+
+@contextmanager
+def _alarm(limit_s: float):  # type: ignore[no-untyped-def]
+    def ring(*_: object) -> None:
+        raise Interruption(f"it did not end within {limit_s:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, limit_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+
+
+def _history(path: Path) -> tuple[dict[str, float], float]:
+    """Return what each step took when it was last done here, and when this bootstrap began (seconds since 1970)."""
+    known, started = {}, time.time()
+    for line in path.read_text("utf-8", "replace").splitlines() if path.is_file() else []:
+        with suppress(ValueError, KeyError, TypeError):  # a line that a power cut tore
+            entry = json.loads(line)
+            if entry["state"] in ENDED:
+                known[str(entry["step"])] = float(entry["seconds"])
+            elif entry["step"] == FIRST_STAGE[0]:
+                started = datetime.fromisoformat(entry["at"]).timestamp()
+    return known, started
