@@ -47,19 +47,31 @@ class LightDriver(PaperDriver):
         signal = next(text for path, text in files.items() if path.endswith("/signal"))
         self._promised[node.instance_id] = config["bundle_sha256"], signal.decode()
 
-    def run(self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str) -> RunResult:
+    def run(
+        self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
+    ) -> RunResult:
         """Answer a command as the test says."""
-        super().run(instance_id, command, timeout_s, user, directory)
+        super().run(instance_id, command, timeout_s, user, directory, name=name)
         return self.answers(command)
 
-    def put(self, instance_id: str, path: str, content: bytes, mode: int, overwrite: bool) -> None:
+    def put(
+        self,
+        instance_id: str,
+        path: str,
+        content: bytes,
+        mode: int,
+        overwrite: bool,
+        *,
+        owner: str = "root",
+        group: str = "root",
+    ) -> None:
         """Take a file; with the last piece of the runtime the node is up, and says so."""
         with self._busy:
-            super().put(instance_id, path, content, mode, overwrite)
+            super().put(instance_id, path, content, mode, overwrite, owner=owner, group=group)
             digest, signal = self._promised.get(instance_id, ("", ""))
             if not digest or instance_id in self._told or self.silent:
                 return
-            names = sorted(name for owner, name in self.files if owner == instance_id and digest in name)
+            names = sorted(name for node, name in self.files if node == instance_id and digest in name)
             whole = b"".join(self.files[instance_id, name][0] for name in names)
             if hashlib.sha256(whole).hexdigest() != digest:
                 return

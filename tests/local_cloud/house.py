@@ -19,7 +19,17 @@ from garret.local_cloud.clock import Clock
 from garret.local_cloud.core import Cloud
 from garret.local_cloud.faults import Faults
 from garret.local_cloud.listening import configuration
-from garret.local_cloud.nodes.driver import Doors, Driver, DriverError, FileThere, NodeRequest, Rule, RunResult
+from garret.local_cloud.nodes.driver import (
+    Doors,
+    Driver,
+    DriverError,
+    FileThere,
+    NodeRequest,
+    NoGroup,
+    NoUser,
+    Rule,
+    RunResult,
+)
 from garret.local_cloud.server import application
 from garret.local_cloud.store import Store
 
@@ -39,10 +49,14 @@ class PaperDriver:
     running: set[str] = field(default_factory=set)
     addresses: dict[str, str | None] = field(default_factory=dict)
     files: dict[tuple[str, str], tuple[bytes, int]] = field(default_factory=dict)
+    owners: dict[tuple[str, str], str] = field(default_factory=dict)
     commands: list[tuple[str, bytes, int, str, str]] = field(default_factory=list)
     result: RunResult = field(default_factory=lambda: RunResult(0, b"done\n"))
     stops: list[tuple[str, bool]] = field(default_factory=list)
     boot_error: str = ""
+    users: tuple[str, ...] = ("root", "painter")
+    names: list[str] = field(default_factory=list)
+    ended: list[tuple[str, str]] = field(default_factory=list)
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
 
@@ -70,16 +84,40 @@ class PaperDriver:
         """Say whether it runs."""
         return instance_id in self.running
 
-    def run(self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str) -> RunResult:
+    def run(
+        self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
+    ) -> RunResult:
         """Note the command and give the result it was told to give."""
         self.commands.append((instance_id, command, timeout_s, user, directory))
+        self.names.append(name)
+        if user not in self.users:
+            raise NoUser(f"no user {user!r}")
         return self.result
 
-    def put(self, instance_id: str, path: str, content: bytes, mode: int, overwrite: bool) -> None:
+    def end(self, instance_id: str, name: str) -> None:
+        """Note what was to end."""
+        self.ended.append((instance_id, name))
+
+    def put(
+        self,
+        instance_id: str,
+        path: str,
+        content: bytes,
+        mode: int,
+        overwrite: bool,
+        *,
+        owner: str = "root",
+        group: str = "root",
+    ) -> None:
         """Keep the file."""
+        if owner not in self.users:
+            raise NoUser(f"no user {owner!r}")
+        if group not in self.users:
+            raise NoGroup(f"no group {group!r}")
         if (instance_id, path) in self.files and not overwrite:
             raise FileThere(f"{path} is there already")
         self.files[instance_id, path] = content, mode
+        self.owners[instance_id, path] = f"{owner}:{group}"
 
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Note the address."""

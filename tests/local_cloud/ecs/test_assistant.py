@@ -14,7 +14,7 @@ from garret.local_cloud.nodes.process import ProcessDriver
 from tests.local_cloud.house import REGION, House, PaperDriver, code_of, until
 from tests.local_cloud.machines import running, status
 
-DONE = ("Success", "Failed", "Timeout", "Terminated", "Aborted")
+DONE = ("Success", "Failed", "Timeout", "Terminated", "Aborted", "Error", "Invalid", "Cancelled")
 
 
 def encoded(content: bytes) -> str:
@@ -124,7 +124,7 @@ def test_a_timeout_is_a_timeout(house: House, driver: PaperDriver) -> None:
     instance = running(house)
     driver.result = RunResult(-1, b"half", timed_out=True)
     late = result(house, send(house, instance, "sleep 100"))
-    assert (late["InvocationStatus"], late["ErrorCode"]) == ("Timeout", "Timeout")
+    assert (late["InvocationStatus"], late["ErrorCode"]) == ("Timeout", "ExecutionTimeout")
     assert base64.b64decode(late["Output"]) == b"half"
     assert driver.commands[-1][2] == 60
     send(house, instance, "true", Timeout=3600)

@@ -213,7 +213,7 @@ _ASSISTANT = {
     "RunCommand": Action(
         assistant.run_command,
         (*_need("RegionId", "Type", "CommandContent", "InstanceId.N"), *_flags("EnableParameter", "KeepCommand")),
-        note="shell scripts, once, at once; a process node has one user",
+        note="shell scripts, once, at once; a process node has one user, root",
     ),
     "DescribeInvocations": Action(invocations.describe_invocations, _need("RegionId")),
     "DescribeInvocationResults": Action(invocations.describe_invocation_results, _need("RegionId")),
@@ -221,7 +221,7 @@ _ASSISTANT = {
     "SendFile": Action(
         files.send_file,
         (*_need("RegionId", "Name", "TargetDir", "Content", "InstanceId.N"), *_flags("Overwrite")),
-        note="owner and group are kept and shown, nothing more",
+        note="a process node has one user and one group, root",
     ),
     "DescribeSendFileResults": Action(
         files.describe_send_file_results, _need("RegionId"), note="without the file's content"

@@ -10,6 +10,7 @@ import base64
 import binascii
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -17,15 +18,23 @@ from garret.local_cloud.core import ApiError, Call, Cloud, invalid
 from garret.local_cloud.ecs import lifecycle
 from garret.local_cloud.ecs.command_parameters import filled
 from garret.local_cloud.ids import new_id
-from garret.local_cloud.nodes.driver import DriverError
+from garret.local_cloud.nodes.driver import DriverError, NoFolder, NoUser, RunResult
 from garret.local_cloud.params import Reply, flag, number, numbered, once, page
 
 COMMAND_LIMIT = 24 * 1024  # bytes of a command in Base64
 OUTPUT_LIMIT = 24 * 1024  # bytes of output that are kept: the last ones
 SHORT_WAIT_S = 0.2
+ENDINGS = 30  # tries to end a command, a second apart
+INTERRUPTED = "ExecutionInterrupted"
 _LINUX = "RunShellScript"
 _OTHERS = ("RunBatScript", "RunPowerShellScript")
 _UNFINISHED = ("Pending", "Running")
+_LONGEST = {
+    "Name": (128, "CmdName.ExceedLimit"),
+    "Description": (512, "CmdDesc.ExceedLimit"),
+    "Username": (255, "Username.ExceedLimit"),
+    "WorkingDir": (200, "InvalidParameter"),
+}
 
 
 def describe_cloud_assistant_status(call: Call, cloud: Cloud) -> Reply:
@@ -62,7 +71,8 @@ def stop_invocation(call: Call, cloud: Cloud) -> Reply:
     for result in results_of(cloud, invoke_id):
         if result["InvocationStatus"] not in _UNFINISHED or (ids and result["InstanceId"] not in ids):
             continue
-        finish(cloud, result, "Terminated", StopTime=cloud.clock.stamp())
+        status = "Cancelled" if result["InvocationStatus"] == "Pending" else "Terminated"
+        finish(cloud, result, status, StopTime=cloud.clock.stamp())
         cloud.background.start(f"end {result['Id']}", partial(_end, cloud, result))
     return {}
 
@@ -71,13 +81,15 @@ def recover(cloud: Cloud) -> None:
     """After an end that nobody planned: commands that ran have lost their output, those that did not are run."""
     for result in cloud.store.find("invocation_result"):
         if result["InvocationStatus"] == "Running":
-            finish(cloud, result, "Aborted", ErrorInfo="the local cloud was restarted while the command ran")
+            info = "the local cloud was restarted while the command ran"
+            finish(cloud, result, "Error", ErrorCode=INTERRUPTED, ErrorInfo=info)
         elif result["InvocationStatus"] == "Pending" and result["Kind"] == "command":
             invocation = cloud.store.get("invocation", result["InvokeId"])
             if invocation is not None:
                 start(cloud, result, _runner(cloud, invocation, result))
         elif result["InvocationStatus"] == "Pending":
-            finish(cloud, result, "Aborted", ErrorInfo="the local cloud was restarted before the file was sent")
+            info = "the local cloud was restarted before the file was sent"
+            finish(cloud, result, "Aborted", ErrorCode="DeliveryTimeout", ErrorInfo=info)
 
 
 def targets(call: Call, cloud: Cloud, limit: int) -> list[dict[str, Any]]:
@@ -154,7 +166,12 @@ def _run(call: Call, cloud: Cloud) -> Reply:
         raise ApiError("InvalidCmdType.NotFound", f"Type {kind!r}: {why}.", 403)
     if params.get("RepeatMode", "Once") != "Once" or flag(params, "Timed"):
         raise ApiError("InvalidParameter.NotSupported", "RepeatMode: the local cloud runs a command once, at once.")
+    for name, (most, code) in _LONGEST.items():
+        if len(params.get(name, "")) > most:
+            raise ApiError(code, f"{name} has {len(params[name])} characters; {most} are the most.", 403)
     invoke_id, command_id, content = new_id("t"), new_id("c"), _content(params)
+    to_run = filled(content, params)
+    _check_size(to_run)
     body = {
         "InvokeId": invoke_id,
         "CommandId": command_id,
@@ -162,7 +179,7 @@ def _run(call: Call, cloud: Cloud) -> Reply:
         "CommandName": params.get("Name", ""),
         "CommandDescription": params.get("Description", ""),
         "CommandContent": content,
-        "ToRun": filled(content, params),
+        "ToRun": to_run,
         "Timeout": number(params, "Timeout", 60, 10, 86400),
         "Username": params.get("Username", ""),
         "WorkingDir": params.get("WorkingDir", ""),
@@ -177,71 +194,88 @@ def _run(call: Call, cloud: Cloud) -> Reply:
 
 
 def _content(params: Mapping[str, str]) -> str:
-    """The command in Base64, whichever way it came."""
-    text, encoding = params["CommandContent"], params.get("ContentEncoding", "PlainText")
-    if encoding not in ("PlainText", "Base64"):
-        raise invalid("ContentEncoding", f"{encoding!r} is neither PlainText nor Base64")
-    content = text if encoding == "Base64" else base64.b64encode(text.encode()).decode("ascii")
+    """The command in Base64, whichever way it came; any encoding but Base64 is taken for plain text."""
+    text, encoding = params["CommandContent"], params.get("ContentEncoding", "").lower()
+    content = text if encoding == "base64" else base64.b64encode(text.encode()).decode("ascii")
     try:
         base64.b64decode(content, validate=True)
     except (binascii.Error, ValueError):
         raise invalid("CommandContent", "it is not Base64, as ContentEncoding says") from None
+    _check_size(content)
+    return content
+
+
+def _check_size(content: str) -> None:
     if len(content) > COMMAND_LIMIT:
         text = f"The command has {len(content)} bytes in Base64; {COMMAND_LIMIT} is the most."
         raise ApiError("CmdContent.ExceedLimit", text, 403)
-    return content
 
 
 def _runner(cloud: Cloud, invocation: Mapping[str, Any], result: Mapping[str, Any]) -> Callable[[], None]:
     def work() -> None:
-        _mark_running(cloud, result)
-        # The shell's own number goes into a file, so that StopInvocation finds it; the line numbers stay as they are.
-        pid_file = _pid_file(invocation["InvokeId"])
-        prefix = f'{{ mkdir -p "${{GARRET_PREFIX}}/run/garret" && echo $$ > {pid_file}; }} 2>/dev/null; '
-        command = prefix.encode() + base64.b64decode(invocation.get("ToRun") or invocation["CommandContent"])
-        user, folder = invocation["Username"] or "root", invocation["WorkingDir"] or "/root"
+        if not _mark_running(cloud, result):
+            return  # cancelled before it began
+        command = base64.b64decode(invocation.get("ToRun") or invocation["CommandContent"])
+        user, folder = invocation["Username"] or "root", invocation["WorkingDir"]
+        about = (result["InstanceId"], command, invocation["Timeout"], user, folder)
         try:
-            done = cloud.driver.run(result["InstanceId"], command, invocation["Timeout"], user, folder)
+            done = cloud.driver.run(*about, name=invocation["InvokeId"])
+        except NoUser as error:
+            finish(cloud, result, "Invalid", ErrorCode="AccountNotExists", ErrorInfo=str(error))
+        except NoFolder as error:
+            finish(cloud, result, "Invalid", ErrorCode="DirectoryNotExists", ErrorInfo=str(error))
         except DriverError as error:
-            finish(cloud, result, "Failed", ErrorCode="InstanceNotRunning", ErrorInfo=str(error))
-            return
-        kept = done.output[-OUTPUT_LIMIT:]
-        fields: dict[str, object] = {
-            "ExitCode": done.exit_code,
-            "Output": base64.b64encode(kept).decode("ascii"),
-            "Dropped": done.dropped + len(done.output) - len(kept),
-        }
-        if done.timed_out:
-            info = f"the command ran longer than {invocation['Timeout']} s"
-            finish(cloud, result, "Timeout", **fields, ErrorCode="Timeout", ErrorInfo=info)
-        elif done.exit_code != 0:
-            info = f"the command ended with exit code {done.exit_code}"
-            finish(cloud, result, "Failed", **fields, ErrorCode="ExitCodeNonzero", ErrorInfo=info)
+            if _stays_up(cloud, result["InstanceId"]):
+                finish(cloud, result, "Aborted", ErrorCode="ClientNotResponse", ErrorInfo=str(error))
+            else:
+                finish(cloud, result, "Error", ErrorCode=INTERRUPTED, ErrorInfo=f"the node stopped: {error}")
         else:
-            finish(cloud, result, "Success", **fields)
+            _close(cloud, invocation, result, done)
 
     return work
 
 
-def _mark_running(cloud: Cloud, result: Mapping[str, Any]) -> None:
+def _close(cloud: Cloud, invocation: Mapping[str, Any], result: Mapping[str, Any], done: RunResult) -> None:
+    kept = done.output[-OUTPUT_LIMIT:]
+    fields: dict[str, object] = {
+        "ExitCode": done.exit_code,
+        "Output": base64.b64encode(kept).decode("ascii"),
+        "Dropped": done.dropped + len(done.output) - len(kept),
+    }
+    if done.timed_out:
+        info = f"the command ran longer than {invocation['Timeout']} s"
+        finish(cloud, result, "Timeout", **fields, ErrorCode="ExecutionTimeout", ErrorInfo=info)
+    elif done.exit_code == 0:
+        finish(cloud, result, "Success", **fields)
+    elif _stays_up(cloud, result["InstanceId"]):
+        info = f"the command ended with exit code {done.exit_code}"
+        finish(cloud, result, "Failed", **fields, ErrorCode="ExitCodeNonzero", ErrorInfo=info)
+    else:  # ended with everything else on the node, whatever its exit code says
+        finish(cloud, result, "Error", **fields, ErrorCode=INTERRUPTED, ErrorInfo="the node stopped meanwhile")
+
+
+def _stays_up(cloud: Cloud, instance_id: str) -> bool:
+    body = cloud.store.get("instance", instance_id)
+    return body is not None and body["Goal"] == lifecycle.RUNNING and cloud.driver.alive(instance_id)
+
+
+def _mark_running(cloud: Cloud, result: Mapping[str, Any]) -> bool:
     with cloud.store.transaction():
         known = cloud.store.get("invocation_result", result["Id"])
-        if known is not None and known["InvocationStatus"] == "Pending":
-            changes = {"InvocationStatus": "Running", "StartTime": cloud.clock.stamp()}
-            cloud.store.update("invocation_result", result["Id"], **changes)
+        if known is None or known["InvocationStatus"] != "Pending":
+            return False
+        changes = {"InvocationStatus": "Running", "StartTime": cloud.clock.stamp()}
+        cloud.store.update("invocation_result", result["Id"], **changes)
+        return True
 
 
 def _end(cloud: Cloud, result: Mapping[str, Any]) -> None:
-    # Without "--", which the kill of some shells does not know before a group.
-    script = f'kill -TERM "-$(cat {_pid_file(result["InvokeId"])})"'.encode()
-    try:
-        cloud.driver.run(result["InstanceId"], script, 10, "root", "/root")
-    except DriverError:
-        return  # a node that is gone has no command left to end
-
-
-def _pid_file(invoke_id: str) -> str:
-    return f'"${{GARRET_PREFIX}}/run/garret/{invoke_id}.pid"'
+    """End a command until it has ended: the first time it may only be about to begin."""
+    for _ in range(ENDINGS):
+        with suppress(DriverError):  # a node that is gone has no command left to end
+            cloud.driver.end(result["InstanceId"], result["InvokeId"])
+        if cloud.background.join(1.0, _thread(result["InvokeId"], result["InstanceId"])) or cloud.background.stopping:
+            return
 
 
 def _thread(invoke_id: str, instance_id: str) -> str:

@@ -8,15 +8,15 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from garret.local_cloud.core import ApiError, Call, Cloud
+from garret.local_cloud.core import ApiError, Call, Cloud, invalid
 from garret.local_cloud.ecs import assistant
 from garret.local_cloud.ids import new_id
-from garret.local_cloud.nodes.driver import DriverError, FileThere
+from garret.local_cloud.nodes.driver import DriverError, FileThere, NoGroup, NoUser
 from garret.local_cloud.params import Reply, flag, number, once, page
 
 CONTENT_LIMIT = 32 * 1024  # bytes in Base64
 INSTANCES_LIMIT = 50
-TEXT_LIMIT = 255
+TEXT_LIMIT, NAME_LIMIT, DESCRIPTION_LIMIT = 255, 64, 512
 
 
 def send_file(call: Call, cloud: Cloud) -> Reply:
@@ -46,15 +46,20 @@ def describe_send_file_results(call: Call, cloud: Cloud) -> Reply:
 def _send(call: Call, cloud: Cloud) -> Reply:
     params = call.params
     content = _content(params)
-    mode = params.get("FileMode", "0644")
-    if not re.fullmatch(r"0?[0-7]{3}", mode):
+    mode = params.get("FileMode", "") or "0644"
+    if not re.fullmatch(r"[0-7]{3,4}", mode):
         raise ApiError("FileMode.Invalid", f"FileMode {mode!r} is not of the form 0644.", 403)
     folder, name = params["TargetDir"], params["Name"]
     if not folder.startswith("/") or len(folder) > TEXT_LIMIT or ".." in folder.split("/"):
         raise ApiError("FileTargetDir.Invalid", f"TargetDir {folder!r} is no absolute path of 255 characters.", 403)
     if len(name) > TEXT_LIMIT or "/" in name or name in (".", ".."):
         raise ApiError("FileName.ExceedLimit", f"Name {name!r} is no file name of 255 characters.", 403)
-    number(params, "Timeout", 60, 10, 86400)
+    for field in ("FileOwner", "FileGroup"):
+        if len(params.get(field, "")) > NAME_LIMIT:
+            raise invalid(field, f"it has more than {NAME_LIMIT} characters")
+    if len(params.get("Description", "")) > DESCRIPTION_LIMIT:
+        raise ApiError("FileDesc.ExceedLimit", f"Description has more than {DESCRIPTION_LIMIT} characters.", 403)
+    number(params, "Timeout", 60, 0, 86400)  # below 10 is 10, and a file is on its node at once here
     instances = assistant.targets(call, cloud, INSTANCES_LIMIT)
     invoke_id = new_id("f")
     body = {
@@ -64,8 +69,8 @@ def _send(call: Call, cloud: Cloud) -> Reply:
         "TargetDir": folder,
         "Description": params.get("Description", ""),
         "FileMode": mode,
-        "FileOwner": params.get("FileOwner", "root"),
-        "FileGroup": params.get("FileGroup", "root"),
+        "FileOwner": params.get("FileOwner", "") or "root",
+        "FileGroup": params.get("FileGroup", "") or "root",
         "Overwrite": flag(params, "Overwrite"),
         "ContentType": params.get("ContentType", "PlainText"),
         "CreationTime": cloud.clock.stamp(),
@@ -97,9 +102,14 @@ def _putter(
 ) -> Callable[[], None]:
     def work() -> None:
         path = f"{invocation['TargetDir'].rstrip('/')}/{invocation['Name']}"
-        mode, overwrite = int(invocation["FileMode"], 8), invocation["Overwrite"]
+        mode, overwrite = int(invocation["FileMode"], 8) & 0o777, invocation["Overwrite"]
+        owner, group = invocation["FileOwner"], invocation["FileGroup"]
         try:
-            cloud.driver.put(result["InstanceId"], path, content, mode, overwrite)
+            cloud.driver.put(result["InstanceId"], path, content, mode, overwrite, owner=owner, group=group)
+        except NoUser as error:
+            assistant.finish(cloud, result, "Failed", ErrorCode="AccountNotExists", ErrorInfo=str(error))
+        except NoGroup as error:
+            assistant.finish(cloud, result, "Failed", ErrorCode="UserGroupNotExists", ErrorInfo=str(error))
         except FileThere as error:
             assistant.finish(cloud, result, "Failed", ErrorCode="FileAlreadyExists", ErrorInfo=str(error))
         except (DriverError, OSError) as error:

@@ -75,6 +75,18 @@ class FileThere(DriverError):
     """`put` without overwrite met a file that is there already."""
 
 
+class NoUser(DriverError):
+    """The node has no user of that name."""
+
+
+class NoGroup(DriverError):
+    """The node has no group of that name."""
+
+
+class NoFolder(DriverError):
+    """The folder that a command was to run in is not there."""
+
+
 class Driver(Protocol):
     """Boots nodes; every method may be called from any thread, and raises DriverError when it cannot."""
 
@@ -96,11 +108,33 @@ class Driver(Protocol):
     def alive(self, instance_id: str) -> bool:
         """Whether the node runs."""
 
-    def run(self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str) -> RunResult:
-        """Run a script on the node and wait for it, at most `timeout_s` seconds."""
+    def run(
+        self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
+    ) -> RunResult:
+        """Run a script on the node and wait for it, at most `timeout_s` seconds; `end` knows it by its name.
 
-    def put(self, instance_id: str, path: str, content: bytes, mode: int, overwrite: bool) -> None:
-        """Write a file on the node; FileThere when it exists and `overwrite` is False."""
+        A script that begins with #! says itself what runs it, any other is for sh; `directory` "" is the user's home.
+        NoUser and NoFolder say what is missing on the node.
+        """
+
+    def end(self, instance_id: str, name: str) -> None:
+        """End what `run` was given this name, with all that it started; nothing happens when there is no such."""
+
+    def put(
+        self,
+        instance_id: str,
+        path: str,
+        content: bytes,
+        mode: int,
+        overwrite: bool,
+        *,
+        owner: str = "root",
+        group: str = "root",
+    ) -> None:
+        """Write a file on the node and make the folders that it lacks; FileThere when it exists, without `overwrite`.
+
+        NoUser and NoGroup say who is missing on the node.
+        """
 
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Tell the node its public address; None takes it away."""

@@ -12,11 +12,14 @@ import ctypes
 import json
 import os
 import secrets
+import shlex
 import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +28,7 @@ from garret.local_cloud.nodes.processes import MARK, descendants, end, start_tim
 from garret.local_cloud.nodes.services import Services
 
 SET_CHILD_SUBREAPER = 36
+END_GRACE_S = 3.0
 OUTPUT_LIMIT = 24 * 1024
 PASSED_ON = ("LANG", "LC_ALL", "TZ", "OMP_NUM_THREADS", "LD_LIBRARY_PATH", "SSL_CERT_FILE")
 
@@ -39,6 +43,7 @@ class Init:
         self.services = Services(self.disk, self.environment)
         self._secret = secrets.token_hex(32)
         self._running: set[int] = set()
+        self._named: dict[str, subprocess.Popen[bytes]] = {}  # commands by the name that ends them
 
     def serve(self) -> None:
         """Boot, and answer until the node is told to stop."""
@@ -105,27 +110,29 @@ class Init:
 
     def _do(self, request: dict[str, Any]) -> dict[str, Any]:
         if request["verb"] == "run":
-            return self._run(base64.b64decode(request["command"]), float(request["timeout_s"]), request["directory"])
+            return self._run(request)
+        if request["verb"] == "end":
+            return self._end(str(request["name"]))
         ok, message = self.services.do(request["verb"], str(request.get("unit", "")), bool(request.get("now")))
         return {"ok": ok, "message": message}
 
-    def _run(self, command: bytes, timeout_s: float, directory: str) -> dict[str, Any]:
-        """Run a shell command to its end or its limit; a child that left its session goes on."""
+    def _run(self, request: dict[str, Any]) -> dict[str, Any]:
+        """Run a script to its end or its limit; a child that left its session goes on."""
+        command, timeout_s = base64.b64decode(request["command"]), float(request["timeout_s"])
+        directory = str(request["directory"])
         folder = self.disk / directory.lstrip("/")
         if not folder.is_dir():
-            return {"ok": False, "message": f"{directory} is not a folder of the node"}
+            return {"ok": False, "missing": "folder", "message": f"{directory} is not a folder of the node"}
         work = self.disk / "tmp"
         name = secrets.token_hex(8)
         script, log = work / f"{name}.sh", work / f"{name}.out"
         script.write_bytes(command)
+        script.chmod(0o700)
+        # A script that begins with #! says itself what runs it, as with the vendor's agent.
+        words = ["/bin/sh", "-c", shlex.quote(str(script))] if command.startswith(b"#!") else ["/bin/sh", str(script)]
         try:
             with log.open("wb") as output:
-                process = self._spawn(["/bin/sh", str(script)], folder, output)
-                try:
-                    code, timed_out = process.wait(timeout_s), False
-                except subprocess.TimeoutExpired:
-                    os.killpg(process.pid, signal.SIGKILL)
-                    code, timed_out = process.wait(), True
+                code, timed_out = self._wait(self._spawn(words, folder, output), str(request["name"]), timeout_s)
             size = log.stat().st_size
             with log.open("rb") as output:
                 output.seek(max(0, size - OUTPUT_LIMIT))
@@ -136,6 +143,30 @@ class Init:
         said = base64.b64encode(tail).decode("ascii")
         dropped = max(0, size - OUTPUT_LIMIT)
         return {"ok": True, "exit_code": code, "output": said, "dropped": dropped, "timed_out": timed_out}
+
+    def _wait(self, process: subprocess.Popen[bytes], name: str, timeout_s: float) -> tuple[int, bool]:
+        """Wait for a command; returns its exit code, and whether its time was up."""
+        self._named[name] = process
+        try:
+            return process.wait(timeout_s), False
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return process.wait(), True
+        finally:
+            del self._named[name]
+
+    def _end(self, name: str) -> dict[str, Any]:
+        """End a command by its name, with all of its session: asked first, killed when it stays."""
+        process = self._named.get(name)
+        if process is None:
+            return {"ok": True, "message": ""}
+        for number, grace_s in ((signal.SIGTERM, END_GRACE_S), (signal.SIGKILL, 0)):
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
+            deadline = time.monotonic() + grace_s
+            while process.returncode is None and time.monotonic() < deadline:
+                time.sleep(0.02)  # whoever ran it waits for its end and notes it
+        return {"ok": True, "message": ""}
 
     def _collect_orphans(self) -> None:
         """Take leave of processes that ended after their parent had: they are ours, as they are PID 1's."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import secrets
 import shlex
 import shutil
 import subprocess
@@ -14,7 +15,17 @@ from pathlib import Path
 from typing import Any
 
 from garret.local_cloud.nodes import systemctl
-from garret.local_cloud.nodes.driver import Doors, DriverError, FileThere, NodeRequest, Rule, RunResult
+from garret.local_cloud.nodes.driver import (
+    Doors,
+    DriverError,
+    FileThere,
+    NodeRequest,
+    NoFolder,
+    NoGroup,
+    NoUser,
+    Rule,
+    RunResult,
+)
 from garret.local_cloud.nodes.init import write_private
 from garret.local_cloud.nodes.processes import descendants, end, is_running, marked
 
@@ -108,34 +119,54 @@ class ProcessDriver:
         door = self._door(instance_id)
         return bool(door) and is_running(door["pid"], door["since"])
 
-    def run(self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str) -> RunResult:  # noqa: ARG002 - a process node has one user
-        """Run a shell command on the node; the last 24 KB of its output are kept.
+    def run(
+        self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
+    ) -> RunResult:
+        """Run a script on the node as its only user; the last 24 KB of its output are kept.
 
         Raises:
-            DriverError: the node does not run, or the folder is not there.
+            NoUser: it is to run as somebody else than root.
+            NoFolder: the folder is not there.
+            DriverError: the node does not run, or stopped meanwhile.
         """
+        _only_root(user, NoUser)
         request = {
             "verb": "run",
             "command": base64.b64encode(command).decode("ascii"),
             "timeout_s": timeout_s,
             "directory": directory or "/root",
+            "name": name,
         }
-        try:
-            reply = systemctl.ask(self._folder(instance_id), request, timeout_s + 30)
-        except (OSError, ValueError) as error:
-            raise DriverError(f"the node does not answer: {error}") from error
+        reply = self._ask(instance_id, request, timeout_s + 30)
         if not reply["ok"]:
-            raise DriverError(str(reply["message"]))
+            raise (NoFolder if reply.get("missing") == "folder" else DriverError)(str(reply["message"]))
         output = base64.b64decode(reply["output"])
         return RunResult(int(reply["exit_code"]), output, int(reply["dropped"]), bool(reply["timed_out"]))
 
-    def put(self, instance_id: str, path: str, content: bytes, mode: int, overwrite: bool) -> None:
-        """Write a file on the node, as a whole.
+    def end(self, instance_id: str, name: str) -> None:
+        """End a command and what is left of its session."""
+        self._ask(instance_id, {"verb": "end", "name": name}, 30)
+
+    def put(
+        self,
+        instance_id: str,
+        path: str,
+        content: bytes,
+        mode: int,
+        overwrite: bool,
+        *,
+        owner: str = "root",
+        group: str = "root",
+    ) -> None:
+        """Write a file on the node, as a whole; root, the node's only user, is whoever runs the local cloud.
 
         Raises:
+            NoUser, NoGroup: it is to belong to somebody else than root.
             DriverError: the path leaves the node's disk.
             FileThere: the file is there and may not be replaced.
         """
+        _only_root(owner, NoUser)
+        _only_root(group, NoGroup)
         disk = (self._folder(instance_id) / "disk").resolve()
         target = disk / path.lstrip("/")
         if ".." in Path(path).parts or not target.parent.resolve().is_relative_to(disk):
@@ -143,10 +174,13 @@ class ProcessDriver:
         if target.exists() and not overwrite:
             raise FileThere(f"{path} is there already")
         target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
-        fresh.write_bytes(content)
-        fresh.chmod(mode)
-        fresh.replace(target)
+        fresh = target.with_name(f".{secrets.token_hex(8)}.new")
+        try:
+            fresh.write_bytes(content)
+            fresh.chmod(mode)
+            fresh.replace(target)
+        finally:
+            fresh.unlink(missing_ok=True)
 
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Tell the node which address it is reached at; None takes it away."""
@@ -191,6 +225,12 @@ class ProcessDriver:
     def clear(self) -> None:
         """Do nothing: a process node is its processes, and `stop` ends them."""
 
+    def _ask(self, instance_id: str, request: dict[str, Any], timeout_s: float) -> dict[str, Any]:
+        try:
+            return systemctl.ask(self._folder(instance_id), request, timeout_s)
+        except (OSError, ValueError) as error:
+            raise DriverError(f"the node does not answer: {error}") from error
+
     def _write_address(self, folder: Path) -> None:
         address = json.loads((folder / "node.json").read_text("utf-8"))["address"]
         place = folder / "disk/run/garret"
@@ -225,6 +265,11 @@ def _copy(disk: Path, target: Path, leave_out: str = "") -> None:
 
     shutil.copytree(disk, fresh, symlinks=True, ignore=ignored)
     fresh.rename(target)
+
+
+def _only_root(name: str, error: type[DriverError]) -> None:
+    if name not in ("", "root"):
+        raise error(f"a process node has no {name!r}: everything on it belongs to root")
 
 
 def _init_environment(instance_id: str) -> dict[str, str]:

@@ -9,37 +9,47 @@ import signal
 import subprocess
 import time
 
-from garret.local_cloud.nodes.driver import DriverError, FileThere, RunResult
+from garret.local_cloud.nodes.driver import DriverError, FileThere, NoFolder, NoGroup, NoUser, RunResult
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTPUT_LIMIT = 24 * 1024
 GRACE_S = 10
-_THERE, _NO_USER, _NO_FOLDER, _NO_SYSTEMD = 87, 88, 89, 90
-# A unit of its own: its time limit ends every process of the command, also one that left its session.
-_RUN = f"""\
-id -u "$1" >/dev/null 2>&1 || exit {_NO_USER}
-[ -d "$2" ] || exit {_NO_FOLDER}
-[ -e /run/systemd/private ] || exit {_NO_SYSTEMD}
-f=/run/garret-agent/$3; mkdir -p -m 755 /run/garret-agent; cat > "$f"; chmod 755 "$f"
-systemd-run --quiet --pipe --wait --collect --unit="$3" --uid="$1" --working-directory="$2" \
-  -p RuntimeMaxSec="$4" -p KillMode=control-group -p TimeoutStopSec=2 \
-  -E HOME="$(getent passwd "$1" | cut -d: -f6)" -E PATH="$PATH" /bin/sh "$f" 2>&1
+_THERE, _NO_USER, _NO_GROUP = 87, 88, 89
+# What is missing is told by a word that the command cannot know, for any exit code may be its own. A unit of its own:
+# its time limit ends every process of the command, also one that left its session, and `end` finds it by its name.
+_RUN = """\
+id -u "$1" >/dev/null 2>&1 || { echo "$5 user"; exit; }
+home=$(getent passwd "$1" | cut -d: -f6); folder=${2:-$home}
+[ -d "$folder" ] || { echo "$5 folder"; exit; }
+[ -e /run/systemd/private ] || { echo "$5 systemd"; exit; }
+f=/run/garret-agent/$3; mkdir -p -m 755 /run/garret-agent; (umask 077; cat > "$f"); chown "$1" "$f"; chmod 500 "$f"
+case $(head -c 2 "$f") in '#!') set -- "$@" -c '"$0"';; esac
+user=$1 unit=$3 limit=$4; shift 5
+systemd-run --quiet --pipe --wait --collect --unit="$unit" --uid="$user" --working-directory="$folder" \
+  -p RuntimeMaxSec="$limit" -p KillMode=control-group -p TimeoutStopSec=2 \
+  -E HOME="$home" -E PATH="$PATH" /bin/sh "$@" "$f" 2>&1
 code=$?; rm -f "$f"; exit $code
 """
 _PUT = f"""\
 [ -n "$3" ] || [ ! -e "$1" ] || exit {_THERE}
-mkdir -p "$(dirname "$1")" && cat > "$1.$4" && chmod "$2" "$1.$4" && mv -f "$1.$4" "$1"
+id -u "$5" >/dev/null 2>&1 || exit {_NO_USER}
+getent group "$6" >/dev/null || exit {_NO_GROUP}
+f=$(dirname "$1")/.$4
+mkdir -p "$(dirname "$1")" && cat > "$f" && chown "$5:$6" "$f" && chmod "$2" "$f" && mv -fT "$f" "$1" && exit
+rm -f "$f"; exit 1
 """
+_MISSING: dict[str, type[DriverError]] = {"user": NoUser, "folder": NoFolder, "systemd": DriverError}
 
 
-def run(init: int, script: bytes, timeout_s: int, user: str, directory: str) -> RunResult:
-    """Run a shell script on the node whose first process this is.
+def run(init: int, script: bytes, timeout_s: int, user: str, directory: str, name: str) -> RunResult:
+    """Run a script on the node whose first process this is.
 
     Raises:
-        DriverError: there is no such user or folder, or the node is not up enough.
+        NoUser, NoFolder: what the node lacks.
+        DriverError: it is not up enough.
     """
-    unit = f"assistant-{secrets.token_hex(6)}"
-    words = [*_inside(init), "/bin/sh", "-c", _RUN, "assistant", user, directory, unit, str(timeout_s)]
+    unit, word = _unit(name or secrets.token_hex(6)), secrets.token_hex(16)
+    words = [*_inside(init), "/bin/sh", "-c", _RUN, "assistant", user, directory, unit, str(timeout_s), word]
     started = time.monotonic()
     process = subprocess.Popen(
         words, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -52,35 +62,49 @@ def run(init: int, script: bytes, timeout_s: int, user: str, directory: str) -> 
             os.killpg(process.pid, signal.SIGKILL)
         output, _ = process.communicate()
     code, timed_out = process.returncode, time.monotonic() - started >= timeout_s - 0.05 and process.returncode != 0
-    refusals = {
-        _NO_USER: f"there is no user {user} on the node",
-        _NO_FOLDER: f"{directory} is not a folder of the node",
-        _NO_SYSTEMD: "the node is not up yet",
-    }
-    if code in refusals and not output:
-        raise DriverError(refusals[code])
+    if output.startswith(word.encode()):
+        missing = output.split()[1].decode()
+        says = {"user": f"there is no user {user} on the node", "systemd": "the node is not up yet"}
+        raise _MISSING[missing](says.get(missing, f"{directory or 'their home'} is not a folder of the node"))
     if output.startswith((b"Failed to connect to bus", b"nsenter:")):
         raise DriverError(f"the node does not answer: {output[:200].decode('utf-8', 'replace').strip()}")
     kept = output[-OUTPUT_LIMIT:]
     return RunResult(code, kept, len(output) - len(kept), timed_out)
 
 
-def put(init: int, path: str, content: bytes, mode: int, overwrite: bool) -> None:
+def end(init: int, name: str) -> None:
+    """End a command by its name, with all that it started; one that is not there is fine."""
+    words = [*_inside(init), "systemctl", "stop", f"{_unit(name)}.service"]
+    subprocess.run(words, env=_environment(), capture_output=True, check=False, timeout=30)
+
+
+def put(  # noqa: PLR0917 - what Cloud Assistant is told of a file
+    init: int, path: str, content: bytes, mode: int, overwrite: bool, owner: str, group: str
+) -> None:
     """Write a file on the node, as a whole.
 
     Raises:
         DriverError: it cannot be written.
         FileThere: it is there and may not be replaced.
+        NoUser, NoGroup: whom the node lacks.
     """
     again = "yes" if overwrite else ""
-    words = ["/bin/sh", "-c", _PUT, "put", path, f"{mode:o}", again, secrets.token_hex(4)]
+    words = ["/bin/sh", "-c", _PUT, "put", path, f"{mode:o}", again, secrets.token_hex(8), owner, group]
     done = subprocess.run(
         [*_inside(init), *words], env=_environment(), input=content, capture_output=True, check=False, timeout=120
     )
-    if done.returncode == _THERE:
-        raise FileThere(f"{path} is there already")
+    refusals: dict[int, DriverError] = {
+        _THERE: FileThere(f"{path} is there already"),
+        _NO_USER: NoUser(f"there is no user {owner} on the node"),
+        _NO_GROUP: NoGroup(f"there is no group {group} on the node"),
+    }
     if done.returncode:
-        raise DriverError(f"{path} cannot be written: {done.stderr.decode('utf-8', 'replace').strip()[:300]}")
+        why = done.stderr.decode("utf-8", "replace").strip()[:300]
+        raise refusals.get(done.returncode, DriverError(f"{path} cannot be written: {why}"))
+
+
+def _unit(name: str) -> str:
+    return f"assistant-{name}"
 
 
 def _inside(init: int) -> list[str]:

@@ -17,6 +17,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from garret.local_cloud.metadata.facts import serial_number
 from garret.local_cloud.nodes.driver import Doors, DriverError, NodeRequest, Rule, RunResult
 from garret.local_cloud.nodes.init import write_private
 from garret.local_cloud.nodes.namespace import base_image, cgroups, commands, layers, sockets, users
@@ -68,11 +69,10 @@ class NamespaceDriver:
             (folder / name).mkdir(exist_ok=True)
             users.give(folder / name)
         self._write_settings(folder / "upper")
-        serial = hashlib.sha256(node.instance_id.encode()).hexdigest()
         record = {
             "instance_id": node.instance_id,
             "hostname": node.hostname or node.instance_id,
-            "serial": f"{serial[:8]}-{serial[8:12]}-{serial[12:16]}-{serial[16:20]}-{serial[20:32]}",
+            "serial": serial_number(node.instance_id),
             "cgroup": f"garret-{self._mark}-{node.instance_id}",
             "layers": self._layers(node.image_id),
             "public_ip": node.public_ip or "",
@@ -134,13 +134,29 @@ class NamespaceDriver:
         door = self._door(instance_id)
         return bool(door) and is_running(door["pid"], door["since"])
 
-    def run(self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str) -> RunResult:
-        """Run a shell script on the node, as Cloud Assistant's agent does; DriverError when it cannot be started."""
-        return commands.run(self._init(instance_id), command, timeout_s, user or "root", directory or "/root")
+    def run(
+        self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
+    ) -> RunResult:
+        """Run a script on the node, as Cloud Assistant's agent does; DriverError when it cannot be started."""
+        return commands.run(self._init(instance_id), command, timeout_s, user or "root", directory, name)
 
-    def put(self, instance_id: str, path: str, content: bytes, mode: int, overwrite: bool) -> None:
+    def end(self, instance_id: str, name: str) -> None:
+        """End a command, with all that it started."""
+        commands.end(self._init(instance_id), name)
+
+    def put(
+        self,
+        instance_id: str,
+        path: str,
+        content: bytes,
+        mode: int,
+        overwrite: bool,
+        *,
+        owner: str = "root",
+        group: str = "root",
+    ) -> None:
         """Write a file on the node; FileThere when it exists and `overwrite` is False."""
-        commands.put(self._init(instance_id), path, content, mode, overwrite)
+        commands.put(self._init(instance_id), path, content, mode, overwrite, owner or "root", group or "root")
 
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Have a public address lead to the node; None takes it away."""
