@@ -111,7 +111,9 @@ def fingerprint_of(public: str) -> str:
 def _put(call: Call, cloud: Cloud, public: str) -> dict[str, Any]:
     name, wanted = call.params["KeyPairName"], tags(call.params)
     if not _NAME.fullmatch(name):
-        raise ApiError("InvalidKeyPairName.Malformed", f"KeyPairName {name!r}: a letter, then letters, digits, .:_-")
+        raise ApiError(
+            "InvalidKeyPairName.Malformed", f"KeyPairName {name!r}: a letter, then 1 to 127 letters, digits, .:_-"
+        )
     body = {
         "KeyPairId": new_id("ssh"),
         "KeyPairName": name,

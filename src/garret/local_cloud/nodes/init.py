@@ -148,12 +148,13 @@ class Init:
         """Wait for a command; returns its exit code, and whether its time was up."""
         self._named[name] = process
         try:
-            return process.wait(timeout_s), False
+            code, timed_out = process.wait(timeout_s), False
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            return process.wait(), True
+            code, timed_out = process.wait(), True
         finally:
             del self._named[name]
+        return (code if code >= 0 else 128 - code), timed_out  # a signal's number, as a shell tells it
 
     def _end(self, name: str) -> dict[str, Any]:
         """End a command by its name, with all of its session: asked first, killed when it stays."""

@@ -17,18 +17,18 @@ GRACE_S = 10
 _THERE, _NO_USER, _NO_GROUP = 87, 88, 89
 # What is missing is told by a word that the command cannot know, for any exit code may be its own. A unit of its own:
 # its time limit ends every process of the command, also one that left its session, and `end` finds it by its name.
-_RUN = """\
-id -u "$1" >/dev/null 2>&1 || { echo "$5 user"; exit; }
+# To systemd a service that was asked to end has ended well: how the script ended it says itself, or not at all.
+_RUN = r"""id -u "$1" >/dev/null 2>&1 || { echo "$5 user"; exit; }
 home=$(getent passwd "$1" | cut -d: -f6); folder=${2:-$home}
 [ -d "$folder" ] || { echo "$5 folder"; exit; }
 [ -e /run/systemd/private ] || { echo "$5 systemd"; exit; }
-f=/run/garret-agent/$3; mkdir -p -m 755 /run/garret-agent; (umask 077; cat > "$f"); chown "$1" "$f"; chmod 500 "$f"
-case $(head -c 2 "$f") in '#!') set -- "$@" -c '"$0"';; esac
-user=$1 unit=$3 limit=$4; shift 5
-systemd-run --quiet --pipe --wait --collect --unit="$unit" --uid="$user" --working-directory="$folder" \
-  -p RuntimeMaxSec="$limit" -p KillMode=control-group -p TimeoutStopSec=2 \
-  -E HOME="$home" -E PATH="$PATH" /bin/sh "$@" "$f" 2>&1
-code=$?; rm -f "$f"; exit $code
+f=/run/garret-agent/$3; mkdir -p -m 755 /run/garret-agent; (umask 077; cat > "$f"; : > "$f.code")
+chown "$1" "$f" "$f.code"; chmod 500 "$f"
+case $(head -c 2 "$f") in '#!') how='"$0"' ;; *) how='/bin/sh "$0"' ;; esac
+systemd-run --quiet --pipe --wait --collect --unit="$3" --uid="$1" --working-directory="$folder" \
+  -p RuntimeMaxSec="$4" -p KillMode=control-group -p TimeoutStopSec=2 \
+  -E HOME="$home" -E PATH="$PATH" /bin/sh -c "$how; echo \$? > \"\$0.code\"" "$f" 2>&1
+code=$?; [ $code != 0 ] || code=$(cat "$f.code"); rm -f "$f" "$f.code"; exit ${code:-143}
 """
 _PUT = f"""\
 [ -n "$3" ] || [ ! -e "$1" ] || exit {_THERE}
@@ -41,7 +41,7 @@ rm -f "$f"; exit 1
 _MISSING: dict[str, type[DriverError]] = {"user": NoUser, "folder": NoFolder, "systemd": DriverError}
 
 
-def run(init: int, script: bytes, timeout_s: int, user: str, directory: str, name: str) -> RunResult:
+def run(init: int, script: bytes, timeout_s: int, user: str, directory: str, *, name: str = "") -> RunResult:
     """Run a script on the node whose first process this is.
 
     Raises:

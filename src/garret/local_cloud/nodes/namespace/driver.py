@@ -138,7 +138,7 @@ class NamespaceDriver:
         self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
     ) -> RunResult:
         """Run a script on the node, as Cloud Assistant's agent does; DriverError when it cannot be started."""
-        return commands.run(self._init(instance_id), command, timeout_s, user or "root", directory, name)
+        return commands.run(self._init(instance_id), command, timeout_s, user or "root", directory, name=name)
 
     def end(self, instance_id: str, name: str) -> None:
         """End a command, with all that it started."""

@@ -1,0 +1,154 @@
+"""Cloud Assistant and metadata on a whole Linux node: users of its own, systemd, cloud-init that needs a token."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from garret.local_cloud import metadata
+from garret.local_cloud.nodes.driver import Doors
+from garret.local_cloud.nodes.namespace.driver import NamespaceDriver
+from garret.local_cloud.nodes.namespace.trial import missing
+from tests.local_cloud.ecs.test_assistant import put, result, send
+from tests.local_cloud.house import REGION, House, until
+from tests.local_cloud.machines import describe, running, status
+
+USER_DATA = "#cloud-config\nusers: [default, {name: painter, shell: /bin/bash}]\n"
+
+
+class Node:
+    """One node and its cloud."""
+
+    def __init__(self, house: House, instance: str) -> None:
+        self.house, self.instance = house, instance
+
+    def ask(self, command: str, **fields: Any) -> dict[str, Any]:
+        """Run a command and return its result, its output as a text; a node that is not up yet is asked again."""
+        found: dict[str, Any] = {}
+
+        def answered() -> bool:
+            found.update(result(self.house, send(self.house, self.instance, command, **fields)))
+            return found["ErrorCode"] != "ClientNotResponse"
+
+        until(answered, 40)
+        return {**found, "Output": base64.b64decode(found["Output"]).decode()}
+
+    def ended(self, command: str, **fields: Any) -> tuple[str, str, int]:
+        """Run a command and return how it ended."""
+        found = self.ask(command, **fields)
+        return found["InvocationStatus"], found["ErrorCode"], found["ExitCode"]
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A whole node whose metadata asks for tokens."""
+    obstacle = missing()
+    if obstacle:
+        pytest.skip(f"no whole nodes here: {obstacle}")
+    folder: Path = tmp_path_factory.mktemp("whole") / "nodes"
+    folder.mkdir()
+    driver = NamespaceDriver(folder)
+    with House(driver) as house:
+        driver.connect(Doors(f"http://{house.host}", lambda *asked: metadata.answer(house.cloud, *asked)))
+        house.call("CreateKeyPair", RegionId=REGION, KeyPairName="keys")
+        instance = running(house, USER_DATA, HttpTokens="required", KeyPairName="keys", HostName="brush")
+        try:
+            one = Node(house, instance)
+            assert one.ask("cloud-init status --wait", Timeout=60)["Output"].endswith("status: done\n")
+            yield one
+        finally:
+            house.call("DeleteInstance", InstanceId=instance, Force=True)
+            until(lambda: not describe(house, instance), 60)
+            driver.clear()
+
+
+def test_cloud_init_read_its_metadata_with_a_token(node: Node) -> None:
+    """Host name, key and serial number are on the node; without a token nothing is read, with one the node's own."""
+    shown = describe(node.house, node.instance)
+    key = node.house.call("DescribeKeyPairs", RegionId=REGION, IncludePublicKey=True)["KeyPairs"]["KeyPair"][0][
+        "PublicKey"
+    ]
+    seen = node.ask(
+        "hostname; cat /sys/class/dmi/id/product_serial; cat /root/.ssh/authorized_keys /home/*/.ssh/authorized_keys"
+    )
+    assert seen["Output"].splitlines()[:2] == ["brush", shown["SerialNumber"]]
+    assert key in seen["Output"]
+    door = "http://100.100.100.200/latest"
+    assert node.ask(f"curl -s -o /dev/null -w '%{{http_code}}' {door}/meta-data/")["Output"] == "403"
+    token = f"$(curl -s -X PUT -H 'X-aliyun-ecs-metadata-token-ttl-seconds: 60' {door}/api/token)"
+    read = f'curl -s -H "X-aliyun-ecs-metadata-token: {token}" {door}'
+    whole = json.loads(node.ask(f"{read}/meta-data/all")["Output"])
+    interface = shown["NetworkInterfaces"]["NetworkInterface"][0]
+    assert (whole["instance-id"], whole["mac"]) == (node.instance, interface["MacAddress"])
+    addresses = node.ask("cat /sys/class/net/eth0/address; ip -o -4 addr show dev eth0; ip route show default")[
+        "Output"
+    ]
+    assert addresses.startswith(interface["MacAddress"] + "\n")
+    assert f" {interface['PrimaryIpAddress']}/24 " in addresses
+    assert whole["network"]["interfaces"]["macs"][whole["mac"]]["gateway"] in addresses
+    assert node.ask(f"{read}/user-data")["Output"] == USER_DATA
+
+
+def test_commands_run_as_whom_and_where_the_call_says(node: Node) -> None:
+    """Another user at home, missing ones by the vendor's codes, any exit code as it is, #! as it says."""
+    who = node.ask("id -un; pwd; echo $HOME; touch /run/x 2>/dev/null || echo no", Username="painter")
+    assert who["Output"].split() == ["painter", "/home/painter", "/home/painter", "no"]
+    assert node.ask("id -un; pwd")["Output"].split() == ["root", "/root"]
+    assert node.ended("true", Username="nobody-here") == ("Invalid", "AccountNotExists", 0)
+    assert node.ended("true", WorkingDir="/no/such") == ("Invalid", "DirectoryNotExists", 0)
+    for code in (1, 87, 88, 89, 90):
+        assert node.ended(f"exit {code}") == ("Failed", "ExitCodeNonzero", code)
+    assert node.ended("kill -TERM $$") == ("Failed", "ExitCodeNonzero", 143)
+    script = "#!/usr/bin/env python3\nimport os\nprint(os.getuid() > 0)\nraise SystemExit(5)\n"
+    found = node.ask(script, Username="painter")
+    assert (found["Output"], found["ExitCode"]) == ("True\n", 5)
+    long = node.ask("head -c 30000 /dev/zero | tr '\\0' x; echo end")
+    assert (len(long["Output"]), long["Dropped"]) == (24 * 1024, 30_004 - 24 * 1024)
+
+
+def test_another_users_command_is_ended_with_all_it_started(node: Node) -> None:
+    """One that ignores being asked, and a child that left its session."""
+    command = "trap '' TERM; setsid sleep 4711 & sleep 4711 & : > /tmp/begun; while :; do sleep 1; done"
+    invoke_id = send(node.house, node.instance, command, Username="painter", Timeout=600)
+    until(lambda: node.ask("test -e /tmp/begun")["ExitCode"] == 0)
+    node.house.call("StopInvocation", RegionId=REGION, InvokeId=invoke_id)
+    assert result(node.house, invoke_id)["InvocationStatus"] == "Terminated"
+    until(lambda: node.ask("pgrep -fc '^sleep 4711'")["Output"] == "0\n")
+
+
+def test_files_have_their_owner(node: Node) -> None:
+    """With the folders of the way; who is missing is named, and a folder in the way stays what it was."""
+    sent = put(node.house, node.instance, "a", b"\0\xff", FileOwner="painter", FileGroup="painter", FileMode="640",
+               TargetDir="/srv/deep/er")  # fmt: skip
+    assert sent["InvocationStatus"] == "Success"
+    seen = node.ask("stat -c '%U:%G %a %s' /srv/deep/er/a; stat -c '%U' /srv/deep; ls -A /srv/deep/er")["Output"]
+    assert seen.splitlines() == ["painter:painter 640 2", "root", "a"]
+    for fields, code in (
+        ({"FileOwner": "nobody-here"}, "AccountNotExists"),
+        ({"FileGroup": "nobody-here"}, "UserGroupNotExists"),
+        ({"TargetDir": "/srv", "Overwrite": True}, "FileCreateFail"),
+        ({"TargetDir": "/srv"}, "FileAlreadyExists"),
+    ):
+        found = put(node.house, node.instance, "deep", b"x", **fields)
+        assert (found["InvocationStatus"], found["ErrorCode"]) == ("Failed", code)
+    assert node.ask("ls -A /srv /srv/deep")["Output"].split() == ["/srv:", "deep", "/srv/deep:", "er"]
+
+
+def test_a_stop_in_the_middle_interrupts_and_the_disk_stays(node: Node) -> None:
+    """The command's result says so; after the start the node has the same address and its files."""
+    before = describe(node.house, node.instance)["VpcAttributes"]
+    invoke_id = send(node.house, node.instance, ": > /var/begun; sync; sleep 600", Timeout=3600)
+    until(lambda: node.ask("test -e /var/begun")["ExitCode"] == 0)
+    node.house.call("StopInstance", InstanceId=node.instance)
+    found = result(node.house, invoke_id)
+    assert (found["InvocationStatus"], found["ErrorCode"]) == ("Error", "ExecutionInterrupted")
+    until(lambda: status(node.house, node.instance) == "Stopped", 40)
+    node.house.call("StartInstance", InstanceId=node.instance)
+    until(lambda: status(node.house, node.instance) == "Running", 40)
+    assert node.ended("test -e /var/begun") == ("Success", "", 0)
+    assert describe(node.house, node.instance)["VpcAttributes"] == before
