@@ -177,6 +177,15 @@ REFUSALS: list[tuple[int, object, type[GarretError], str]] = [
     (401, {"errors": "who are you", "detail": ""}, OperationError, "token"),
     (429, {"errors": "the queue is full", "detail": ""}, NotReady, "queue is full"),
     (503, b"", NotReady, "503"),
+    (
+        503,
+        {"status": "starting", "step": "ensure_python", "steps_done": 8, "steps_total": 18},
+        NotReady,
+        "being set up: ensure_python, 8 of 18 steps done",
+    ),
+    (503, {"status": "starting"}, NotReady, "the node is starting"),
+    (503, {"status": "ready", "step": ""}, NotReady, "the node is starting"),
+    (503, {"status": "failed", "step": "ensure_gpu"}, NotReady, "setting up the node failed at ensure_gpu"),
     (500, {"errors": "the model is broken", "detail": ""}, OperationError, "the model is broken"),
     (200, b"<html>", OperationError, "not JSON"),
 ]

@@ -82,6 +82,8 @@ class Endpoint:
                 f"{self.url} does not take this deployment's token (HTTP {status})",
                 "it was made on another machine, or anew: use its login in a browser, or deploy it from here",
             )
+        if status in _LATER and (booting := _booting(raw)):
+            return NotReady(f"{self.url}: {booting}", "garret status")
         if status in _LATER:
             return NotReady(f"{self.url}: {message or f'HTTP {status}'}", hint or "try again in a moment")
         if 400 <= status < 500:
@@ -192,6 +194,19 @@ def _words(raw: bytes) -> tuple[str, str]:
     if not message:
         return text, ""
     return message, text.removeprefix(message).lstrip(". ") if text.startswith(message) else ""
+
+
+def _booting(raw: bytes) -> str:
+    """What the node's front says while there is no service: how far the bootstrap is, or where it stopped."""
+    facts = _parsed(raw)
+    status, step = facts.get("status"), str(facts.get("step") or "")[:60]
+    if status == "failed":
+        return f"setting up the node failed at {step or 'a step'}"
+    if status not in ("starting", "ready"):
+        return ""
+    if status == "ready" or not step:
+        return "the node is starting"
+    return f"the node is being set up: {step}, {facts.get('steps_done')} of {facts.get('steps_total')} steps done"
 
 
 def _reason(error: Exception, timeout_s: float) -> str:
