@@ -37,6 +37,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
         token = self.headers["Authorization"].split()[1].encode()
         known = "sha256$" + hashlib.sha256(token).hexdigest() in os.environ["GARRET_SERVICE_TOKEN_HASHES"]
         picture = base64.b64encode(bytes([137]) + b"PNG\\r\\n" + bytes([26]) + b"\\n").decode()
+        with open(os.environ["GARRET_PREFIX"] + "/pictures.log", "a") as log:
+            log.write("1 pictures asked for\\n")
         self.say(200 if known else 401, {"images": [picture]} if known else {"errors": "wrong"})
     def say(self, status, value):
         body = json.dumps(value).encode()
@@ -171,7 +173,7 @@ class Machine:
 
     def snapshot(self) -> dict[str, tuple[int, int, bytes]]:
         """Every file but the logs, with mode, time of change and content."""
-        left_out = {"boot.json", "bootstrap.jsonl", "bootstrap.log", "systemctl.log", "console.log"}
+        left_out = {"boot.json", "bootstrap.jsonl", "bootstrap.log", "systemctl.log", "console.log", "pictures.log"}
         files = [path for path in sorted(self.disk.rglob("*")) if path.is_file() and path.name not in left_out]
         return {str(path): (path.stat().st_mode, path.stat().st_mtime_ns, path.read_bytes()) for path in files}
 

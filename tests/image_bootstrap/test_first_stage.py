@@ -163,6 +163,37 @@ def test_the_signed_address_is_not_in_journal_or_log(tmp_path: Path, stack: Stac
     assert "verysecret" not in kept.path.read_text() + kept.log_path.read_text()
 
 
+SECRETS = {
+    "password's hash": "scrypt$16384$8$5$c2FsdHNhbHQ$ZGlnZXN0-ZGlnZXN0_x",
+    "token's hash": "sha256$" + "0a" * 32,
+    "signed address": "https://ros.example.com/waitcondition?stackname=a&signature=pY3%2Fq&expire=1",
+    "login in an address": "http://robot:hunter2@pypi.example.com/simple",
+    "header": "Authorization: Bearer hf_abcdefgh",
+    "node's token": "gnt_abc-DEF_123",
+}
+OPENERS = ("c2FsdHNhbHQ", "ZGlnZXN0", "0a0a", "pY3", "expire", "hunter2", "hf_abc", "abc-DEF")
+
+
+def test_what_opens_something_is_in_neither_journal_nor_log(tmp_path: Path) -> None:
+    """Whatever a program prints or an error says; the rest of the line stays to be read."""
+    journal = Journal(tmp_path)
+    for name, secret in SECRETS.items():
+        journal.log(f"the {name} is '{secret}' as printed")
+        journal.write("ensure_x", "failed", reason=f"the {name}: {secret}")
+    kept = journal.path.read_text() + journal.log_path.read_text() + journal.tail(10_000)
+    assert not [opener for opener in OPENERS if opener in kept]
+    assert "http://***@pypi.example.com/simple" in kept
+    assert "https://ros.example.com/waitcondition?***' as printed" in kept
+
+
+def test_plain_lines_stay_as_they_are(tmp_path: Path) -> None:
+    """Question marks, options and hashes of files are no secrets."""
+    journal = Journal(tmp_path)
+    plain = "pip download --dest=/x really? yes=no sha256=0a0a0a sha256:0b0b http://mirror/simple/ a@b.c"
+    journal.log(plain)
+    assert plain in journal.log_path.read_text()
+
+
 def test_a_node_without_a_signal_command_says_so_and_goes_on(tmp_path: Path) -> None:
     """For example a template of somebody's own."""
     assert not send_signal(tmp_path, Journal(tmp_path), "SUCCESS", "")

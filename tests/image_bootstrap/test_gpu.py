@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
+from garret.image_bootstrap import cuda
 from garret.image_bootstrap.cuda import driver_for, is_enough
+from garret.image_bootstrap.cuda_probe import BLOCK, probe
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
 from garret.image_bootstrap.steps.gpu import ensure_cuda, ensure_gpu
 from garret.image_bootstrap.steps.node import Node
@@ -147,6 +150,20 @@ def test_a_torch_that_does_not_start_or_says_nothing_is_a_failure(machine: Machi
     torch_says(machine, node, before="exit 0")
     with pytest.raises(StepFailed, match="said nothing that can be read"):
         ensure_cuda(node)
+
+
+def test_the_driver_that_is_asked_for_fits_the_torch_that_is_locked() -> None:
+    """The lock names the CUDA that its torch is built for; who moves one moves the other."""
+    lock = (Path(cuda.__file__).parent / "requirements/cuda.lock").read_text("utf-8")
+    assert f"\ncuda-toolkit=={cuda.TORCH_CUDA}." in lock
+
+
+def test_the_probe_tells_what_a_torch_says() -> None:
+    """Run on a node by the Python with torch; here with a torch that has no GPU."""
+    torch = pytest.importorskip("torch")
+    facts = probe(torch)
+    assert facts["torch"] == str(torch.__version__)
+    assert facts["error"] or facts["sum"] == BLOCK
 
 
 def test_drivers_are_compared_by_their_numbers() -> None:

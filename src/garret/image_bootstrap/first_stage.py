@@ -36,7 +36,7 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 LOCAL_DRIVERS = ("process", "namespace")
 # Hashes, what follows an address's question mark or stands before its @, bearer tokens, and the node's own token.
 SECRETS = re.compile(
-    r"(scrypt|sha256)\$[\w$-]+|(?<=//)[^/\s@]+@|(?<=\?)[^\s?]*=[^\s'\"]+|(?<=[Bb]earer )\S+|gnt_[\w-]+"
+    r"(scrypt|sha256)\$[\w$-]+|(?<=//)[^/\s@]+(?=@)|(?<=\?)[^\s?]*=[^\s'\"]+|(?<=[Bb]earer )\S+|gnt_[\w-]+"
 )
 
 

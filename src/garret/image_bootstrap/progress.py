@@ -7,12 +7,13 @@ import os
 import signal
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from garret.image_bootstrap.first_stage import Journal, StepFailed
-from garret.image_bootstrap.steps.times import times_of
+from garret.image_bootstrap.steps.times import Times, times_of
 
 BOOT_PAGE = "var/lib/garret/www/boot.json"
 FIRST_STAGE = ("ensure_resume", "ensure_bundle")
@@ -26,17 +27,28 @@ class Interruption(BaseException):
 class Progress(Journal):
     """A journal that knows all steps; `supervisor` is the process that looks after this one, 0 for nobody."""
 
-    def __init__(self, root: Path, steps: tuple[str, ...], crash_at: str = "", supervisor: int = 0) -> None:
+    def __init__(
+        self,
+        root: Path,
+        steps: tuple[str, ...],
+        crash_at: str = "",
+        supervisor: int = 0,
+        times: Callable[[str], Times] = times_of,
+    ) -> None:
         super().__init__(root, crash_at)
         self._page = root / BOOT_PAGE
         self._names = (*FIRST_STAGE, *steps)
-        self._supervisor = supervisor
+        self._supervisor, self._times = supervisor, times
         self._ended = set(FIRST_STAGE)
         self._known, self._started = _history(self.path)
 
     def run(self, step: str, work, *arguments) -> None:  # type: ignore[no-untyped-def]
         """Do one step within its limit."""
-        super().run(step, self._bounded, times_of(step).limit_s, work, *arguments)
+        try:
+            super().run(step, self._bounded, self._times(step).limit_s, work, *arguments)
+        except Interruption as interruption:  # it came just before or just after the work itself
+            self.write(step, "failed", reason=str(interruption))
+            raise StepFailed(f"{step}: {interruption}") from None
 
     def write(self, step: str, state: str, seconds: float = 0.0, reason: str = "") -> None:
         """Append one line, and renew the boot page."""
@@ -57,7 +69,7 @@ class Progress(Journal):
             "at": round(time.time(), 1),
             "steps_total": len(self._names),
             "steps_done": len(self._names) - len(left),
-            "seconds_left": round(sum(self._known.get(name, times_of(name).typical_s) for name in left), 1),
+            "seconds_left": round(sum(self._known.get(name, self._times(name).typical_s) for name in left), 1),
         }
         with suppress(OSError):
             self._replace(json.dumps(facts) + "\n")

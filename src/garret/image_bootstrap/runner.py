@@ -84,10 +84,10 @@ def work(host: Host, steps: Sequence[Callable[[Node], None]] = STEPS) -> int:
     except (OSError, ValueError) as error:
         signal_failure(host, f"ensure_directories: node.json cannot be read: {error}")
         return 1
-    except (StepFailed, Interruption) as failed:
+    except StepFailed as failed:
         signal_failure(host, str(failed))
         return 1
-    except Exception as error:  # noqa: BLE001 - whatever it was, the stack must hear of it
+    except (Exception, Interruption) as error:  # noqa: BLE001 - whatever it was, the stack must hear of it
         signal_failure(host, f"runner: {type(error).__name__}: {error}")
         return 1
     if isinstance(host.journal, Progress):
