@@ -27,6 +27,7 @@ class NodeConfig:
     bundle_wait_s: int = 1800
     autostop_s: int = 0
     domain: str = ""
+    bake: str = ""  # the name of the image that is being made; empty on a node that serves
 
     def to_json(self) -> str:
         """One compact line, keys sorted, so that the same deployment gives the same user-data."""

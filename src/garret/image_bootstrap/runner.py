@@ -15,12 +15,19 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
-from garret.image_bootstrap import node_config
-from garret.image_bootstrap.first_stage import StepFailed, crash_point, is_going_down, scrubbed, send_signal
+from garret.image_bootstrap import clean, node_config
+from garret.image_bootstrap.first_stage import (
+    StepFailed,
+    StepSkipped,
+    crash_point,
+    is_going_down,
+    scrubbed,
+    send_signal,
+)
 from garret.image_bootstrap.host import Host
 from garret.image_bootstrap.node_config import NodeConfig
 from garret.image_bootstrap.progress import Interruption, Progress
-from garret.image_bootstrap.steps import STEPS, Node
+from garret.image_bootstrap.steps import BAKED, STEPS, Node
 
 SIGNALLED = "/var/lib/garret/signalled.json"
 REASON_LIMIT = 1500
@@ -33,7 +40,12 @@ def run_steps(node: Node, steps: Sequence[Callable[[Node], None]] = STEPS) -> No
         StepFailed: names the first step that cannot be done, and why.
     """
     for step in steps:
-        node.host.journal.run(step.__name__, step, node)
+        left_out = node.config.bake and step not in BAKED
+        node.host.journal.run(step.__name__, _leave if left_out else step, node)
+
+
+def _leave(_node: Node) -> None:
+    raise StepSkipped("an image is being made; the nodes made of it do this")
 
 
 def facts_of(node: Node) -> dict[str, object]:
@@ -41,6 +53,8 @@ def facts_of(node: Node) -> dict[str, object]:
     keys = sorted(node.host.path("/etc/ssh").glob("ssh_host_*_key.pub")) if node.host.path("/etc/ssh").is_dir() else []
     facts: dict[str, object] = {"driver": node.host.driver, "tls_sha256": "", "ssh_host_keys": _key_texts(keys)}
     facts.update(node.facts)
+    if image := clean.image_of(node.host):
+        facts["image"] = image
     return facts
 
 
@@ -50,7 +64,8 @@ def signal_success(node: Node) -> bool:
         # A later boot may have found another address or certificate; the stack's own record stays as it was.
         return True
     data = json.dumps(facts_of(node), sort_keys=True)
-    if not send_signal(node.host.root, node.host.journal, "SUCCESS", "a picture was made", data=data):
+    reason = "all that an image holds is installed" if node.config.bake else "a picture was made"
+    if not send_signal(node.host.root, node.host.journal, "SUCCESS", reason, data=data):
         return False
     at = datetime.now(timezone.utc).isoformat(timespec="seconds")
     with suppress(OSError):  # the stack knows, whatever the disk says

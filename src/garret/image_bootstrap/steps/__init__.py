@@ -39,4 +39,16 @@ STEPS: tuple[Callable[[Node], None], ...] = (
 )
 """What the runner does. The first stage did two before: ensure_resume and ensure_bundle."""
 
-__all__ = ["STEPS", "Node"]
+BAKED = (
+    ensure_directories,
+    ensure_user,
+    ensure_packages,
+    ensure_gpu,
+    ensure_python,
+    ensure_cuda,
+    ensure_node_command,
+    ensure_model,
+)
+"""Those that an image holds the results of; the others are about what is a deployment's own: keys, tokens, a login."""
+
+__all__ = ["BAKED", "STEPS", "Node"]
