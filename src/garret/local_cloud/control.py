@@ -17,6 +17,7 @@ from starlette.routing import Route
 
 from garret.local_cloud import keys, prices
 from garret.local_cloud.core import Cloud
+from garret.local_cloud.ecs import spot
 from garret.local_cloud.quotas import limits
 
 Door = Callable[[str, Mapping[str, str], bytes], dict[str, Any]]
@@ -69,6 +70,7 @@ class Control:
             if not isinstance(wanted, dict) or set(wanted) - {"faults", "stock"}:
                 raise ValueError('the body must be {"faults": [...], "stock": {"<zone>/<type>": "..."}}')
             added = board.switch(wanted.get("faults", []), wanted.get("stock", {}))
+            spot.notice(self._cloud)
         told = {"faults": board.listed(), "stock": self._cloud.store.find("stock")}
         return told | ({"added": added} if method == "POST" else {})
 

@@ -204,6 +204,19 @@ _ALL = (
         {"deployment": "film", "reason": "no GPU on this node"},
     ),
     Named(
+        "spot_reclaim",
+        "The cloud wants a spot instance back: its metadata says when (instance/spot/termination-time), then it is "
+        "released, or stopped economically where it was ordered with SpotInterruptionBehavior Stop. Other instances "
+        "are refused here.",
+        (
+            Field("instance", str, "", "the instance's id, empty for any spot instance that runs or comes to run"),
+            Field("deployment", str, "", "the value of the instance's tag garret:deployment, empty for every one"),
+            Field("notice_s", float, 300.0, "how long before it is told, in seconds of the cloud's clock"),
+            _times(1),
+        ),
+        {"deployment": "film"},
+    ),
+    Named(
         "latency",
         "Every call takes longer there and back; calls do not wait for each other.",
         (Field("latency_ms", float, None, "how much longer, in milliseconds"),),

@@ -42,6 +42,8 @@ class Faults:
             _check_word(word)
             if "/" not in shelf:
                 raise ValueError(f"stock: {shelf!r} has not the form <zone>/<type>")
+        for body in bodies:
+            self._check_spot(body)
         with self._store.transaction():
             for shelf, word in stock.items():
                 zone, _, instance_type = shelf.partition("/")
@@ -103,6 +105,17 @@ class Faults:
         if self.named("no_stock", zone=zone, type=instance_type, region=region, shown=False) is not None:
             return NO_STOCK
         return None if body is None else str(body["word"])
+
+    def _check_spot(self, body: Body) -> None:
+        """Refuse to take back what is no spot instance."""
+        id = body["instance"] if body.get("fault") == "spot_reclaim" else ""
+        if not id:
+            return
+        found = self._store.get("instance", id)
+        if found is None:
+            raise ValueError(f"spot_reclaim.instance: there is no instance {id!r}")
+        if found.get("SpotStrategy", "NoSpot") == "NoSpot":
+            raise ValueError(f"spot_reclaim.instance: {id} is no spot instance: the cloud takes back nothing else")
 
     def _put(self, body: Mapping[str, Any]) -> str:
         id = f"fault-{uuid.uuid4().hex[:12]}"

@@ -17,6 +17,7 @@ PERIODS: dict[str, tuple[int, ...]] = {
     "Month": (1, 2, 3, 4, 5, 6, 7, 8, 9, 12, 24, 36, 48, 60),
 }
 SPOT = ("NoSpot", "SpotWithPriceLimit", "SpotAsPriceGo")
+INTERRUPTION = ("Terminate", "Stop")
 NEVER = "2099-12-31T15:59Z"  # what the vendor writes for what does not expire
 
 
@@ -95,8 +96,14 @@ def _spot(params: Mapping[str, str], instance_type: str) -> dict[str, Any]:
     limit, duration = params.get("SpotPriceLimit", ""), params.get("SpotDuration", "") or "1"
     if duration not in ("0", "1", "2", "3", "4", "5", "6"):
         raise ApiError("InvalidSpotDuration", f"SpotDuration {duration!r} is not within 0 to 6.")
+    behavior = params.get("SpotInterruptionBehavior", "") or INTERRUPTION[0]
+    if behavior not in INTERRUPTION:
+        text = f"SpotInterruptionBehavior {behavior!r} is none of {', '.join(INTERRUPTION)}."
+        raise ApiError("InvalidSpotInterruptionBehavior", text)
+    fields = {"SpotStrategy": strategy, "SpotDuration": int(duration)}
+    fields["SpotInterruptionBehavior"] = "" if strategy == "NoSpot" else behavior
     if strategy != "SpotWithPriceLimit":
-        return {"SpotStrategy": strategy, "SpotPriceLimit": 0.0, "SpotDuration": int(duration)}
+        return {**fields, "SpotPriceLimit": 0.0}
     try:
         price = round(float(limit), 3)
     except ValueError:
@@ -107,4 +114,4 @@ def _spot(params: Mapping[str, str], instance_type: str) -> dict[str, Any]:
     if price < market:
         text = f"SpotPriceLimit {price:g} is below the present spot price {market:g} of {instance_type}."
         raise ApiError("InvalidSpotPriceLimit.LowerThanPublicPrice", text)
-    return {"SpotStrategy": strategy, "SpotPriceLimit": price, "SpotDuration": int(duration)}
+    return {**fields, "SpotPriceLimit": price}

@@ -188,6 +188,7 @@ def _view(body: dict[str, Any]) -> dict[str, Any]:
         "InstanceChargeType": body.get("InstanceChargeType", "PostPaid"),
         "SpotPriceLimit": body.get("SpotPriceLimit", 0.0),
         "SpotDuration": body.get("SpotDuration", 1),
+        "SpotInterruptionBehavior": body.get("SpotInterruptionBehavior", ""),
         "SaleCycle": body.get("PeriodUnit", "").lower(),
         "ResourceGroupId": body.get("ResourceGroupId", ""),
         "InternetChargeType": "PayByTraffic",
@@ -230,5 +231,8 @@ def _interface(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _locks(body: Mapping[str, Any]) -> list[dict[str, str]]:
+    locks = (
+        [{"LockReason": "Recycling", "LockMsg": f"released at {body['ReclaimAt']}"}] if body.get("ReclaimAt") else []
+    )
     # The vendor has no field for "the driver could not boot it"; a lock reason is where a reader looks for trouble.
-    return [{"LockReason": "local-cloud-trouble", "LockMsg": body["Trouble"]}] if body["Trouble"] else []
+    return locks + ([{"LockReason": "local-cloud-trouble", "LockMsg": body["Trouble"]}] if body["Trouble"] else [])

@@ -96,6 +96,7 @@ def _step(cloud: Cloud, body: dict[str, Any]) -> bool:
     elif goal == RUNNING and body["Status"] != RUNNING:
         cloud.driver.boot(id)
         cloud.store.update("instance", id, Status=RUNNING, StartTime=cloud.clock.stamp(), Trouble="")
+        _take_back_spot(cloud)
     elif goal == STOPPED and body["Status"] != STOPPED:
         cloud.driver.stop(id, force=body["ForceStop"])
         again: dict[str, object] = {"Goal": RUNNING, "Reboot": False} if body.get("Reboot") else {}
@@ -103,6 +104,12 @@ def _step(cloud: Cloud, body: dict[str, Any]) -> bool:
     else:
         return False
     return True
+
+
+def _take_back_spot(cloud: Cloud) -> None:
+    from garret.local_cloud.ecs import spot  # which stops and deletes by what is here
+
+    spot.notice(cloud)
 
 
 def _make(cloud: Cloud, body: dict[str, Any]) -> None:

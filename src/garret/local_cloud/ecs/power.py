@@ -82,13 +82,15 @@ def _stop(call: Call, cloud: Cloud, id: str) -> str:
         dry_run(call)
         # One that was paid for beforehand has no economical mode: it stops all the same, and no error says so.
         paid_before = body.get("InstanceChargeType") == "PrePaid"
+        mode = NOT_APPLICABLE if paid_before else call.params.get("StoppedMode") or KEEP
         cloud.store.update(
             "instance",
             id,
             Goal=lifecycle.STOPPED,
             Status="Stopping",
             ForceStop=flag(call.params, "ForceStop"),
-            StoppedMode=NOT_APPLICABLE if paid_before else call.params.get("StoppedMode") or KEEP,
+            StoppedMode=mode,
+            ReclaimAt="" if mode == STOP_CHARGING else body.get("ReclaimAt", ""),  # there is nothing left to take back
         )
     lifecycle.settle_soon(cloud, id)
     return before

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from garret.local_cloud.core import Cloud
-from garret.local_cloud.ecs import assistant, freezing, lifecycle
+from garret.local_cloud.ecs import assistant, freezing, lifecycle, spot
 
 
 def recover(cloud: Cloud) -> None:
@@ -17,4 +17,5 @@ def recover(cloud: Cloud) -> None:
         cloud.store.update("instance", id, GuardTold="", AddressTold="" if body["EipAddress"] else body["AddressTold"])
         lifecycle.settle_soon(cloud, id)
     freezing.recover(cloud)
+    spot.notice(cloud)
     assistant.recover(cloud)

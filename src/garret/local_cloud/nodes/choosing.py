@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from garret.errors import SettingsError
-from garret.local_cloud.home import Home
+from garret.local_cloud.home import Home, private
 from garret.local_cloud.nodes.driver import Driver
 from garret.local_cloud.nodes.process import ProcessDriver
 
@@ -51,7 +51,7 @@ def choose(place: Home, wanted: str, tell: Tell) -> Choice:
             "type `garret local down --erase` first; it forgets them",
         )
     choice = _choice(wanted, tell)
-    _file(place).write_text(json.dumps(asdict(choice)), "utf-8")
+    private(_file(place)).write_text(json.dumps(asdict(choice)), "utf-8")
     return choice
 
 

@@ -15,7 +15,7 @@ PASSED_ON = (
     *("InstanceType", "ImageId", "ImageFamily", "InstanceName", "HostName", "Description", "ZoneId", "VSwitchId"),
     *("SecurityGroupId", "SecurityGroupIds", "KeyPairName", "Password", "ResourceGroupId", "RamRoleName"),
     *("HttpEndpoint", "HttpTokens", "SpotStrategy", "SpotPriceLimit", "SpotDuration"),
-    *("PrivateIpAddress", "DeletionProtection"),
+    *("SpotInterruptionBehavior", "PrivateIpAddress", "DeletionProtection"),
 )
 PERIOD = ("InstanceChargeType", "Period", "PeriodUnit")
 SYSTEM_DISK = (
@@ -28,7 +28,7 @@ CARRIED = frozenset(
 )
 HARMLESS = frozenset(
     {"VpcId", "AutoRenew", "AutoRenewPeriod", "InternetChargeType", "SecurityEnhancementStrategy",
-     "SpotInterruptionBehavior", "UseAdditionalService", "ZoneIds"}
+     "UseAdditionalService", "ZoneIds"}
 )  # fmt: skip
 ONLY = {
     "AllocatePublicIP": ("false",),
