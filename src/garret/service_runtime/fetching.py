@@ -16,6 +16,9 @@ TIMEOUT_S = 30.0
 MAXIMUM_REDIRECTS = 5
 _REDIRECTS = (301, 302, 303, 307, 308)
 
+Credential = str | Callable[[], Mapping[str, str]]
+"""A bearer token, or what makes the headers that prove who asks, anew for each request; empty for nobody."""
+
 
 class Refused(Exception):
     """The address is not one to fetch from; trying again will not help."""
@@ -49,7 +52,7 @@ class Reply:
 
 
 @contextmanager
-def get(url: str, headers: Mapping[str, str], token: str, policy: Policy) -> Iterator[Reply]:
+def get(url: str, headers: Mapping[str, str], token: Credential, policy: Policy) -> Iterator[Reply]:
     """GET an address, following redirects that pass the same checks."""
     origin = None
     for _ in range(MAXIMUM_REDIRECTS + 1):
@@ -58,7 +61,7 @@ def get(url: str, headers: Mapping[str, str], token: str, policy: Policy) -> Ite
         sent = {"Accept-Encoding": "identity", "User-Agent": "garret", **headers}
         # A token is for the host it was given for; whoever that host sends us to must not learn it.
         if token and _origin(parts) == origin:
-            sent["Authorization"] = f"Bearer {token}"
+            sent |= token() if callable(token) else {"Authorization": f"Bearer {token}"}
         connection = _connection(parts, policy)
         try:
             connection.connect()

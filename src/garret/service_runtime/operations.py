@@ -98,18 +98,18 @@ def download_model(run: Run, parameters: Mapping[str, Any]) -> dict[str, Any]:
     """Fetch a model into the folder of its type."""
     with run.task("check"):
         kind, wanted = parse_download(parameters, run.settings)
-        found = _already_there(run.settings, kind, wanted)
+        found = already_there(run.settings, kind, wanted)
         if found is not None:
-            found = _under_name(found, wanted)
+            found = under_name(found, wanted)
     if found is not None:
-        _remember_hash(run.settings, found)
+        remember_hash(run.settings, found)
         return {**_facts(found, kind, wanted), "already_there": True}
     plain = run.settings.allow_private_download or bool(wanted.sha256)
     policy = replace(run.around.policy, allow_private=run.settings.allow_private_download, allow_plain_http=plain)
     with run.task("download"):
         fetched = download(wanted, replace(run.around, policy=policy, progress=run.progress))
     with run.task("register"):
-        _remember_hash(run.settings, fetched)
+        remember_hash(run.settings, fetched)
         return {**_facts(fetched, kind, wanted), "already_there": fetched.bytes_fetched == 0}
 
 
@@ -143,7 +143,7 @@ def _folder(kind: str, texts: Mapping[str, str], settings: ServiceSettings) -> P
         raise WrongParameter("folder", str(error), "Give the name of one folder below the models") from None
 
 
-def _already_there(settings: ServiceSettings, kind: str, wanted: Wanted) -> Fetched | None:
+def already_there(settings: ServiceSettings, kind: str, wanted: Wanted) -> Fetched | None:
     """Return the file of this type that has the wanted hash, under whatever name."""
     if not wanted.sha256:
         return None
@@ -157,7 +157,7 @@ def _already_there(settings: ServiceSettings, kind: str, wanted: Wanted) -> Fetc
     return None
 
 
-def _under_name(found: Fetched, wanted: Wanted) -> Fetched:
+def under_name(found: Fetched, wanted: Wanted) -> Fetched:
     """Give a file that is there under another name the wanted one as well: nothing is fetched, nothing stored twice."""
     if not wanted.name:
         return found
@@ -175,7 +175,7 @@ def _under_name(found: Fetched, wanted: Wanted) -> Fetched:
     return replace(found, path=target)
 
 
-def _remember_hash(settings: ServiceSettings, fetched: Fetched) -> None:
+def remember_hash(settings: ServiceSettings, fetched: Fetched) -> None:
     # The cache spares the service a second look at gigabytes; without it, the service hashes the file itself.
     with suppress(sqlite3.Error, OSError):
         hashes = HashCache(settings.state_dir / "models.sqlite")

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from garret.service_runtime.fetching import Policy, Reply, get
+from garret.service_runtime.fetching import Credential, Policy, Reply, get
 from garret.service_runtime.files import PART, flush_folder, write_atomically
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header, refuse_other_formats
 
@@ -30,12 +30,13 @@ _NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DownloadError(Exception):
-    """A download that will not come to its end; `hint` says what to do."""
+    """A download that will not come to its end; `hint` says what to do, `passing` that it may go better later."""
 
-    def __init__(self, message: str, hint: str = "") -> None:
+    def __init__(self, message: str, hint: str = "", *, passing: bool = False) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
+        self.passing = passing
 
 
 class DownloadCancelled(Exception):
@@ -58,7 +59,7 @@ class Wanted:
     folder: Path
     name: str = ""
     sha256: str = ""
-    token: str = field(default="", repr=False)
+    token: Credential = field(default="", repr=False)
 
 
 @dataclass(frozen=True)
@@ -112,7 +113,8 @@ class Transfer:
                 tries = 0 if self._fetched > before else tries + 1
                 if tries >= TRIES_WITHOUT_PROGRESS:
                     hint = "What came is kept: the same command goes on from there"
-                    raise DownloadError(f"gave up after {tries} tries that brought nothing: {error}", hint) from None
+                    message = f"gave up after {tries} tries that brought nothing: {error}"
+                    raise DownloadError(message, hint, passing=True) from None
                 pause = min(2.0**tries / 2, _LONGEST_PAUSE_S) if error.pause_s is None else error.pause_s
                 self._around.sleep(pause)
             except DownloadCancelled:
@@ -127,7 +129,7 @@ class Transfer:
     def _once(self) -> Fetched:
         try:
             have = self._have()
-            headers = {"Range": f"bytes={have}-", "If-Range": self._known["validator"]} if have else {}
+            headers = self._span(have) if have else {}
             with get(self._wanted.url, headers, self._wanted.token, self._around.policy) as reply:
                 self._receive(reply, have)
         except ssl.SSLCertVerificationError as error:
@@ -142,8 +144,21 @@ class Transfer:
 
     def _have(self) -> int:
         """Return how many bytes of this very file are there from before."""
-        usable = self._known.get("validator") and self._known.get("url") == self._wanted.url
+        usable = self._is_same_address() or self._is_same_hash()
         return self._part.stat().st_size if usable and self._part.exists() else 0
+
+    def _is_same_address(self) -> bool:
+        return bool(self._known.get("validator")) and self._known.get("url") == self._wanted.url
+
+    def _is_same_hash(self) -> bool:
+        """Say whether another source began this file: bytes of one hash are the same from everywhere."""
+        wanted = self._wanted.sha256.lower()
+        return bool(wanted) and self._known.get("wanted") == wanted and isinstance(self._known.get("total"), int)
+
+    def _span(self, have: int) -> dict[str, str]:
+        """The headers that ask for the rest; another source knows nothing of the first one's version."""
+        span = {"Range": f"bytes={have}-"}
+        return span | ({"If-Range": self._known["validator"]} if self._is_same_address() else {})
 
     def _receive(self, reply: Reply, have: int) -> None:
         begin, total = self._plan(reply, have)
@@ -151,6 +166,8 @@ class Transfer:
         if begin == 0:
             self._part.write_bytes(b"")
             self._known = {"url": self._wanted.url, "validator": validator_of(reply.headers), "total": total}
+            if self._wanted.sha256:
+                self._known["wanted"] = self._wanted.sha256.lower()
             write_atomically(self._note, json.dumps(self._known).encode(), 0o600)
         with self._around.open_part(self._part) as file:
             self._hash_until(file, begin)
@@ -238,6 +255,9 @@ class Transfer:
         wanted = self._wanted.sha256.lower()
         try:
             if wanted and digest != wanted:
+                if self._known.get("url") != self._wanted.url:
+                    # Begun elsewhere, and one of the two was wrong: this source alone decides.
+                    raise self._start_over("the beginning came from another source and does not fit")
                 reason = f"the file has the SHA-256 {digest} and {wanted} was wanted; it was deleted"
                 raise DownloadError(reason, "Check the address and --sha256")
             read_header(self._part)
