@@ -18,6 +18,10 @@ from tests.image_bootstrap.machine import Stack
 
 ROOM = Path(garret.image_bootstrap.__file__).parent
 OPERATOR_SIDE = {"user_data.py", "bundle.py"}
+SHARED = tuple(
+    f"garret.service_runtime.{name}"
+    for name in ("settings", "passwords", "known_models", "model_sources", "sdxl_files")
+)
 NODE_SIDE = sorted(path for path in ROOM.rglob("*.py") if path.name not in OPERATOR_SIDE)
 
 
@@ -40,14 +44,18 @@ def imports_of(path: Path) -> set[str]:
 
 @pytest.mark.parametrize("path", NODE_SIDE, ids=lambda path: path.name)
 def test_what_runs_on_a_node_uses_the_standard_library_only(path: Path) -> None:
-    """Nothing is installed yet when it runs; of garret only this room, and the service's settings and hashes."""
+    """Nothing is installed yet when it runs; of garret only this room, and of the service what needs no more itself."""
     foreign = {name for name in imports_of(path) if name.split(".")[0] not in sys.stdlib_module_names}
-    allowed = (
-        "garret.image_bootstrap",
-        "garret.service_runtime.settings",
-        "garret.service_runtime.passwords",
-    )
-    assert [name for name in sorted(foreign) if not name.startswith(allowed)] == []
+    assert [name for name in sorted(foreign) if not name.startswith(("garret.image_bootstrap", *SHARED))] == []
+
+
+@pytest.mark.parametrize("name", SHARED)
+def test_what_the_steps_take_of_the_service_is_as_plain(name: str) -> None:
+    """It is read by the same old interpreter, before anything is installed."""
+    path = ROOM.parent / f"{name.removeprefix('garret.').replace('.', '/')}.py"
+    ast.parse(path.read_text("utf-8"), feature_version=(3, 9))
+    foreign = {one for one in imports_of(path) if one.split(".")[0] not in sys.stdlib_module_names}
+    assert foreign <= set(SHARED)
 
 
 def test_the_first_stage_stands_alone() -> None:

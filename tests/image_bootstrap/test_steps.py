@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import http.server
 import os
-import shutil
 import ssl
 import subprocess
 import sys
@@ -27,7 +26,6 @@ from garret.image_bootstrap.steps.service import (
     ensure_address,
     ensure_answering,
     ensure_certificate,
-    ensure_model,
     ensure_service_settings,
 )
 from garret.image_bootstrap.steps.token import NODE_TOKEN, node_token
@@ -223,41 +221,6 @@ def test_settings_on_a_public_address_name_certificate_and_key(machine: Machine)
     settings = ServiceSettings.from_env(read_env_file(node.host.path(SERVICE_ENV).read_text()))
     assert settings.has_tls
     assert Path(settings.tls_key) == node.host.path(KEY)
-
-
-def test_the_demo_model_is_put_where_models_live(machine: Machine) -> None:
-    """Weights for the service, configuration beside; a changed file in the image is taken over."""
-    node = node_on(machine)
-    ensure_model(node)
-    target = machine.disk / "home/models/Stable-diffusion/demo.safetensors"
-    assert target.read_bytes() == b"weights"
-    assert (machine.disk / "usr/share/garret/configs/demo/unet/config.json").read_text() == "{}"
-    (machine.disk / "usr/share/garret/demo-model/demo.safetensors").write_bytes(b"Weights")
-    ensure_model(node)
-    assert target.read_bytes() == b"Weights"
-
-
-def test_the_demo_model_comes_from_the_bundle_where_the_image_has_none(machine: Machine) -> None:
-    """An image of Alibaba Cloud knows nothing of garret's models."""
-    shutil.rmtree(machine.disk / "usr/share/garret/demo-model")
-    node = node_on(machine)
-    brought = node.host.path("/opt/garret/current/garret/demo_model")
-    (brought / "config/unet").mkdir(parents=True)
-    (brought / "demo.safetensors").write_bytes(b"from the bundle")
-    (brought / "config/unet/config.json").write_text("[]")
-    ensure_model(node)
-    assert (machine.disk / "home/models/Stable-diffusion/demo.safetensors").read_bytes() == b"from the bundle"
-    assert (machine.disk / "usr/share/garret/configs/demo/unet/config.json").read_text() == "[]"
-
-
-@pytest.mark.parametrize(
-    ("model", "reason"), [("demo", "bundle brings the demo model"), ("other", "not known to this version")]
-)
-def test_a_model_that_is_not_there_is_refused_with_what_to_do(machine: Machine, model: str, reason: str) -> None:
-    """The node does not come up without anything to draw with."""
-    (machine.disk / "usr/share/garret/demo-model/demo.safetensors").unlink()
-    with pytest.raises(StepFailed, match=reason):
-        ensure_model(node_on(machine, model=model))
 
 
 def test_a_program_that_hangs_is_ended(machine: Machine) -> None:

@@ -112,6 +112,33 @@ def test_a_plan_for_real_money_names_who_pays(world: World) -> None:
     assert plan.prices.running.made_up is False
 
 
+def test_the_plan_tells_which_models_come_from_where(world: World) -> None:
+    """How much, from whom, under which licence; the node is told the same."""
+    here = {"allow_cidr": ("203.0.113.7/32",)}
+    plan = plan_of(world, "aliyun", **here)
+    lines = "\n".join(plan_lines("aliyun", plan, "…"))
+    for word in ("base 6.9 GB", "refiner 6.1 GB", "13.3 GB from ModelScope, else Hugging Face, 18 minutes", "RAIL++-M"):
+        assert word in lines
+    assert '"model":"sdxl","model_sources":"modelscope,huggingface"' in plan.template
+    plan = plan_of(world, "aliyun", **here, refiner=False, model_source=("oss://my-models/sd",))
+    assert "7.3 GB from oss://my-models," in "\n".join(plan_lines("aliyun", plan, "…"))
+    assert '"model":"sdxl","model_sources":"oss://my-models/sd"' in plan.template
+    assert '"refiner":false' in plan.template
+    assert '"acs:oss:*:*:my-models/sd/*"' in plan.template
+    plan = plan_of(world, "aliyun", **here, model="hf:me/mine/x.safetensors", model_sha256="AB" * 32)
+    assert "x.safetensors from Hugging Face; SHA-256 ABABAB" in "\n".join(plan_lines("aliyun", plan, "…"))
+    assert f'"model_sha256":"{"ab" * 32}"' in plan.template
+
+
+def test_the_local_cloud_begins_with_the_demo_model(world: World) -> None:
+    """Nothing is fetched; SDXL on a CPU comes with a warning."""
+    lines = "\n".join(plan_lines("local", plan_of(world), "…"))
+    assert "demo, tiny and built in" in lines
+    assert "model_sources" not in plan_of(world).template
+    lines = "\n".join(plan_lines("local", plan_of(world, model="sdxl"), "…"))
+    assert "on this machine's CPU a picture takes minutes" in lines
+
+
 def test_a_template_that_the_cloud_refuses_is_told_before_the_question(world: World) -> None:
     """In the vendor's own words, with nothing made."""
     world.refusals["ValidateTemplate"] = CloudError("ValidateTemplate", "InvalidTemplate", "no such property")

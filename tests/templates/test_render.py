@@ -239,7 +239,8 @@ NASTY = st.text(max_size=40) | st.sampled_from(
         "\ud800",
     ]
 )
-NO_TEXTS = ("period", "spot_price_limit", "max_price_per_hour", "autostop_min")
+# A model is looked into for what the node must read, so it is never just any text.
+NO_TEXTS = ("model", "period", "spot_price_limit", "max_price_per_hour", "autostop_min")
 STRING_FIELDS = [name for name, value in ORDINARY if (isinstance(value, str) or value is None) and name not in NO_TEXTS]
 # Fields whose presence adds a part to the template; they are there in both of the compared ones.
 OPTIONAL = ("zone", "image_id", "domain", "resource_group")

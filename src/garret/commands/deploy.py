@@ -115,6 +115,7 @@ def _work(caller: Caller, settings: Settings, one: Deployment, wanted: dict[str,
     from garret.image_bootstrap.bundle import build_bundle
     from garret.ops.deploy import Deploy, Wish
     from garret.ops.plan import wanted_spec
+    from garret.service_runtime.known_models import DEMO
 
     before = one.spec or one.wish_left
     region = before.region if before is not None and settings.region_from != "--region" else settings.region
@@ -134,8 +135,8 @@ def _work(caller: Caller, settings: Settings, one: Deployment, wanted: dict[str,
     cloud = caller.cloud(settings, str(plan["region"]) if plan else region)
     work = Deploy(
         cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, agreed), caller.crash(),
-        # The local cloud's image brings the demo model; on Alibaba Cloud it travels with the runtime.
-        partial(build_bundle, with_model=settings.cloud == "aliyun"),
+        # The local cloud's image brings the demo model; on Alibaba Cloud it travels with the runtime when asked for.
+        partial(build_bundle, with_model=settings.cloud == "aliyun" and spec.model == DEMO),
         ConfirmUpdate(caller, agreed), partial(caller.cloud, settings),
     )  # fmt: skip
     return work.run()

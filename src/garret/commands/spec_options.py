@@ -14,10 +14,11 @@ from garret.spec.fields import FIELDS, FILE_NAME, minutes
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 # Said in another way than by an option of their own, or not at all.
-_ELSEWHERE = ("name", "region", "model")
+_ELSEWHERE = ("name", "region")
 _WHOLE = ("period", "disk_size_gib", "bandwidth_mbps", "service_port", "wait_timeout_s")
 _BROKEN = ("spot_price_limit", "max_price_per_hour")
-_SEVERAL = ("allow_cidr", "fallback_types", "fallback_zones", "fallback_regions", "tags")
+_SEVERAL = ("allow_cidr", "fallback_types", "fallback_zones", "fallback_regions", "tags", "model_source")
+_EITHER = ("public", "refiner")
 _OLDER = {
     "disk_size_gib": ("--disk-size-gib",),
     "bandwidth_mbps": ("--bandwidth-mbps",),
@@ -68,8 +69,7 @@ def said_by_options(options: Mapping[str, Any]) -> dict[str, Any]:
     """Only what was said on the command line."""
     # By identity: 0 equals False, and a limit of 0 that was said must not become no limit.
     said = {name: options[name] for name in SPEC_FIELDS if not _unsaid(options.get(name))}
-    if options.get("public") is False:
-        said["public"] = False
+    said |= {name: False for name in _EITHER if options.get(name) is False}
     if "tags" in said:
         said["tags"] = dict(_tag(text) for text in said["tags"])
     if "autostop_min" in said:
@@ -84,8 +84,8 @@ def _unsaid(value: object) -> bool:
 def _option(name: str) -> Callable[[Function], Function]:
     field = FIELDS[name]
     flags = (field.flag, *_OLDER.get(name, ()), name)
-    if name == "public":
-        return click.option("--public/--no-public", name, default=None, help=field.sentence)
+    if name in _EITHER:
+        return click.option(f"{field.flag}/--no-{name}", name, default=None, help=field.sentence)
     if name == "instance_password":
         return click.option(field.flag, name, is_flag=True, help=field.sentence)
     if name in _SEVERAL:

@@ -69,6 +69,7 @@ def render(
 ) -> int:
     """Print the ROS template behind a deployment."""
     from garret.ops.journal import write_atomic
+    from garret.ops.plan import defaults_on
     from garret.spec import parse_spec
 
     settings = caller.settings()
@@ -76,7 +77,7 @@ def render(
     named = deployment or name or said.get("name") or "garret"
     # An option wins over the file, and the file over a default that nobody said.
     region = said.get("region", settings.region) if settings.region_from != "--region" else settings.region
-    spec = parse_spec(_defaults(settings.cloud) | said | {"name": named, "region": region})
+    spec = parse_spec(defaults_on(settings.cloud) | said | {"name": named, "region": region})
     text = _text(spec, settings.cloud, _hash_of_stdin() if password_stdin else NOBODY)
     if output is not None:
         write_atomic(output.absolute(), text.encode("utf-8"), 0o644)
@@ -148,12 +149,6 @@ def _remedies(findings: list[Finding]) -> str:
     if len(findings) == 1:
         return findings[0].hint
     return "\n        ".join(dict.fromkeys(f"{one.where}: {one.hint}" for one in findings if one.hint))
-
-
-def _defaults(kind: str) -> dict[str, Any]:
-    from garret.ops.plan import LOCAL_PORT, LOOPBACK
-
-    return {"service_port": LOCAL_PORT, "allow_cidr": (LOOPBACK,)} if kind == "local" else {}
 
 
 def _text(spec: DeploymentSpec, kind: str, password_hash: str) -> str:

@@ -6,6 +6,8 @@ import json
 from dataclasses import asdict, dataclass, fields
 
 PATH = "/var/lib/garret/node.json"
+_ALWAYS = ("bundle_wait_s",)
+"""What the first stage reads, which knows no defaults."""
 
 
 @dataclass(frozen=True)
@@ -23,6 +25,9 @@ class NodeConfig:
     token_hash: str
     service_host: str = "0.0.0.0"  # noqa: S104 - behind a security group, and only with TLS and a login
     model: str = "demo"
+    model_sha256: str = ""
+    model_sources: str = ""
+    refiner: bool = True
     allow_private_download: bool = False
     bundle_wait_s: int = 1800
     autostop_s: int = 0
@@ -30,8 +35,10 @@ class NodeConfig:
     bake: str = ""  # the name of the image that is being made; empty on a node that serves
 
     def to_json(self) -> str:
-        """One compact line, keys sorted, so that the same deployment gives the same user-data."""
-        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":")) + "\n"
+        """One compact line, keys sorted, so that the same deployment gives the same text; defaults take no room."""
+        unsaid = {field.name: field.default for field in fields(self) if field.name not in _ALWAYS}
+        said = {name: value for name, value in asdict(self).items() if name not in unsaid or value != unsaid[name]}
+        return json.dumps(said, sort_keys=True, separators=(",", ":")) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> NodeConfig:

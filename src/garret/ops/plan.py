@@ -18,6 +18,8 @@ from garret.ops.cloud import Cloud
 from garret.ops.deployment import Login
 from garret.ops.prices import Prices, check_limit, find_prices
 from garret.ops.records import ResourceChange
+from garret.service_runtime.known_models import DEMO, SDXL
+from garret.service_runtime.model_sources import default_sources
 from garret.service_runtime.passwords import hash_token
 from garret.spec import DeploymentSpec, parse_spec
 from garret.templates.checks import require_good
@@ -88,6 +90,11 @@ class Plan:
         }
 
 
+def defaults_on(kind: str) -> dict[str, Any]:
+    """What a cloud does its own way: the local one is reached from here only, and draws on this machine's CPU."""
+    return {"service_port": LOCAL_PORT, "allow_cidr": (LOOPBACK,), "model": DEMO} if kind == "local" else {}
+
+
 def wanted_spec(
     kind: str, name: str, region: str, said: Mapping[str, Any], before: DeploymentSpec | None
 ) -> DeploymentSpec:
@@ -96,7 +103,7 @@ def wanted_spec(
     Raises:
         SpecError: a field is wrong, or who may reach the service was not said.
     """
-    defaults: dict[str, Any] = {"service_port": LOCAL_PORT, "allow_cidr": (LOOPBACK,)} if kind == "local" else {}
+    defaults = defaults_on(kind)
     if before is not None:
         defaults = before.model_dump()
     if said.get("public") and not said.get("allow_cidr"):
@@ -176,6 +183,11 @@ def make_plan(
     return Plan(wish, spec, place, template, values, uuid.uuid4().hex, bundle.sha256, prices, tuple(made))
 
 
+def model_sources(spec: DeploymentSpec) -> tuple[str, ...]:
+    """Where the node looks for the known models, in order; nothing for what comes with garret or says where it is."""
+    return (spec.model_source or default_sources(spec.region)) if spec.model == SDXL else ()
+
+
 def node_config(spec: DeploymentSpec, kind: str, login: Login, bundle: Bundle) -> NodeConfig:
     """What the node is told: hashes of the login, never the login itself."""
     return NodeConfig(
@@ -189,6 +201,9 @@ def node_config(spec: DeploymentSpec, kind: str, login: Login, bundle: Bundle) -
         password_hash=login.password_hash,
         token_hash=hash_token(login.token),
         model=spec.model,
+        model_sha256=(spec.model_sha256 or "").lower(),
+        model_sources=",".join(model_sources(spec)),
+        refiner=spec.refiner,
         allow_private_download=kind == "local",
         bundle_wait_s=max(60, spec.wait_timeout_s - 60),
         autostop_s=60 * (spec.autostop_min or 0),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from garret.ops.plan import CLOUD_NAMES, Plan
+from garret.ops.plan import CLOUD_NAMES, Plan, model_sources
 from garret.ops.prices import price_lines
+from garret.service_runtime.known_models import DEMO, gigabytes, known_files
+from garret.service_runtime.model_sources import parse_model, parse_source
 from garret.spec import DeploymentSpec
+from garret.spec.models import download_bytes, download_s
 
 _WAYS = {
     "PayAsYouGo": "paid by the hour",
@@ -27,6 +30,7 @@ def plan_lines(kind: str, plan: Plan, password: str) -> list[str]:
         f"  network   {_network(spec)}; port {spec.service_port} open for {', '.join(spec.ingress_cidrs)}",
         f"  disk      {spec.disk_size_gib} GiB {spec.disk_category}, encrypted, deleted with the machine",
         f"  address   1 EIP, up to {spec.bandwidth_mbps} Mbit/s; traffic is paid by volume, beside the price",
+        *(f"  {'models' if first else '':<9} {line}" for first, line in _numbered(model_lines(spec, kind))),
         f"  login     {spec.login}, {password}; on the node itself: {_node_login(spec)}",
         *(f"  {what:<9} {text}" for what, text in _more(spec)),
         f"  makes     {_made(plan)}",
@@ -35,6 +39,34 @@ def plan_lines(kind: str, plan: Plan, password: str) -> list[str]:
     ]
     instead = _instead(plan.wish)
     return [*lines, f"  fallback  {instead}"] if instead else lines
+
+
+def model_lines(spec: DeploymentSpec, kind: str) -> list[str]:
+    """What the node fetches before it makes its first picture: how much, from where, under which licence."""
+    if spec.model == DEMO:
+        return ["demo, tiny and built in: coloured shapes; more with `garret ops download-model`"]
+    slow = ["on this machine's CPU a picture takes minutes, and 14 GB of memory"] if kind == "local" else []
+    own = parse_model(spec.model)
+    if own is not None:
+        digest = (
+            f"SHA-256 {spec.model_sha256[:12]}…" if spec.model_sha256 else "no SHA-256 said: only its form is checked"
+        )
+        return [f"{own.file.name} from {own.source.said}; {digest}", *slow]
+    files = known_files(spec.model, spec.refiner)
+    size = download_bytes(spec.model, spec.refiner)
+    least = download_s(size, spec.bandwidth_mbps) / 60
+    parts = ", ".join(f"{file.role} {gigabytes(file.size)}" for file in files)
+    sources = ", else ".join(parse_source(source).said for source in model_sources(spec))
+    licences = ", ".join(dict.fromkeys(file.licence for file in files))
+    return [
+        f"SDXL 1.0: {parts}; {gigabytes(size)} from {sources}, {least:.0f} minutes or more",
+        f"licences {licences}; pictures are made with the base, the others lie ready",
+        *slow,
+    ]
+
+
+def _numbered(lines: list[str]) -> Iterator[tuple[bool, str]]:
+    return ((number == 0, line) for number, line in enumerate(lines))
 
 
 def _otherwise(plan: Plan) -> list[str]:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from garret.errors import SpecError
 from garret.spec.fields import DEFAULT_INSTANCE_TYPE, FIELDS
+from garret.spec.models import disagreement, model_text, source_text
 from garret.spec.ranges import (
     WHOLE_INTERNET,
     WIDEST_PREFIX,
@@ -25,7 +26,7 @@ _PERIODS = {"Month": (*range(1, 10), 12, 24, 36, 48, 60), "Year": tuple(range(1,
 _TAG_KEY = re.compile(r"(?!garret:|aliyun|acs:|https?://)[^\x00-\x1f\x7f]{1,128}", re.IGNORECASE)
 _TAG_VALUE = re.compile(r"(?!https?://)[^\x00-\x1f\x7f]{0,128}")
 _MOST_TAGS = 15
-_LISTS = ("allow_cidr", "fallback_types", "fallback_zones", "fallback_regions")
+_LISTS = ("allow_cidr", "fallback_types", "fallback_zones", "fallback_regions", "model_source")
 
 REGION = r"^[a-z]{2}-[a-z0-9]+(-[a-z0-9]+)*$"
 DOMAIN = r"^([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]{2,63}$"
@@ -57,6 +58,7 @@ CallerRange = Annotated[str, AfterValidator(caller_range)]
 Region = Annotated[str, Field(pattern=REGION, max_length=40)]
 Zone = Annotated[str, Field(pattern=r"^[a-z0-9-]{3,48}$")]
 InstanceType = Annotated[str, Field(pattern=INSTANCE_TYPE)]
+ModelSource = Annotated[str, AfterValidator(source_text)]
 
 
 class DeploymentSpec(BaseModel):
@@ -98,7 +100,10 @@ class DeploymentSpec(BaseModel):
     fallback_regions: Annotated[tuple[Region, ...], Field(max_length=10)] = ()
     max_price_per_hour: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
     autostop_min: Annotated[int, Field(ge=5, le=10_080)] | None = None
-    model: Literal["demo"] = "demo"
+    model: Annotated[str, AfterValidator(model_text)] = "sdxl"
+    model_sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
+    model_source: Annotated[tuple[ModelSource, ...], Field(max_length=5)] = ()
+    refiner: bool = True
     wait_timeout_s: Annotated[int, Field(ge=60, le=43200)] = 3600
 
     @model_validator(mode="after")
@@ -106,6 +111,7 @@ class DeploymentSpec(BaseModel):
         self._check_place()
         self._check_network()
         self._check_charge()
+        self._check_models()
         if self.key_pair and self.instance_password:
             raise _refusal("key_pair", "a node has a key pair or a password, not both")
         open_to = widest(self.allow_cidr)
@@ -150,6 +156,20 @@ class DeploymentSpec(BaseModel):
             raise _refusal("spot_price_limit", f"{self.charge_type} has a fixed price; a limit is for Spot")
         if self.charge_type == "Subscription" and self.autostop_min is not None:
             raise _refusal("autostop_min", "a Subscription is paid for whether it runs or not")
+
+    def _check_models(self) -> None:
+        wrong = disagreement(
+            self.model,
+            self.model_sha256,
+            self.model_source,
+            self.refiner,
+            region=self.region,
+            disk_size_gib=self.disk_size_gib,
+            bandwidth_mbps=self.bandwidth_mbps,
+            wait_timeout_s=self.wait_timeout_s,
+        )
+        if wrong is not None:
+            raise _refusal(*wrong)
 
     @property
     def stack_name(self) -> str:
@@ -209,7 +229,6 @@ def _reason(field: str, kind: str, message: str, value: object) -> str:
         ("instance_type", "string_pattern_mismatch"): f"{shown} is not a gn7i type; garret runs on ecs.gn7i-*",
         ("fallback_types", "string_pattern_mismatch"): f"{shown} is not a gn7i type; garret runs on ecs.gn7i-*",
         ("charge_type", "literal_error"): f"{shown} is none of PayAsYouGo, Subscription and Spot",
-        ("model", "literal_error"): f"{shown} is not known; a deployment starts with the demo model",
     }
     otherwise = f"{shown}: {message[:1].lower()}{message[1:]}"
     return known.get((field, kind)) or known.get(("*", kind)) or otherwise

@@ -100,10 +100,22 @@ _ALL = (
     SpecField("autostop_min", "--autostop",
               "Stop the node by itself after so long without use, for example 60m; off when it is not said.",
               "for example --autostop 60m or --autostop 2h, 5 minutes to 7 days; or --autostop off"),
-    SpecField("model", "--model", "The first model on the node.",
-              "deploy with the demo model, then `garret ops download-model` brings yours to the node"),
+    SpecField("model", "--model",
+              "The first model: sdxl (base, refiner and a VAE for half precision), demo (tiny and built in; the local "
+              "cloud takes it), or a checkpoint of your own by its address.",
+              "sdxl, demo, or a checkpoint of your own: https://host/x.safetensors, hf:owner/repo/x.safetensors, "
+              "modelscope:owner/name/x.safetensors, oss://bucket/x.safetensors"),
+    SpecField("model_sha256", "--model-sha256", "SHA-256 of a checkpoint of your own; another file is refused.",
+              "64 hexadecimal digits, as `sha256sum x.safetensors` prints them; with --model https://… and the like"),
+    SpecField("model_source", "--model-source",
+              "Where sdxl is: modelscope, huggingface, mirror:https://…, https://host/folder or oss://bucket/folder; "
+              "may be said again, in order. Else ModelScope first in mainland China, and Hugging Face first elsewhere.",
+              "for example --model-source modelscope, or --model-source oss://bucket/folder; with --model sdxl"),
+    SpecField("refiner", "--refiner", "Fetch sdxl's refiner as well, 6.1 GB.",
+              "--refiner, or --no-refiner; in a file true or false"),
     SpecField("wait_timeout_s", "--wait-timeout-s", "How long the node may take to come up, in seconds.",
-              "between 60 and 43200 seconds", "free"),
+              "between 60 and 43200 seconds, and enough to fetch the models; --bandwidth 200, --no-refiner or a bucket "
+              "in the region (--model-source oss://…) make that shorter", "free"),
 )  # fmt: skip
 
 FIELDS = {field.name: field for field in _ALL}

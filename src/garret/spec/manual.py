@@ -49,7 +49,7 @@ _EXAMPLES: dict[str, Any] = {
     "vswitch_id": "vsw-bp1…", "allow_cidr": "[203.0.113.7/32]", "domain": "pictures.example.com", "key_pair": "studio",
     "resource_group": "rg-acfm…", "tags": "{team: studio}", "fallback_types": "[ecs.gn7i-c16g1.4xlarge]",
     "fallback_zones": "[cn-hangzhou-j]", "fallback_regions": "[cn-shanghai]", "max_price_per_hour": 12.5,
-    "autostop_min": "60m",
+    "autostop_min": "60m", "model_source": "[modelscope, huggingface]",
 }  # fmt: skip
 
 

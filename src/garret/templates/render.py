@@ -8,6 +8,7 @@ from typing import Any
 
 import jinja2
 
+from garret.service_runtime.model_sources import readable_objects
 from garret.spec import PASSWORD_SPECIALS, DeploymentSpec
 from garret.templates.catalog import SERVICE, Template
 from garret.templates.spot import price_text, spot_strategy
@@ -28,6 +29,8 @@ def render_template(
     `allow_cidr` and without `public` gives a template that asks for the range when its stack is created.
     """
     port = "" if _DEFAULT_PORTS.get(scheme) == spec.service_port else f":{spec.service_port}"
+    readable = readable_objects(spec.model, spec.model_source)
+    may = (["stop itself"] if spec.autostop_min else []) + (["read its models"] if readable else [])
     values = {
         "spec": spec,
         "user_data": user_data,
@@ -36,6 +39,9 @@ def render_template(
         "scheme": scheme,
         "port_suffix": port,
         "groups": _groups(spec),
+        "readable": readable,
+        "role_text": f"garret's node may {' and '.join(may)}, and nothing else.",
+        "role_policy": "node" if readable else "autostop",
         "spot_strategy": spot_strategy(spec),
         "spot_price": price_text(spec.spot_price_limit),
         "password_pattern": f"^[A-Za-z0-9{re.escape(PASSWORD_SPECIALS)}]{{8,30}}$",

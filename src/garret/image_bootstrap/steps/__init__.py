@@ -7,6 +7,7 @@ from collections.abc import Callable
 from garret.image_bootstrap.steps.front import ensure_front, ensure_packages
 from garret.image_bootstrap.steps.gpu import ensure_cuda, ensure_gpu
 from garret.image_bootstrap.steps.machine import ensure_directories, ensure_user
+from garret.image_bootstrap.steps.models import ensure_models
 from garret.image_bootstrap.steps.node import Node
 from garret.image_bootstrap.steps.picture import ensure_picture
 from garret.image_bootstrap.steps.python import ensure_python
@@ -15,7 +16,6 @@ from garret.image_bootstrap.steps.service import (
     ensure_address,
     ensure_answering,
     ensure_certificate,
-    ensure_model,
     ensure_service,
     ensure_service_settings,
 )
@@ -32,7 +32,7 @@ STEPS: tuple[Callable[[Node], None], ...] = (
     ensure_cuda,
     ensure_node_command,
     ensure_service_settings,
-    ensure_model,
+    ensure_models,
     ensure_service,
     ensure_answering,
     ensure_picture,

@@ -35,6 +35,7 @@ class Node:
     front_timeout_s: float = 20.0
     retry_pause_s: float = 10.0
     poll_s: float = 0.1
+    progress_every_s: float = 10.0
 
     @property
     def has_front(self) -> bool:

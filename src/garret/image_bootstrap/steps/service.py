@@ -16,6 +16,7 @@ from pathlib import Path
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
 from garret.image_bootstrap.host import Host
 from garret.image_bootstrap.steps.answers import ask_healthz, check_port_is_free
+from garret.image_bootstrap.steps.models import CONFIGS
 from garret.image_bootstrap.steps.node import (
     BUNDLE,
     CERTIFICATE,
@@ -27,13 +28,12 @@ from garret.image_bootstrap.steps.node import (
     served_certificate,
 )
 from garret.image_bootstrap.steps.token import node_token
+from garret.service_runtime.model_sources import default_checkpoint
 from garret.service_runtime.passwords import hash_token
 from garret.service_runtime.settings import ServiceSettings, write_env_file
 
 UNIT = "/etc/systemd/system/garret.service"
 APPLIED = "/var/lib/garret/service.applied"
-CONFIGS = "/usr/share/garret/configs"
-DEMO = "/usr/share/garret/demo-model"
 _PEM_END = "-----END CERTIFICATE-----"
 
 
@@ -98,7 +98,7 @@ def ensure_service_settings(node: Node) -> None:
         token_hashes=(*filter(None, [config.token_hash]), hash_token(node_token(host))),
         tls_certificate=str(host.path(CERTIFICATE)) if speaks_tls else "",
         tls_key=str(host.path(KEY)) if speaks_tls else "",
-        default_checkpoint=config.model,
+        default_checkpoint=default_checkpoint(config.model),
         deployment=config.deployment,
         allow_private_download=config.allow_private_download,
         autostop_s=float(config.autostop_s),
@@ -116,22 +116,6 @@ def _with_doors(settings: ServiceSettings, environment: Mapping[str, str]) -> Se
         metadata_url=environment.get("GARRET_METADATA_URL", nowhere),
         ecs_endpoint=environment.get("GARRET_ENDPOINT_ECS", nowhere),
     )
-
-
-def ensure_model(node: Node) -> None:
-    """Have the first checkpoint where models live, and its configuration where the service looks."""
-    host, name = node.host, node.config.model
-    if name != "demo":
-        raise StepFailed(f"model {name!r} is not known to this version; deploy with the demo model")
-    weights, config = _demo_model(host)
-    if not weights.is_file() or not config.is_dir():
-        raise StepFailed(
-            f"neither the image nor the bundle brings the demo model: {DEMO} holds no demo.safetensors and config/. "
-            "Copy garret's demo_model folder there and run the bootstrap again: systemctl start garret-bootstrap"
-        )
-    host.copy(weights, "/home/models/Stable-diffusion/demo.safetensors")
-    for file in sorted(path for path in config.rglob("*") if path.is_file()):
-        host.copy(file, f"{CONFIGS}/demo/{file.relative_to(config).as_posix()}")
 
 
 def ensure_service(node: Node) -> None:
@@ -199,14 +183,6 @@ def memory_max(host: Host) -> str:
 
 def _state(host: Host) -> str:
     return host.run(["systemctl", "is-active", "garret.service"], check=False, quiet=True).strip()
-
-
-def _demo_model(host: Host) -> tuple[Path, Path]:
-    """Return the demo model's weights and configuration: the image's own, else those that came in the bundle."""
-    folder = host.path(DEMO)
-    if not (folder / "demo.safetensors").is_file():
-        folder = host.path(f"{BUNDLE}/garret/demo_model")
-    return folder / "demo.safetensors", folder / "config"
 
 
 def _last_words(host: Host) -> str:
