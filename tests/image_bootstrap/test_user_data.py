@@ -6,6 +6,7 @@ import ast
 import base64
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ import yaml
 
 from garret.errors import TemplateError
 from garret.image_bootstrap import first_stage
+from garret.image_bootstrap.bundle import URL_LIMIT
 from garret.image_bootstrap.node_config import NodeConfig
 from garret.image_bootstrap.user_data import LIMIT_BYTES, SIGNAL_PLACEHOLDER, build_user_data, travelling
 
@@ -27,6 +29,12 @@ CONFIG = NodeConfig(
 def test_it_fits_with_the_longest_names_and_room_for_the_signal() -> None:
     """8,192 bytes, of which the stack's command takes its part."""
     assert len(build_user_data(CONFIG).encode()) <= LIMIT_BYTES - 600
+
+
+def test_it_fits_with_the_longest_address_of_a_bundle_too() -> None:
+    """A presigned one is long."""
+    address = "https://" + "a1b2c3d4e5" * 60
+    assert len(build_user_data(replace(CONFIG, bundle_url=address[:URL_LIMIT])).encode()) <= LIMIT_BYTES - 600
 
 
 def test_it_is_the_same_text_every_time() -> None:
@@ -87,7 +95,7 @@ def test_any_command_can_take_the_placeholders_place() -> None:
 
 def test_one_byte_too_many_is_refused() -> None:
     """Here, and not by the cloud after half a stack."""
-    with pytest.raises(TemplateError, match="8192 are allowed"):
+    with pytest.raises(TemplateError, match="7592 are allowed"):
         build_user_data(NodeConfig(**{**json.loads(CONFIG.to_json()), "deployment": "a" * 2000}))
 
 

@@ -5,15 +5,21 @@ from __future__ import annotations
 import hashlib
 import io
 import lzma
+import re
 import tarfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import garret
+from garret.errors import UsageError
 
 CHUNK_BYTES = 24_000
 """SendFile takes 32 KB after Base64, which is 24 KB of ours."""
+
+URL_LIMIT = 480
+"""Longest address of a bundle: it travels in the user-data."""
+_URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~:/?#@!$&()*+,;=%-]*")
 
 _ROOMS = ("service_runtime", "image_bootstrap")
 _MODEL = "demo_model"
@@ -24,11 +30,12 @@ _LEFT_OUT = ("__pycache__",)
 
 @dataclass(frozen=True)
 class Bundle:
-    """A tar.xz with its SHA-256 (hexadecimal) and its size in bytes."""
+    """A tar.xz with its SHA-256 (hexadecimal) and its size in bytes; `url` is where a node can have it from."""
 
     data: bytes
     sha256: str
     size: int
+    url: str = ""
 
 
 def build_bundle(package: Path | None = None, with_model: bool = False) -> Bundle:
@@ -47,6 +54,21 @@ def build_bundle(package: Path | None = None, with_model: bool = False) -> Bundl
             tar.addfile(member, io.BytesIO(content))
     data = lzma.compress(plain.getvalue(), format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))
+
+
+def checked_url(url: str) -> str:
+    """Return an address that a node may be told to fetch the bundle from.
+
+    Raises:
+        UsageError: it is no http or https address, or longer than the user-data has room for.
+    """
+    if not _URL.fullmatch(url):
+        raise UsageError("--bundle-url: not an http or https address", "--bundle-url https://example.com/garret.tar.xz")
+    if len(url) > URL_LIMIT:
+        raise UsageError(
+            f"--bundle-url: {len(url)} characters, and {URL_LIMIT} fit into the user-data", "presign a shorter one"
+        )
+    return url
 
 
 def chunks(bundle: Bundle, size: int = CHUNK_BYTES) -> Iterator[tuple[str, bytes]]:

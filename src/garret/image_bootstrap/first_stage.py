@@ -31,6 +31,7 @@ from contextlib import suppress
 from datetime import datetime, timezone
 from pathlib import Path
 
+NOT_FETCHED = "not at its address"
 UNPACKED_LIMIT = 64 * 1024 * 1024
 PAUSES = (1.0, 2.0, 4.0, 8.0, 15.0)
 LOCAL_DRIVERS = ("process", "namespace")
@@ -203,12 +204,12 @@ def ensure_resume(root: Path, environment: dict[str, str]) -> None:
         wanted.symlink_to("../garret-bootstrap.service")
 
 
-def ensure_bundle(root: Path, config: dict, poll_s: float = 0.1) -> None:  # type: ignore[type-arg]
+def ensure_bundle(root: Path, config: dict, journal: Journal, poll_s=0.1, pauses=(1, 4, 0)) -> None:  # type: ignore
     """Have the bundle unpacked below /opt/garret/runtime and /opt/garret/current pointing to it."""
     digest = config["bundle_sha256"]
     folder = root / "opt/garret/runtime" / digest[:12]
     if not (folder / ".complete").exists():
-        unpack(find_bundle(root, config, poll_s), folder)
+        unpack(find_bundle(root, config, journal, poll_s, pauses), folder)
     current = root / "opt/garret/current"
     if not current.is_symlink() or current.readlink() != folder:
         fresh = current.with_name("current.new")
@@ -219,35 +220,62 @@ def ensure_bundle(root: Path, config: dict, poll_s: float = 0.1) -> None:  # typ
         chunk.unlink()
 
 
-def find_bundle(root: Path, config: dict, poll_s: float) -> Path:  # type: ignore[type-arg]
-    """Return a file with the right SHA-256: the image's own, or the chunks that the operator sends, put together."""
-    digest, size = config["bundle_sha256"], config["bundle_size"]
-    ours = root / "usr/share/garret/bundle" / f"{digest}.tar.xz"
-    if ours.exists() and hashlib.sha256(ours.read_bytes()).hexdigest() == digest:
-        return ours
+def find_bundle(root: Path, config: dict, journal: Journal, poll_s: float, pauses) -> Path:  # type: ignore
+    """Return a file with the right SHA-256: the image's own, what is at the address that the operator named, or what
+    the operator sends: pieces, or the whole.
+    """
+    digest, size, address = config["bundle_sha256"], config["bundle_size"], config.get("bundle_url")
     incoming = root / "var/lib/garret/incoming"
     incoming.mkdir(parents=True, exist_ok=True)
+    whole = incoming / f"{digest}.tar.xz"
+    ours = root / "usr/share/garret/bundle" / whole.name
+    if ours.exists() and not differs(ours.read_bytes(), digest):
+        return ours
+    content, missed = fetch(address, size, digest, pauses) if address else (b"", "")
+    if missed:
+        journal.write("ensure_bundle", "running", reason=f"{NOT_FETCHED}: {missed}")
     deadline = time.monotonic() + config["bundle_wait_s"]
-    while True:
-        chunks = sorted(incoming.glob(f"{digest}.[0-9][0-9][0-9]"))
-        arrived = sum(chunk.stat().st_size for chunk in chunks)
-        if arrived >= size:
-            break
-        if time.monotonic() > deadline:
+    while not content:
+        parts = [whole] if whole.exists() else sorted(incoming.glob(f"{digest}.[0-9][0-9][0-9]"))
+        arrived = sum(part.stat().st_size for part in parts)
+        if arrived >= size or whole in parts:
+            content = b"".join(part.read_bytes() for part in parts) if arrived == size else b""
+            if wrong := differs(content, digest) if content else f"{arrived} bytes, not {size}":
+                for part in parts:
+                    part.unlink()
+                raise StepFailed(f"the runtime that arrived has {wrong}; it was deleted")
+        elif time.monotonic() > deadline:
             raise StepFailed(
                 f"{arrived} of {size} bytes of the runtime arrived within {config['bundle_wait_s']} s; "
-                "`garret deploy` sends the rest"
+                f"`garret deploy` sends the rest{missed and f' ({NOT_FETCHED}: {missed})'}"
             )
-        time.sleep(poll_s)
-    content = b"".join(chunk.read_bytes() for chunk in chunks)
-    found = hashlib.sha256(content).hexdigest()
-    if found != digest:
-        for chunk in chunks:
-            chunk.unlink()
-        raise StepFailed(f"the runtime that arrived has SHA-256 {found[:12]}…, not {digest[:12]}…; it was deleted")
-    whole = incoming / f"{digest}.tar.xz"
-    whole.write_bytes(content)
+        else:
+            time.sleep(poll_s)
+    fresh = whole.with_suffix(".part")
+    fresh.write_bytes(content)
+    fresh.replace(whole)
     return whole
+
+
+def differs(content: bytes, digest: str) -> str:
+    """Say in what way this is not the bundle; nothing when it is."""
+    found = hashlib.sha256(content).hexdigest()
+    return "" if found == digest else f"SHA-256 {found[:12]}…, not {digest[:12]}…"
+
+
+def fetch(address: str, size: int, digest: str, pauses) -> tuple[bytes, str]:  # type: ignore
+    """Return the bundle from an address, of which no more than one byte too many is read, or why that did not work."""
+    missed = ""
+    for pause in pauses:
+        try:
+            with urllib.request.urlopen(address, timeout=30) as reply:  # noqa: S310 - checked where it was said
+                content = reply.read(size + 1)
+            if not (missed := differs(content, digest)):
+                return content, ""
+        except Exception as error:  # noqa: BLE001 - http.client has exceptions of its own; the next way is tried
+            missed = repr(error)
+        time.sleep(pause)
+    return b"", missed
 
 
 def unpack(archive: Path, folder: Path) -> None:
@@ -289,7 +317,7 @@ def main(environment: dict[str, str]) -> int:
             return 0
         config = json.loads((root / "var/lib/garret/node.json").read_text("utf-8"))
         journal.run("ensure_resume", ensure_resume, root, environment)
-        journal.run("ensure_bundle", ensure_bundle, root, config)
+        journal.run("ensure_bundle", ensure_bundle, root, config, journal)
         current = root / "opt/garret/current"
         python = environment.get("GARRET_PYTHON") or sys.executable
         os.set_inheritable(lock, True)  # the runner holds it until it ends

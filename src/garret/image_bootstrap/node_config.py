@@ -30,6 +30,7 @@ class NodeConfig:
     refiner: bool = True
     allow_private_download: bool = False
     bundle_wait_s: int = 1800
+    bundle_url: str = ""
     autostop_s: int = 0
     domain: str = ""
     bake: str = ""  # the name of the image that is being made; empty on a node that serves

@@ -6,6 +6,7 @@ import ast
 import base64
 import gzip
 import io
+import re
 import tokenize
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,8 @@ from garret.image_bootstrap import node_config
 from garret.image_bootstrap.node_config import NodeConfig
 
 LIMIT_BYTES = 8_192
+SIGNAL_BYTES = 600
+"""What the stack's command takes, in place of its placeholder, at most."""
 SIGNAL_PLACEHOLDER = "@@GARRET_SIGNAL@@"
 """Where the template puts the stack's curl command; it is known only while the stack is created."""
 
@@ -32,7 +35,7 @@ def build_user_data(config: NodeConfig) -> str:
         TemplateError: the text is larger than that.
     """
     first_stage = travelling((_HERE / "first_stage.py").read_text("utf-8"))
-    unit = (_HERE / "units/garret-bootstrap.service").read_text("utf-8")
+    unit = re.sub(r"^#.*\n", "", (_HERE / "units/garret-bootstrap.service").read_text("utf-8"), flags=re.MULTILINE)
     document = {
         "write_files": [
             {"path": node_config.PATH, "permissions": "0600", "content": config.to_json()},
@@ -44,10 +47,11 @@ def build_user_data(config: NodeConfig) -> str:
     }
     text = "#cloud-config\n" + yaml.dump(document, Dumper=_Blocks, sort_keys=False, width=10_000)
     size = len(text.encode("utf-8"))
-    if size > LIMIT_BYTES:
+    if size > LIMIT_BYTES - SIGNAL_BYTES:
+        hint = "a shorter --bundle-url" if config.bundle_url else "shorten the deployment's name"
         raise TemplateError(
-            f"the user-data is {size} bytes, and {LIMIT_BYTES} are allowed",
-            "shorten the deployment's name; if that is not it, this is a fault of garret's first stage",
+            f"the user-data is {size} bytes, and {LIMIT_BYTES - SIGNAL_BYTES} are allowed beside the stack's signal",
+            f"{hint}; if that is not it, this is a fault of garret's first stage",
         )
     return text
 

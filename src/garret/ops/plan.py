@@ -196,6 +196,7 @@ def node_config(spec: DeploymentSpec, kind: str, login: Login, bundle: Bundle) -
         cloud=kind,
         bundle_sha256=bundle.sha256,
         bundle_size=bundle.size,
+        bundle_url=bundle.url,
         service_port=spec.service_port,
         login=spec.login,
         password_hash=login.password_hash,
