@@ -18,6 +18,7 @@ from garret.image_bootstrap.steps.python import (
     DOWNLOADED,
     VENV,
     check_space,
+    configured,
     ensure_python,
     find_python,
     profile_of,
@@ -72,10 +73,12 @@ def node(machine: Machine, index: Path) -> Iterator[Node]:
     write_lock(machine.disk / LOCKS / "cpu.lock", torch)
     house = Wheelhouse(index, {one.name: "" for one in index.iterdir()})
     listening = socket.create_server(("127.0.0.1", 0))
+    # As on the vendor's images, part of it stands where only `pip install` looks.
+    configuration = machine.disk / "pip.conf"
+    configuration.write_text(f"[install]\nindex-url = http://127.0.0.1:{listening.getsockname()[1]}/pypi/simple/\n")
     machine.environment |= {
         "HOME": str(machine.disk),
-        "PIP_CONFIG_FILE": "/dev/null",
-        "PIP_INDEX_URL": f"http://127.0.0.1:{listening.getsockname()[1]}/pypi/simple/",
+        "PIP_CONFIG_FILE": str(configuration),
         "PIP_RETRIES": "0",
         "PYTHONDONTWRITEBYTECODE": "1",
     }
@@ -134,7 +137,7 @@ def test_a_wrong_byte_from_the_index_is_refused_and_the_right_one_taken_afterwar
 
 def test_the_images_own_wheels_need_no_index(node: Node, index: Path) -> None:
     """And when the service's modules then find a package missing, that is the reason."""
-    node.host.environment["PIP_INDEX_URL"] = "http://127.0.0.1:9/pypi/simple/"
+    (node.host.path("/pip.conf")).write_text("[global]\nindex-url = http://127.0.0.1:9/pypi/simple/\n")
     ours = node.host.path("/usr/share/garret/wheels")
     ours.mkdir(parents=True)
     for wheel in index.iterdir():
@@ -146,6 +149,15 @@ def test_the_images_own_wheels_need_no_index(node: Node, index: Path) -> None:
     app.write_text("import small_one\n")
     ensure_python(node)
     assert "pip download" not in log_of(node)
+
+
+def test_what_is_configured_for_install_holds_for_the_download_too(node: Node) -> None:
+    """But for what the environment says otherwise; several words stay several."""
+    node.host.path("/pip.conf").write_text(
+        "[global]\nindex-url = http://a/simple\n[install]\ntrusted-host =\n  a\n  b\ntimeout = 9\n"
+    )
+    node.host.environment["PIP_TIMEOUT"] = "5"
+    assert configured(node, sys.executable) == ["PIP_TRUSTED_HOST=\na\nb"]
 
 
 def test_no_room_is_told_before_anything_is_made(node: Node) -> None:

@@ -47,7 +47,7 @@ BAKED = (
     ensure_python,
     ensure_cuda,
     ensure_node_command,
-    ensure_model,
+    ensure_models,
 )
 """Those that an image holds the results of; the others are about what is a deployment's own: keys, tokens, a login."""
 

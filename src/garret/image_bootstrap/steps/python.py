@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
+import os
 import re
 import shutil
 import time
@@ -70,6 +72,7 @@ def _make(node: Node, profile: str, locks: Sequence[Path], folder: Path) -> None
     compiled = ["env", "-u", "PYTHONDONTWRITEBYTECODE", f"PYTHONPATH={host.path(BUNDLE)}", ours]
     host.run([*compiled, "-c", f"import {', '.join(SERVICE_MODULES)}"], timeout_s=600)
     host.journal.log(f"what the service imports is compiled after {time.monotonic() - started:.1f} s")
+    os.sync()  # a power cut must not keep the stamp and lose the files
     (folder / ".complete").touch()
 
 
@@ -120,7 +123,17 @@ def _download(node: Node, python: str, locks: Sequence[Path], wheels: Path) -> N
     scratch.mkdir()
     pip = [
         # A machine's /tmp may be memory, and smaller than a wheel.
-        *("env", f"TMPDIR={scratch}", python, "-m", "pip", "download", "--disable-pip-version-check", "--no-input"),
+        *(
+            "env",
+            f"TMPDIR={scratch}",
+            *configured(node, python),
+            python,
+            "-m",
+            "pip",
+            "download",
+            "--disable-pip-version-check",
+            "--no-input",
+        ),
         *("--quiet", "--progress-bar", "off", "--no-cache-dir", "--no-deps", "--require-hashes"),
         *("--only-binary", ":all:", "--dest", str(wheels), "--requirement"),
     ]
@@ -138,6 +151,19 @@ def _download(node: Node, python: str, locks: Sequence[Path], wheels: Path) -> N
             raise
         finally:
             shutil.rmtree(scratch, ignore_errors=True)
+
+
+def configured(node: Node, python: str) -> list[str]:
+    """Return what this machine's pip is configured to do in `install`, as variables: `download` does not read that.
+
+    The vendor's images name their mirror for every command, and trust its plain http for `install` only.
+    """
+    said = node.host.run([python, "-m", "pip", "config", "list"], quiet=True)
+    found = [
+        (one[1], ast.literal_eval(one[2])) for one in re.finditer(r"^install\.([a-z-]+)=('.*')$", said, re.MULTILINE)
+    ]
+    names = [(f"PIP_{key.upper().replace('-', '_')}", value) for key, value in found]
+    return [f"{name}={value}" for name, value in names if name not in node.host.environment]
 
 
 def _groups(locks: Sequence[Path], wheels: Path) -> Iterator[tuple[str, Path]]:
