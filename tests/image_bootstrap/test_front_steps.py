@@ -33,6 +33,7 @@ SYSTEMCTL = """
 echo "$@" >> {disk}/systemctl.log
 alive() {{ [ -s {disk}/run/nginx.pid ] && kill -0 "$(cat {disk}/run/nginx.pid)" 2>/dev/null; }}
 case "$1" in
+stop) kill "$(cat {disk}/run/nginx.pid)"; while [ -e {disk}/run/nginx.pid ]; do sleep 0.02; done;;
 is-active) if alive; then echo active; else echo inactive; exit 3; fi;;
 reload-or-restart) if alive; then how="-s reload"; fi; nginx -c {disk}/etc/nginx/nginx.conf $how;;
 esac
@@ -178,6 +179,23 @@ def test_a_port_that_is_taken_is_named_and_the_front_stays_where_it_was(machine:
         with pytest.raises(StepFailed, match="is already in use on this machine"):
             ensure_front(moved)
     assert shown(node)[1].status == 503
+
+
+@needs_nginx
+@root_only
+def test_the_packages_own_site_makes_room(machine: Machine, node: Node) -> None:
+    """An image's nginx may run already, even on the port that is wanted."""
+    config = node.host.path(CONFIG)
+    config.parent.mkdir(parents=True)
+    site = f"server {{ listen 127.0.0.1:{node.config.service_port}; }}"
+    logs = f"access_log off; client_body_temp_path {machine.disk}/run/body;"
+    top = f"pid {machine.disk}/run/nginx.pid; error_log {machine.disk}/var/log/nginx/error.log;"
+    config.write_text(f"{top} events {{ }} http {{ {logs} {site} }}\n")
+    node.host.run(["systemctl", "reload-or-restart", "nginx.service"])
+    calls(machine)
+    ensure_front(node)
+    assert calls(machine)[1] == "stop nginx.service"
+    assert shown(node)[0] == node.facts["tls_sha256"]
 
 
 @needs_nginx

@@ -184,7 +184,7 @@ REFUSALS: list[tuple[int, object, type[GarretError], str]] = [
         "being set up: ensure_python, 8 of 18 steps done",
     ),
     (503, {"status": "starting"}, NotReady, "the node is starting"),
-    (503, {"status": "ready", "step": ""}, NotReady, "the node is starting"),
+    (503, {"status": "starting", "step": ""}, NotReady, "the node is starting"),
     (503, {"status": "failed", "step": "ensure_gpu"}, NotReady, "setting up the node failed at ensure_gpu"),
     (500, {"errors": "the model is broken", "detail": ""}, OperationError, "the model is broken"),
     (200, b"<html>", OperationError, "not JSON"),

@@ -59,7 +59,10 @@ class Progress(Journal):
             self.tell("failed" if state == "failed" else "starting", step, state)
 
     def tell(self, status: str, step: str = "", state: str = "") -> None:
-        """Write what the boot page shows: `status` is starting, failed or ready; nothing of the log, and no secret."""
+        """Write what the boot page shows: starting or failed, and at which step; nothing of the log, and no secret.
+
+        Without a step all of them are done, and the page is seen only when the service is started anew.
+        """
         left = [name for name in self._names if name not in self._ended]
         facts = {
             "status": status,

@@ -106,7 +106,8 @@ def work(host: Host, steps: Sequence[Callable[[Node], None]] = STEPS) -> int:
         signal_failure(host, f"runner: {type(error).__name__}: {error}")
         return 1
     if isinstance(host.journal, Progress):
-        host.journal.tell("ready")
+        # Read only while the service does not answer: from now on, when it is started anew.
+        host.journal.tell("starting")
     return 0 if done else 1
 
 

@@ -202,9 +202,9 @@ def _booting(raw: bytes) -> str:
     status, step = facts.get("status"), str(facts.get("step") or "")[:60]
     if status == "failed":
         return f"setting up the node failed at {step or 'a step'}"
-    if status not in ("starting", "ready"):
+    if status != "starting":
         return ""
-    if status == "ready" or not step:
+    if not step:
         return "the node is starting"
     return f"the node is being set up: {step}, {facts.get('steps_done')} of {facts.get('steps_total')} steps done"
 

@@ -19,7 +19,7 @@ SITES = "/etc/nginx/garret.d"
 WWW = "/var/lib/garret/www"
 APPLIED = "/var/lib/garret/front.applied"
 NO_STARTS = "/usr/sbin/policy-rc.d"
-_MARK = "garret's bootstrap"
+MARK = "garret's bootstrap"
 _APT = (
     "env", "DEBIAN_FRONTEND=noninteractive", "NEEDRESTART_SUSPEND=1", "apt-get", "-y", "-q",
     "-o", "DPkg::Lock::Timeout=300", "-o", "Dpkg::Options::=--force-confdef", "-o", "Dpkg::Options::=--force-confold",
@@ -61,6 +61,10 @@ def ensure_front(node: Node) -> None:
     before = config.read_text("utf-8", "replace") if config.is_file() else ""
     stamp, applied = host.path(APPLIED), _digest(node, text)
     running = _is_running(node)
+    if running and MARK not in before:
+        # The package's own site, on port 80: not what is to be put back, and perhaps on the port that is wanted.
+        host.run(["systemctl", "stop", "nginx.service"], timeout_s=90)
+        running = False
     if running and before == text and stamp.is_file() and stamp.read_text("utf-8").strip() == applied:
         return
     if not running or _listen_line(node) not in before:
@@ -96,12 +100,12 @@ def _missing(node: Node) -> list[str]:
 def _forbid_starts(node: Node) -> None:
     """Keep a package from starting its server with its own configuration: nginx's would open port 80 to everyone."""
     if not node.host.path(NO_STARTS).exists():
-        node.host.write(NO_STARTS, f"#!/bin/sh\n# For the time of an installation by {_MARK}.\nexit 101\n", 0o755)
+        node.host.write(NO_STARTS, f"#!/bin/sh\n# For the time of an installation by {MARK}.\nexit 101\n", 0o755)
 
 
 def _allow_starts(node: Node) -> None:
     policy = node.host.path(NO_STARTS)
-    if policy.is_file() and _MARK in policy.read_text("utf-8", "replace"):
+    if policy.is_file() and MARK in policy.read_text("utf-8", "replace"):
         policy.unlink()
 
 
