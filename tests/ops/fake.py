@@ -568,8 +568,9 @@ def cloud_of(world: World, clock: FakeClock | None = None) -> Cloud:
     """The cloud of a world."""
     return Cloud(
         "local", "cn-hangzhou", FakeStacks(world), FakeInstances(world), FakeNetwork(world), FakeCatalog(world),
-        FakeAssistant(world), clock or FakeClock(), 0.2, snapshots=FakeSnapshots(world), account=FakeAccount(world),
-        bills=FakeBills(world), changes=FakeChanges(world), images=FakeImages(world),
+        FakeAssistant(world), clock or FakeClock(), 0.2, "http",
+        snapshots=FakeSnapshots(world), account=FakeAccount(world), bills=FakeBills(world), changes=FakeChanges(world),
+        images=FakeImages(world),
     )  # fmt: skip
 
 

@@ -81,7 +81,7 @@ def test_a_zone_that_was_said_is_taken(world: World) -> None:
 
 def plan_of(world: World, kind: str = "local", **said: Any) -> Plan:
     """The plan of the first place, in this world."""
-    cloud = replace(cloud_of(world), kind=kind)
+    cloud = replace(cloud_of(world), kind=kind, scheme="https" if kind == "aliyun" else "http")
     spec = wanted_spec(kind, "garret", "cn-hangzhou", said, None)
     place = candidates(spec, cloud.catalog)[0]
     return make_plan(spec, place, cloud, new_login("admin", None), small_bundle(), instance_password=PASSWORD)

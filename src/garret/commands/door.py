@@ -15,6 +15,8 @@ from garret.errors import UsageError
 from garret.settings import PRODUCTS, Settings, load_settings
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from garret.local_cloud.daemon import CloudRecord
     from garret.local_cloud.home import CloudFile
     from garret.ops.cloud import Cloud
@@ -72,7 +74,7 @@ class Caller:
             record = daemon.up(settings.home, driver=driver, tell=self.console.note)
         endpoints = dict.fromkeys(PRODUCTS, record.endpoint) | dict(settings.endpoints)
         keys = Keys(record.access_key_id, record.access_key_secret)
-        return connect("local", region, endpoints, keys, tell=self.console.note)
+        return connect("local", region, endpoints, keys, tell=self.console.note, scheme=local_scheme(settings.home))
 
     def cloud_of(self, settings: Settings, deployment: Deployment) -> Cloud:
         """The cloud that a deployment is on; none is started just to find nothing there.
@@ -96,6 +98,15 @@ class Caller:
         from garret.ops.crash import Crash
 
         return Crash.from_environment(self.environment)
+
+
+def local_scheme(home: Path) -> str:
+    """What the services of the local cloud's nodes speak."""
+    from garret.local_cloud.home import Home
+    from garret.local_cloud.nodes.choice import chosen
+
+    choice = chosen(Home(home))
+    return choice.scheme if choice else "http"
 
 
 def output_options(function: Function) -> Function:

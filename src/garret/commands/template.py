@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from garret.commands.door import Caller, cloud_options, name_option, output_options
+from garret.commands.door import Caller, cloud_options, local_scheme, name_option, output_options
 from garret.commands.spec_options import file_option, said_in, spec_options
 from garret.console import rows
 from garret.errors import TemplateError, UsageError
@@ -78,7 +78,8 @@ def render(
     # An option wins over the file, and the file over a default that nobody said.
     region = said.get("region", settings.region) if settings.region_from != "--region" else settings.region
     spec = parse_spec(defaults_on(settings.cloud) | said | {"name": named, "region": region})
-    text = _text(spec, settings.cloud, _hash_of_stdin() if password_stdin else NOBODY)
+    scheme = local_scheme(settings.home) if settings.cloud == "local" else "https"
+    text = _text(spec, settings.cloud, scheme, _hash_of_stdin() if password_stdin else NOBODY)
     if output is not None:
         write_atomic(output.absolute(), text.encode("utf-8"), 0o644)
         caller.console.answer({"template": str(output)}, [str(output)])
@@ -151,7 +152,7 @@ def _remedies(findings: list[Finding]) -> str:
     return "\n        ".join(dict.fromkeys(f"{one.where}: {one.hint}" for one in findings if one.hint))
 
 
-def _text(spec: DeploymentSpec, kind: str, password_hash: str) -> str:
+def _text(spec: DeploymentSpec, kind: str, scheme: str, password_hash: str) -> str:
     from garret.image_bootstrap.bundle import build_bundle
     from garret.image_bootstrap.user_data import build_user_data
     from garret.ops.deployment import Login
@@ -160,7 +161,7 @@ def _text(spec: DeploymentSpec, kind: str, password_hash: str) -> str:
     from garret.templates.render import render_template
 
     config = node_config(spec, kind, Login(spec.login, "", password_hash), build_bundle())
-    text = render_template(spec, build_user_data(config), scheme="http" if kind == "local" else "https")
+    text = render_template(spec, build_user_data(config), scheme=scheme)
     return require_good(text, public=spec.public)
 
 

@@ -23,6 +23,7 @@ from pathlib import Path
 from garret.errors import OperationError, SettingsError
 from garret.local_cloud.home import CloudFile, Home, new_cloud_file, private, read_cloud_file, write_cloud_file
 from garret.local_cloud.nodes import choosing
+from garret.local_cloud.nodes.choice import PROCESS, chosen
 from garret.local_cloud.nodes.processes import is_running
 from garret.local_cloud.running import answers
 
@@ -71,7 +72,7 @@ def up(
                     f"port: the local cloud is up on port {record.port}, not {port}",
                     "Type `garret local down` first, or leave the port out.",
                 )
-            if driver and driver != getattr(choosing.chosen(place), "name", driver):
+            if driver and driver != getattr(chosen(place), "name", driver):
                 raise SettingsError("driver: the local cloud is up with another", "Type `garret local down` first.")
             return status(home)
         choosing.choose(place, _wanted(place, driver), tell)
@@ -102,7 +103,7 @@ def status(home: Path) -> CloudRecord:
     place = Home(home)
     record = read_cloud_file(place) or CloudFile("", 0, 0, "", "", "", "")
     running = answers(record)
-    choice = choosing.chosen(place)
+    choice = chosen(place)
     driver = choosing.driver(place)
     return CloudRecord(
         running=running,
@@ -119,7 +120,7 @@ def status(home: Path) -> CloudRecord:
 
 def _wanted(place: Home, driver: str | None) -> str:
     if driver is None:
-        return "" if choosing.chosen(place) else choosing.PROCESS
+        return "" if chosen(place) else PROCESS
     return driver
 
 

@@ -121,7 +121,10 @@ class SystemClock:
 
 @dataclass(frozen=True)
 class Cloud:
-    """One cloud and region, by role. `poll_s` is how long to wait between two looks at something quick."""
+    """One cloud and region, by role. `poll_s` is how long to wait between two looks at something quick.
+
+    `scheme` is what its nodes' services speak: https, but for nodes that are folders of this machine.
+    """
 
     kind: str
     region: str
@@ -132,6 +135,7 @@ class Cloud:
     assistant: Assistant
     clock: Clock = field(default_factory=SystemClock)
     poll_s: float = 5.0
+    scheme: str = "https"
     snapshots: Snapshots = field(kw_only=True)
     account: Account = field(kw_only=True)
     bills: Bills = field(kw_only=True)

@@ -168,9 +168,8 @@ def make_plan(
     """
     spec = candidate.placed(wish)
     place = place_of(spec, candidate, cloud)
-    scheme = "http" if cloud.kind == "local" else "https"
     user_data = build_user_data(node_config(spec, cloud.kind, login, bundle))
-    template = require_good(render_template(spec, user_data, scheme=scheme), public=spec.public)
+    template = require_good(render_template(spec, user_data, scheme=cloud.scheme), public=spec.public)
     values = parameters(spec, place.zone, place.image_id, instance_password=instance_password)
     cloud.stacks.validate(template)  # the vendor's own words come before the question, not after it
     made, hourly = at_once(

@@ -268,9 +268,8 @@ class Update:
         nothing: tuple[str, ...] = ()
         none = {"fallback_types": nothing, "fallback_zones": nothing, "fallback_regions": nothing}
         spec = self.wish.model_copy(update={**kept, **none, "region": placed.region, "zone": placed.zone})
-        scheme = "http" if self.cloud.kind == "local" else "https"
         template = require_good(
-            render_template(spec, user_data_of(plan["template"]), scheme=scheme), public=spec.public
+            render_template(spec, user_data_of(plan["template"]), scheme=self.cloud.scheme), public=spec.public
         )
         hidden = self.deployment.parameters.get("InstancePassword", "")
         return template, parameters(spec, plan["zone"], plan["image_id"], instance_password=hidden), spec

@@ -2,36 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from garret.errors import SettingsError
-from garret.local_cloud.home import Home, private
+from garret.local_cloud.home import Home
+from garret.local_cloud.nodes.choice import NAMES, NAMESPACE, PROCESS, Choice, chosen, keep
 from garret.local_cloud.nodes.driver import Driver
 from garret.local_cloud.nodes.process import ProcessDriver
 
-PROCESS, NAMESPACE = "process", "namespace"
-NAMES = (NAMESPACE, PROCESS)
-
 Tell = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Choice:
-    """A driver by its name, and why it is this one."""
-
-    name: str
-    why: str
-
-
-def chosen(place: Home) -> Choice | None:
-    """What was chosen for this home earlier; None before its cloud was up for the first time."""
-    try:
-        return Choice(**json.loads(_file(place).read_text("utf-8")))
-    except (OSError, ValueError, TypeError):
-        return None
 
 
 def choose(place: Home, wanted: str, tell: Tell) -> Choice:
@@ -51,7 +30,7 @@ def choose(place: Home, wanted: str, tell: Tell) -> Choice:
             "type `garret local down --erase` first; it forgets them",
         )
     choice = _choice(wanted, tell)
-    private(_file(place)).write_text(json.dumps(asdict(choice)), "utf-8")
+    keep(place, choice)
     return choice
 
 
@@ -59,17 +38,18 @@ def driver(place: Home) -> Driver:
     """The driver of a home, ready for its nodes."""
     choice = chosen(place)
     if choice is not None and choice.name == NAMESPACE:
-        from garret.local_cloud.nodes.namespace.driver import NamespaceDriver
+        from garret.local_cloud.nodes.namespace.driver import CACHE, NamespaceDriver
+        from garret.local_cloud.nodes.namespace.mirror import Mirror
+        from garret.local_cloud.nodes.namespace.wheelhouse import build_wheelhouse
 
-        return NamespaceDriver(place.nodes)
+        # At the first VPC, not here: who only asks how the cloud is needs no wheels.
+        return NamespaceDriver(place.nodes, mirror=lambda listener: Mirror(build_wheelhouse(CACHE)).serve(listener))
     return ProcessDriver(place.nodes)
 
 
 def _choice(wanted: str, tell: Tell) -> Choice:
     if wanted == PROCESS:
         return Choice(PROCESS, "it was asked for")
-    if not wanted:  # until whole nodes have everything that the runtime needs
-        return Choice(PROCESS, "it is quick; whole nodes: --driver namespace")
     from garret.local_cloud.nodes.namespace.trial import trial
 
     obstacle = trial(tell)
@@ -78,7 +58,3 @@ def _choice(wanted: str, tell: Tell) -> Choice:
     if wanted:
         raise SettingsError(f"driver: {NAMESPACE} does not work here: {obstacle}", f"or take --driver {PROCESS}")
     return Choice(PROCESS, f"{NAMESPACE} does not work here: {obstacle}")
-
-
-def _file(place: Home) -> Path:
-    return place.folder / "driver.json"

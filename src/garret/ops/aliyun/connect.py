@@ -31,6 +31,7 @@ def connect(
     clock: Clock | None = None,
     *,
     tell: Callable[[str], None] = silent,
+    scheme: str = "https",
 ) -> Cloud:
     """Return the cloud; nothing is sent, and no SDK is imported, before it is asked for something.
 
@@ -42,6 +43,7 @@ def connect(
     session = Session(region, endpoints, keys, watch, tell)
     return Cloud(
         kind=kind,
+        scheme=scheme,
         region=region,
         stacks=RosStacks(session),
         instances=EcsInstances(session),

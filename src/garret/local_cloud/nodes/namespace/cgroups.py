@@ -61,6 +61,8 @@ def remove(group: Path) -> None:
             for folder in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
                 folder.rmdir()
             group.rmdir()
+        except FileNotFoundError:
+            return  # the keeper, or a later look, was faster
         except OSError:
             if time.monotonic() > deadline:
                 raise

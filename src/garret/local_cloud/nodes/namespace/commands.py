@@ -8,6 +8,7 @@ import secrets
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 
 from garret.local_cloud.nodes.driver import DriverError, FileThere, NoFolder, NoGroup, NoUser, RunResult
 
@@ -26,7 +27,7 @@ f=/run/garret-agent/$3; mkdir -p -m 755 /run/garret-agent; (umask 077; cat > "$f
 chown "$1" "$f" "$f.code"; chmod 500 "$f"
 case $(head -c 2 "$f") in '#!') how='"$0"' ;; *) how='/bin/sh "$0"' ;; esac
 systemd-run --quiet --pipe --wait --collect --unit="$3" --uid="$1" --working-directory="$folder" \
-  -p RuntimeMaxSec="$4" -p KillMode=control-group -p TimeoutStopSec=2 \
+  -p RuntimeMaxSec="$4" -p KillMode=control-group -p TimeoutStopSec=2 -p IgnoreSIGPIPE=no \
   -E HOME="$home" -E PATH="$PATH" /bin/sh -c "$how; echo \$? > \"\$0.code\"" "$f" 2>&1
 code=$?; [ $code != 0 ] || code=$(cat "$f.code"); rm -f "$f" "$f.code"; exit ${code:-143}
 """
@@ -41,8 +42,17 @@ rm -f "$f"; exit 1
 _MISSING: dict[str, type[DriverError]] = {"user": NoUser, "folder": NoFolder, "systemd": DriverError}
 
 
-def run(init: int, script: bytes, timeout_s: int, user: str, directory: str, *, name: str = "") -> RunResult:
-    """Run a script on the node whose first process this is.
+def run(
+    init: int,
+    script: bytes,
+    timeout_s: int,
+    user: str,
+    directory: str,
+    *,
+    name: str = "",
+    up: Callable[[], bool] = lambda: True,
+) -> RunResult:
+    """Run a script on the node whose first process this is; `up` says whether the node still runs.
 
     Raises:
         NoUser, NoFolder: what the node lacks.
@@ -55,12 +65,7 @@ def run(init: int, script: bytes, timeout_s: int, user: str, directory: str, *, 
         words, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
-    try:
-        output, _ = process.communicate(script, timeout_s + GRACE_S)
-    except subprocess.TimeoutExpired:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        output, _ = process.communicate()
+    output = _output(process, script, timeout_s + GRACE_S, up)
     code, timed_out = process.returncode, time.monotonic() - started >= timeout_s - 0.05 and process.returncode != 0
     if output.startswith(word.encode()):
         missing = output.split()[1].decode()
@@ -68,8 +73,25 @@ def run(init: int, script: bytes, timeout_s: int, user: str, directory: str, *, 
         raise _MISSING[missing](says.get(missing, f"{directory or 'their home'} is not a folder of the node"))
     if output.startswith((b"Failed to connect to bus", b"nsenter:")):
         raise DriverError(f"the node does not answer: {output[:200].decode('utf-8', 'replace').strip()}")
+    if code < 0 and (not timed_out or not up()):
+        raise DriverError("the node went down while the command ran")
     kept = output[-OUTPUT_LIMIT:]
     return RunResult(code, kept, len(output) - len(kept), timed_out)
+
+
+def _output(process: subprocess.Popen[bytes], script: bytes, limit_s: float, up: Callable[[], bool]) -> bytes:
+    """Feed a process and return what it says; one that takes too long, or whose node has gone, is killed."""
+    deadline, unread = time.monotonic() + limit_s, script
+    while True:
+        try:
+            return process.communicate(unread, 0.5)[0]
+        except subprocess.TimeoutExpired:
+            unread = b""  # it was taken the first time
+            over = time.monotonic() > deadline or not up()
+            with contextlib.suppress(ProcessLookupError):
+                # A node that goes down stops all its processes for a moment. nsenter stops itself with its child, and
+                # nobody would wake it: the node could not end, for it waits for the child that nsenter is to collect.
+                os.killpg(process.pid, signal.SIGKILL if over else signal.SIGCONT)
 
 
 def end(init: int, name: str) -> None:

@@ -24,7 +24,7 @@ from garret.local_cloud.nodes.namespace import base_image, cgroups, commands, la
 from garret.local_cloud.nodes.namespace.addresses import Addresses
 from garret.local_cloud.nodes.namespace.loop import Loop
 from garret.local_cloud.nodes.namespace.vpc import DOOR, Card, Mirror, Vpc, gateway, run_ip
-from garret.local_cloud.nodes.processes import end, is_running
+from garret.local_cloud.nodes.processes import end, is_running, start_time
 
 CACHE = Path("/var/cache/garret/local-cloud")
 START_LIMIT_S = 20.0
@@ -104,7 +104,7 @@ class NamespaceDriver:
 
     def stop(self, instance_id: str, force: bool) -> None:
         """Press the power button, or pull the plug; the disk stays."""
-        door = self._door(instance_id)
+        door = self.door_of(instance_id)
         if door and force:
             end([door["init"]], grace_s=0)
         elif door:
@@ -131,14 +131,16 @@ class NamespaceDriver:
 
     def alive(self, instance_id: str) -> bool:
         """Say whether the node's keeper keeps it."""
-        door = self._door(instance_id)
+        door = self.door_of(instance_id)
         return bool(door) and is_running(door["pid"], door["since"])
 
     def run(
         self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
     ) -> RunResult:
         """Run a script on the node, as Cloud Assistant's agent does; DriverError when it cannot be started."""
-        return commands.run(self._init(instance_id), command, timeout_s, user or "root", directory, name=name)
+        init = self._init(instance_id)
+        up = functools.partial(is_running, init, start_time(init))
+        return commands.run(init, command, timeout_s, user or "root", directory, name=name, up=up)
 
     def end(self, instance_id: str, name: str) -> None:
         """End a command, with all that it started."""
@@ -202,15 +204,28 @@ class NamespaceDriver:
             self._images.drop(image_id)
             self._images.sweep({layer for one in self._records() for layer in one["layers"]})
 
+    def disconnect(self) -> None:
+        """Close the cloud's doors to the nodes, which go on; a later driver opens them again."""
+        with self._lock:
+            for vpc in self._vpcs.values():
+                vpc.close()
+            self._vpcs.clear()
+            if "_addresses" in self.__dict__:
+                self._addresses.close()
+
+    def network_of(self, instance_id: str) -> str:
+        """The network namespace of the node's VPC."""
+        return str(self._record(instance_id)["network"]["netns"])
+
+    def door_of(self, instance_id: str) -> dict[str, Any]:
+        """The processes of a node that runs: `pid` of its keeper, `init` of its systemd; empty when it does not."""
+        return _read(self._folder(instance_id) / "running.json")
+
     def clear(self) -> None:
         """Leave nothing of this cloud's nodes on the machine but their disks, whatever a crash has left."""
         for record in self._records():
             self._end_rest(record)
-        for vpc in self._vpcs.values():
-            vpc.close()
-        self._vpcs.clear()
-        if "_addresses" in self.__dict__:
-            self._addresses.close()
+        self.disconnect()
         for netns in sockets.RUN.glob(f"gl{self._mark}-*"):
             run_ip("netns", "del", netns.name)
         top = cgroups.root()
@@ -279,20 +294,17 @@ class NamespaceDriver:
 
     def _end_rest(self, record: dict[str, Any]) -> None:
         """End what a keeper that was killed has left."""
-        door = self._door(record["instance_id"])
+        door = self.door_of(record["instance_id"])
         if door and is_running(door["pid"], door["since"]):
             end([door["pid"]], grace_s=0)
         cgroups.remove(cgroups.place(record["cgroup"]))
         (self._folder(record["instance_id"]) / "running.json").unlink(missing_ok=True)
 
     def _init(self, instance_id: str) -> int:
-        door = self._door(instance_id)
+        door = self.door_of(instance_id)
         if not door or not is_running(door["init"], door["init_since"]):
             raise DriverError("the node does not run")
         return int(door["init"])
-
-    def _door(self, instance_id: str) -> dict[str, Any]:
-        return _read(self._folder(instance_id) / "running.json")
 
     def _record(self, instance_id: str) -> dict[str, Any]:
         record = _read(self._folder(instance_id) / "node.json")

@@ -73,7 +73,7 @@ class Keeper:
         os.close(go_reader)
         with os.fdopen(up_reader, "rb") as news, os.fdopen(go_writer, "wb") as go:
             if not news.readline():
-                raise OSError("the node's namespaces were not made; see its console.log")
+                raise SystemExit(1)  # the child has said why
             users.write_maps(outer)
             self._plug_in(outer)
             go.write(b"go\n")

@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from garret.errors import OperationError
 from garret.local_cloud.nodes.driver import DriverError, NodeRequest
 from garret.local_cloud.nodes.namespace import base_image, cgroups
 from garret.local_cloud.nodes.namespace.driver import CACHE, NamespaceDriver
+from garret.local_cloud.nodes.namespace.wheelhouse import build_wheelhouse
 
 PROGRAMS = {
     "mmdebstrap": "mmdebstrap", "ip": "iproute2", "nft": "nftables", "nsenter": "util-linux", "sysctl": "procps",
@@ -31,8 +33,9 @@ def trial(tell: Callable[[str], None], cache: Path = CACHE) -> str:
         return obstacle
     try:
         base_image.base_image(cache, tell)
+        build_wheelhouse(cache, told=tell)
         _boot(cache)
-    except (DriverError, OSError) as error:
+    except (DriverError, OperationError, OSError) as error:
         return str(error)
     return ""
 
