@@ -41,6 +41,7 @@ def test_its_examples_are_good_values() -> None:
     assert len(values) >= 14
     assert minutes(values.pop("autostop_min")) == 60
     needed = {"spot_price_limit": {"charge_type": "Spot"}, "period": {"charge_type": "Subscription"}}
+    needed |= {name: {"acme": True, "acme_agree": True} for name in ("acme_email", "acme_server")}
     for name, value in values.items():
         if "…" not in str(value):
             spec = parse_spec({"region": "cn-hangzhou", name: value} | needed.get(name, {}))

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 from garret.errors import GarretError, NotReady, OperationError, UsageError
+from garret.ops.authority import Authority
 from garret.ops.endpoint import Endpoint
 
 PICTURE = b"\x89PNG\r\n\x1a\n picture"
@@ -277,3 +278,88 @@ def test_plain_http_on_the_tls_port_is_not_ready(service: Service) -> None:
     """A service that does not speak TLS yet is told apart from a wrong certificate."""
     with pytest.raises(NotReady, match="TLS"):
         Endpoint(service.url.replace("http:", "https:"), "secret", "0" * 64).get("/")
+
+
+@dataclass(frozen=True)
+class Signer:
+    """An authority of the tests, as openssl makes one."""
+
+    own: Certificate
+
+    @property
+    def pem(self) -> str:
+        """What whoever trusts it has of it."""
+        return self.own.file.read_text()
+
+    def sign(self, name: str, names: str, *more: str) -> Certificate:
+        """A certificate for these names (as in subjectAltName)."""
+        folder = self.own.file.parent
+        made = Certificate(folder / f"{name}.pem", folder / f"{name}.key")
+        asked = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}"]
+        request = folder / f"{name}.csr"
+        _openssl("req", *asked, "-keyout", made.key, "-out", request)
+        about = folder / f"{name}.txt"
+        about.write_text(f"subjectAltName={names}\n")
+        by = ["-CA", self.own.file, "-CAkey", self.own.key, "-CAcreateserial", "-extfile", about]
+        _openssl("x509", "-req", "-in", request, *by, "-out", made.file, *(more or ("-days", "2")))
+        return made
+
+
+def _openssl(*arguments: str | Path) -> None:
+    subprocess.run(["openssl", *map(str, arguments)], check=True, capture_output=True)
+
+
+@pytest.fixture(scope="session")
+def signer(certificates: Callable[[str], Certificate]) -> Signer:
+    """An authority that no machine trusts by itself."""
+    return Signer(certificates("authority"))
+
+
+def test_an_authority_that_was_asked_vouches_for_the_name_at_any_address(
+    certificates: Callable[[str], Certificate], signer: Signer
+) -> None:
+    """The certificate changed since the node reported its own, and nothing else did."""
+    before, vouched = certificates("before"), signer.sign("vouched", "DNS:pictures.example.com")
+    with serving(vouched.context()) as service:
+        asked = Authority("pictures.example.com", signer.pem)
+        assert Endpoint(service.url, "secret", before.sha256, asked).txt2img({}) == [PICTURE]
+
+
+def test_an_authority_vouches_for_an_address(certificates: Callable[[str], Certificate], signer: Signer) -> None:
+    """Without a name of its own, the service is known by where it is called."""
+    before, vouched = certificates("before"), signer.sign("address", "IP:127.0.0.1")
+    with serving(vouched.context()) as service:
+        assert Endpoint(service.url, "secret", before.sha256, Authority("", signer.pem)).txt2img({}) == [PICTURE]
+
+
+def test_until_there_is_such_a_certificate_the_pinned_one_is_taken(
+    certificates: Callable[[str], Certificate], signer: Signer
+) -> None:
+    """Issuing takes as long as the A record; and what has run out gives way to the node's own again."""
+    own = certificates("node")
+    with serving(own.context()) as service:
+        asked = Authority("pictures.example.com", signer.pem)
+        assert Endpoint(service.url, "secret", own.sha256, asked).txt2img({}) == [PICTURE]
+
+
+@pytest.mark.parametrize("case", ["another name", "another authority", "run out", "of itself", "nobody asked"])
+def test_any_other_certificate_gets_nothing(
+    case: str, certificates: Callable[[str], Certificate], signer: Signer
+) -> None:
+    """The authority's word counts for this name, now, and only where it was asked for."""
+    name = "pictures.example.com"
+    shown, asked = signer.sign("good", f"DNS:{name}"), Authority(name, signer.pem)
+    if case == "another name":
+        shown = signer.sign("other", "DNS:example.com,IP:127.0.0.1")
+    elif case == "another authority":
+        shown = Signer(certificates("stranger")).sign("strange", f"DNS:{name}")
+    elif case == "run out":
+        shown = signer.sign("old", f"DNS:{name}", "-days", "-1")
+    elif case == "of itself":
+        shown = certificates("itself")
+    with serving(shown.context()) as service:
+        endpoint = Endpoint(service.url, "secret", "ab" * 32, None if case == "nobody asked" else asked)
+        with pytest.raises(OperationError, match="another certificate") as caught:
+            endpoint.txt2img({})
+        assert service.seen == []
+    assert (f"no authority vouches for it as {name}" in caught.value.message) is (case != "nobody asked")

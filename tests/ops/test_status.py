@@ -15,7 +15,7 @@ from garret.ops.crash import Crash
 from garret.ops.deploy import Deploy, Wish
 from garret.ops.deployment import Login
 from garret.ops.list import list_deployments
-from garret.ops.status import Status, autostop_of, status
+from garret.ops.status import Status, machine_of, status
 from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed, small_bundle
 
 
@@ -242,5 +242,5 @@ def test_a_node_that_stops_by_itself_says_when(world: World, tmp_path: Path) -> 
     found = look(world, tmp_path)
     assert found.autostop is not None
     assert found.autostop["stops_in_s"] == 3000.0
-    assert autostop_of(None) is None
-    assert autostop_of(Login("admin", "token", "hash", endpoint="http://127.0.0.1:9")) is None
+    assert machine_of(None) == {}
+    assert machine_of(Login("admin", "token", "hash", endpoint="http://127.0.0.1:9")) == {}

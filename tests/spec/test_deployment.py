@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from garret.errors import SpecError
 from garret.spec import PASSWORD_SPECIALS, DeploymentSpec, check_password, parse_spec
+from tests.spec.authority import AUTHORITY
 
 LEAST = {"region": "cn-hangzhou"}
 
@@ -21,6 +22,10 @@ def test_a_region_is_all_that_has_to_be_said() -> None:
     assert (spec.name, spec.stack_name, spec.instance_type) == ("garret", "garret-garret", "ecs.gn7i-c8g1.2xlarge")
     assert (spec.service_port, spec.disk_size_gib, spec.bandwidth_mbps, spec.public) == (443, 100, 100, False)
     assert spec.ingress_cidrs == ()
+
+
+ACME = {"acme": True, "acme_agree": True}
+SERVER = "https://ca.example.com:9000/acme/acme/directory"
 
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
@@ -70,6 +75,21 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"refiner": "yes"}, "refiner", "valid boolean"),
     ({"bandwidth_mbps": 1}, "wait_timeout_s", r"13\.3 GB of sdxl take 178 minutes at 10 Mbit/s"),
     ({"wait_timeout_s": 600}, "wait_timeout_s", "take 18 minutes at 100 Mbit/s"),
+    ({"acme": True}, "acme_agree", "does not agree to its terms"),
+    ({"acme_agree": True}, "acme_agree", "say --acme as well"),
+    ({"acme_email": "a@example.com"}, "acme_email", "say --acme as well"),
+    ({"acme_server": SERVER}, "acme_server", "say --acme as well"),
+    ({"acme_ca": AUTHORITY}, "acme_ca", "say --acme as well"),
+    (ACME | {"acme_ca": AUTHORITY}, "acme_ca", "say which server"),
+    (ACME | {"service_port": 80}, "service_port", "80 is where the authority looks"),
+    (ACME | {"domain": "pictures.local"}, "domain", r"a name that ends with \.local"),
+    (ACME | {"acme_email": "studio"}, "acme_email", "not a valid acme_email"),
+    (ACME | {"acme_email": "-x@example.com -d y"}, "acme_email", "not a valid acme_email"),
+    (ACME | {"acme_server": "http://ca.example.com/"}, "acme_server", "not a valid acme_server"),
+    (ACME | {"acme_server": "https://u:p@ca.example.com/"}, "acme_server", "not a valid acme_server"),
+    (ACME | {"acme_server": SERVER, "acme_ca": "words"}, "acme_ca", "holds no certificate in PEM"),
+    (ACME | {"acme_server": SERVER, "acme_ca": AUTHORITY.replace("MII", "AAA")}, "acme_ca", "cannot be read"),
+    (ACME | {"acme_server": SERVER, "acme_ca": AUTHORITY + "PRIVATE KEY"}, "acme_ca", "holds a private key"),
     ({"image_id": "m-1 x"}, "image_id", "not a valid image_id"),
     ({"wait_timeout_s": 43201}, "wait_timeout_s", "less than or equal to 43200"),
     ({"regoin": "cn-hangzhou"}, "regoin", "is not a field of a deployment"),
@@ -169,3 +189,19 @@ def test_a_password_against_the_rule_is_refused_and_not_shown(password: str, rea
         check_password(password)
     assert password not in caught.value.message + caught.value.hint
     assert caught.value.field == "password"
+
+
+@pytest.mark.parametrize(
+    "wish",
+    [
+        {},
+        {"domain": "pictures.example.com", "acme_email": "studio@example.com", "service_port": 8443},
+        {"acme_server": SERVER, "domain": "pictures.studio.internal"},
+        {"acme_server": SERVER, "acme_ca": f"subject=somebody\n{AUTHORITY}\n{AUTHORITY}"},
+    ],
+)
+def test_a_trusted_certificate_may_be_asked_for(wish: dict[str, Any]) -> None:
+    """For a name or for the address, of Let's Encrypt or of an authority of one's own, on any port but 80."""
+    spec = parse_spec(LEAST | ACME | wish)
+    assert spec.acme
+    assert (spec.acme_ca or "") in ("", AUTHORITY * 2)

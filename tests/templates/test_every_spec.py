@@ -13,6 +13,7 @@ from garret.local_cloud.ros.template import parse_template
 from garret.spec import FIELDS, DeploymentSpec, parse_spec
 from garret.templates.checks import check_template
 from garret.templates.render import parameters, render_template
+from tests.spec.authority import AUTHORITY
 from tests.templates.test_render import USER_DATA, validator_errors
 
 ODD = st.sampled_from(
@@ -41,6 +42,11 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "allow_cidr": st.lists(RANGES | st.just("0.0.0.0/0"), max_size=3),
     "public": st.booleans(),
     "domain": st.just("pictures.example.com") | TEXT,
+    "acme": st.booleans(),
+    "acme_agree": st.booleans(),
+    "acme_email": st.just("studio@example.com") | st.none() | TEXT,
+    "acme_server": st.just("https://ca.example.com:9000/acme/directory") | st.none() | TEXT,
+    "acme_ca": st.just(AUTHORITY) | st.none() | TEXT,
     "login": st.just("studio") | TEXT,
     "key_pair": st.just("studio") | st.none() | TEXT,
     "instance_password": st.booleans(),
@@ -117,7 +123,7 @@ def judge(wish: dict[str, Any]) -> str | None:
         return None
     assert spec is not None
     text = render_template(spec, USER_DATA)
-    assert check_template(text, public=spec.public) == []
+    assert check_template(text, public=spec.public, acme=spec.acme) == []
     template = parse_template(text)
     cloud_checks(template)
     assert set(parameters(spec, "cn-hangzhou-i", "m-1", instance_password="Correct-horse-7")) <= set(

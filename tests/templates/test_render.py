@@ -54,6 +54,10 @@ SPECS = {
         {"region": "cn-hangzhou", "domain": "pictures.example.com", "tags": {"team": "studio: 1"}, "autostop_min": 60,
          "resource_group": "rg-acfm1", "allow_cidr": ["203.0.113.7/32"]}
     ),
+    "acme": parse_spec(
+        {"region": "cn-hangzhou", "domain": "pictures.example.com", "acme": True, "acme_agree": True,
+         "allow_cidr": ["203.0.113.7/32"]}
+    ),
 }  # fmt: skip
 
 
@@ -125,7 +129,7 @@ def test_the_facts_would_find_something() -> None:
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)
 def test_our_own_checks_find_nothing(spec: DeploymentSpec) -> None:
     """Every template we can render passes every check."""
-    assert check_template(render_template(spec, real_user_data()), public=spec.public) == []
+    assert check_template(render_template(spec, real_user_data()), public=spec.public, acme=spec.acme) == []
 
 
 @pytest.mark.parametrize("spec", SPECS.values(), ids=SPECS)

@@ -50,6 +50,7 @@ def status(caller: Caller, deployment: str | None, name: str | None) -> int:
             "Where": f"{found.cloud}, {found.region}",
             "Picture": found.picture,
             "Price": _price(found),
+            "Certificate": _certificate(found),
             "Autostop": _autostop(found),
             "Next": found.next,
         }
@@ -75,6 +76,12 @@ def list_(caller: Caller) -> int:
     empty = [f"no deployments on {settings.cloud}; make one: garret deploy --cloud {settings.cloud}"]
     caller.console.answer([one.to_dict() for one in found], rows(table) if found else empty)
     return 0
+
+
+def _certificate(found: Status) -> str:
+    """The trusted certificate that was asked for, once it is there; what is missing says the state's reason."""
+    facts = found.certificate or {}
+    return f"for {facts['name']}, until {facts['not_after']}" if facts.get("state") == "issued" else ""
 
 
 def _autostop(found: Status) -> str:

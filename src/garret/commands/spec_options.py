@@ -72,6 +72,8 @@ def said_by_options(options: Mapping[str, Any]) -> dict[str, Any]:
     said |= {name: False for name in _EITHER if options.get(name) is False}
     if "tags" in said:
         said["tags"] = dict(_tag(text) for text in said["tags"])
+    if "acme_ca" in said:
+        said["acme_ca"] = _text_of("acme_ca", Path(said["acme_ca"]))
     if "autostop_min" in said:
         said["autostop_min"] = _autostop(said["autostop_min"])
     return said
@@ -86,7 +88,7 @@ def _option(name: str) -> Callable[[Function], Function]:
     flags = (field.flag, *_OLDER.get(name, ()), name)
     if name in _EITHER:
         return click.option(f"{field.flag}/--no-{name}", name, default=None, help=field.sentence)
-    if name == "instance_password":
+    if name in ("instance_password", "acme", "acme_agree"):
         return click.option(field.flag, name, is_flag=True, help=field.sentence)
     if name in _SEVERAL:
         return click.option(*flags, multiple=True, help=field.sentence)
@@ -99,6 +101,14 @@ def _tag(text: str) -> tuple[str, str]:
     if not sign or not key:
         raise SpecError("tags", f"{text!r} is not KEY=VALUE", FIELDS["tags"].hint)
     return key, value
+
+
+def _text_of(name: str, file: Path) -> str:
+    try:
+        return file.read_text("ascii")
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "is not text"
+        raise SpecError(name, f"{file}: {why}", FIELDS[name].hint) from None
 
 
 def _autostop(text: str) -> int | None:

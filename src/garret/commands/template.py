@@ -91,8 +91,9 @@ def render(
 @click.command(epilog=VALIDATE)
 @click.argument("file", type=click.Path(path_type=Path, dir_okay=False, exists=True))
 @click.option("--public", is_flag=True, help="That the whole internet gets in is meant.")
+@click.option("--acme", is_flag=True, help="That port 80 is open to everyone, for ACME's challenge, is meant.")
 @cloud_options
-def validate(caller: Caller, file: Path, public: bool) -> int:
+def validate(caller: Caller, file: Path, public: bool, acme: bool) -> int:
     """Check a ROS template: by garret's own rules, and with --cloud by the cloud's."""
     from garret.templates.checks import check_template
 
@@ -100,7 +101,7 @@ def validate(caller: Caller, file: Path, public: bool) -> int:
         text = file.read_text("utf-8")
     except UnicodeDecodeError:
         raise UsageError(f"{file} is not UTF-8 text", "give a YAML or JSON file") from None
-    findings = check_template(text, public=public)
+    findings = check_template(text, public=public, acme=acme)
     asked = caller.cloud_flag is not None
     if asked and not findings:
         settings = caller.settings()
@@ -162,7 +163,7 @@ def _text(spec: DeploymentSpec, kind: str, scheme: str, password_hash: str) -> s
 
     config = node_config(spec, kind, Login(spec.login, "", password_hash), build_bundle())
     text = render_template(spec, build_user_data(config), scheme=scheme)
-    return require_good(text, public=spec.public)
+    return require_good(text, public=spec.public, acme=spec.acme)
 
 
 def _hash_of_stdin() -> str:

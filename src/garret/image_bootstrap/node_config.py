@@ -33,6 +33,10 @@ class NodeConfig:
     bundle_url: str = ""
     autostop_s: int = 0
     domain: str = ""
+    acme: bool = False
+    acme_email: str = ""
+    acme_server: str = ""
+    acme_ca: str = ""
     bake: str = ""  # the name of the image that is being made; empty on a node that serves
 
     def to_json(self) -> str:

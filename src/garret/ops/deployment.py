@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from garret.errors import OperationError, UsageError
+from garret.ops.authority import Authority, authority_of
 from garret.ops.journal import Journal, journals
 
 if TYPE_CHECKING:  # pydantic's import is half of what `garret status` may take
@@ -36,6 +37,7 @@ class Login:
     password: str = ""
     endpoint: str = ""
     tls_sha256: str = ""
+    authority: Authority | None = None
 
     def __repr__(self) -> str:
         """Without the secrets."""
@@ -112,12 +114,13 @@ class Deployment:
         if raw is None:
             return None
         try:
-            return Login(**json.loads(raw))
+            login = Login(**json.loads(raw))
         except (ValueError, TypeError):
             path = self.journal.folder / LOGIN_FILE
             raise OperationError(
                 f"{path} cannot be read", f"delete the deployment: garret delete {self.name}"
             ) from None
+        return replace(login, authority=authority_of((self.plan or {}).get("spec") or {}))
 
     def stack(self, stacks: Stacks) -> Stack | None:
         """Its stack in the cloud: the one whose id we know, in one call; else the one of its name."""
@@ -138,8 +141,9 @@ class Deployment:
         return (self.journal.read_private(INSTANCE_PASSWORD_FILE) or b"").decode("utf-8")
 
     def keep_login(self, login: Login) -> None:
-        """Write it, 0600."""
-        self.journal.write_private(LOGIN_FILE, json.dumps(asdict(login), indent=1).encode("utf-8"))
+        """Write it, 0600; who may vouch for the service is in the plan."""
+        kept = {key: value for key, value in asdict(login).items() if key != "authority"}
+        self.journal.write_private(LOGIN_FILE, json.dumps(kept, indent=1).encode("utf-8"))
 
 
 def named(folder: Path, name: str | None) -> Deployment:

@@ -1,4 +1,7 @@
-"""Speak HTTP to a node's service: plain only on loopback, else TLS with the certificate that the node reported."""
+"""Speak HTTP to a node's service: plain only on loopback, else TLS with the certificate that the node reported.
+
+Where a public certificate was asked for, one that an authority vouches for is taken as well, for that name only.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,15 @@ import json
 import socket
 import ssl
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from garret.errors import GarretError, NotReady, OperationError, UsageError
+from garret.ops.authority import Authority
 from garret.settings import is_loopback
+
+if TYPE_CHECKING:
+    from garret.ops.deployment import Login
 
 CONNECT_TIMEOUT_S = 10.0
 _PNG = b"\x89PNG\r\n\x1a\n"
@@ -27,12 +34,14 @@ _LATER = (408, 429, 502, 503, 504)
 class Endpoint:
     """Where a service answers and as whom to ask; `fingerprint` is the SHA-256 of its certificate, hexadecimal.
 
-    Without a fingerprint, the certificate must be one that this machine trusts anyway.
+    Without a fingerprint, the certificate must be one that this machine trusts anyway; with an `authority`, it may be
+    one that this authority gave for its name.
     """
 
     url: str
     token: str = field(repr=False)
     fingerprint: str = ""
+    authority: Authority | None = None
 
     def healthy(self, timeout_s: float = 3) -> bool:
         """Say whether the service can take work now.
@@ -118,7 +127,7 @@ class Endpoint:
         address = urlsplit(self.url)
         host, timeout = address.hostname or "", min(CONNECT_TIMEOUT_S, timeout_s)
         if address.scheme == "https":
-            return _PinnedConnection(host, address.port or 443, timeout, self.fingerprint)
+            return _TrustingConnection(host, address.port or 443, timeout, self.fingerprint, self.authority)
         if address.scheme != "http" or not is_loopback(host):
             raise OperationError(
                 f"{self.url}: a token travels only by https, or by http on this machine itself", "garret status"
@@ -129,7 +138,7 @@ class Endpoint:
         if isinstance(error, _WrongCertificate):
             return OperationError(
                 f"{self.url} shows another certificate (SHA-256 {error.found}) than the one this deployment reported "
-                f"({error.pinned}); nothing was sent to it",
+                f"({error.pinned}){error.doubt}; nothing was sent to it",
                 "someone may be in between, or the node was made anew: garret status",
             )
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -142,38 +151,78 @@ class Endpoint:
 
 
 class _WrongCertificate(ssl.SSLError):
-    """The other side's certificate is not the pinned one."""
+    """The other side's certificate is not the pinned one; `doubt` is why no authority's word helps."""
 
-    def __init__(self, pinned: str, found: str) -> None:
+    def __init__(self, pinned: str, found: str, doubt: str) -> None:
         super().__init__("the certificate is not the pinned one")
         self.pinned = pinned
         self.found = found
+        self.doubt = doubt
 
 
-class _PinnedConnection(http.client.HTTPSConnection):
-    """TLS to exactly one certificate; it is compared before the first byte of a request is sent."""
+class _TrustingConnection(http.client.HTTPSConnection):
+    """TLS to whom an authority vouches for, where one was asked, else to exactly one certificate.
 
-    def __init__(self, host: str, port: int, timeout: float, fingerprint: str) -> None:
-        context = ssl.create_default_context()
-        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    Which it is, is settled before the first byte of a request is sent.
+    """
+
+    def __init__(
+        self, host: str, port: int, timeout: float, fingerprint: str, authority: Authority | None = None
+    ) -> None:
         self._pinned = fingerprint.replace(":", "").lower()
-        if self._pinned:
-            # The node signed its certificate itself, for an address it may lose: its digest is what we know it by.
-            context.check_hostname = False
-            context.verify_mode = ssl.CERT_NONE
-        super().__init__(host, port, timeout=timeout, context=context)
+        # The node signed its certificate itself, for an address it may lose: its digest is what we know it by.
+        self._bare = _bare_context()
+        if not self._pinned and authority is None:
+            authority = Authority()
+        self._authority = authority
+        super().__init__(host, port, timeout=timeout, context=self._bare)
 
     def connect(self) -> None:
         """Connect, shake hands, and go no further with anyone else."""
-        super().connect()
-        if not self._pinned:
-            return
-        secured = self.sock
-        certificate = secured.getpeercert(binary_form=True) if isinstance(secured, ssl.SSLSocket) else None
-        found = hashlib.sha256(certificate or b"").hexdigest()
+        doubt = ""
+        if self._authority is not None:
+            name = self._authority.name or self.host
+            try:
+                self._shake_hands(_verifying_context(self._authority.ca), name)
+                return
+            except ssl.SSLCertVerificationError as error:
+                if not self._pinned:
+                    raise
+                doubt = f", and no authority vouches for it as {name}: {error.verify_message}"
+        found = hashlib.sha256(self._shake_hands(self._bare, self.host) or b"").hexdigest()
         if not hmac.compare_digest(found, self._pinned):
             self.close()
-            raise _WrongCertificate(self._pinned, found)
+            raise _WrongCertificate(self._pinned, found, doubt)
+
+    def _shake_hands(self, context: ssl.SSLContext, name: str) -> bytes | None:
+        """Connect anew and return the certificate that was shown."""
+        http.client.HTTPConnection.connect(self)
+        try:
+            secured = context.wrap_socket(self.sock, server_hostname=name)
+        except BaseException:
+            self.close()
+            raise
+        self.sock = secured
+        return secured.getpeercert(binary_form=True)
+
+
+def _bare_context() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context
+
+
+def _verifying_context(ca: str) -> ssl.SSLContext:
+    """This machine's own authorities (SSL_CERT_FILE names others), or those that were given."""
+    context = ssl.create_default_context(cadata=ca or None)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
+
+
+def endpoint_at(login: Login) -> Endpoint:
+    """Where the service of a login answers, and how it is known there."""
+    return Endpoint(login.endpoint, login.token, login.tls_sha256, login.authority)
 
 
 def _parsed(raw: bytes) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from garret.errors import NotReady, UsageError
 from garret.ops.deployment import Deployment, flag
-from garret.ops.endpoint import Endpoint
+from garret.ops.endpoint import Endpoint, endpoint_at
 from garret.ops.journal import write_atomic
 
 LONGEST_NAME = 40
@@ -26,7 +26,7 @@ def endpoint_of(deployment: Deployment) -> Endpoint:
         raise UsageError(
             f"{deployment.name} has no endpoint that this machine knows", f"garret deploy{flag(deployment.name)}"
         )
-    return Endpoint(login.endpoint, login.token, login.tls_sha256)
+    return endpoint_at(login)
 
 
 def generate(deployment: Deployment, body: Mapping[str, Any], paths: list[Path]) -> list[Path]:

@@ -109,6 +109,12 @@ def wanted_spec(
     if said.get("public") and not said.get("allow_cidr"):
         defaults.pop("allow_cidr", None)
     spec = parse_spec(defaults | {"region": region} | dict(said) | {"name": name})
+    if kind == "local" and spec.acme and not spec.acme_server:
+        raise SpecError(
+            "acme",
+            "Let's Encrypt cannot reach a node on this machine",
+            "--acme-server with an authority that can, or leave --acme out",
+        )
     if not spec.ingress_cidrs:
         raise SpecError(
             "allow_cidr",
@@ -169,7 +175,7 @@ def make_plan(
     spec = candidate.placed(wish)
     place = place_of(spec, candidate, cloud)
     user_data = build_user_data(node_config(spec, cloud.kind, login, bundle))
-    template = require_good(render_template(spec, user_data, scheme=cloud.scheme), public=spec.public)
+    template = require_good(render_template(spec, user_data, scheme=cloud.scheme), public=spec.public, acme=spec.acme)
     values = parameters(spec, place.zone, place.image_id, instance_password=instance_password)
     cloud.stacks.validate(template)  # the vendor's own words come before the question, not after it
     made, hourly = at_once(
@@ -208,4 +214,8 @@ def node_config(spec: DeploymentSpec, kind: str, login: Login, bundle: Bundle) -
         bundle_wait_s=max(60, spec.wait_timeout_s - 60),
         autostop_s=60 * (spec.autostop_min or 0),
         domain=spec.domain or "",
+        acme=spec.acme,
+        acme_email=spec.acme_email or "",
+        acme_server=spec.acme_server or "",
+        acme_ca=spec.acme_ca or "",
     )

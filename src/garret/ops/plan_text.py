@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from urllib.parse import urlsplit
 
 from garret.ops.plan import CLOUD_NAMES, Plan, model_sources
 from garret.ops.prices import price_lines
@@ -96,6 +97,9 @@ def _more(spec: DeploymentSpec) -> Sequence[tuple[str, str]]:
     found = []
     if spec.domain:
         found.append(("domain", f"{spec.domain}, once its A record points to the address"))
+    if spec.acme:
+        found.append(("trusted", f"certificate for {spec.domain or 'the address'} from {authority(spec)}"))
+        found.append(("", "port 80 open for everyone: the authority's challenge, and a redirect to https"))
     if spec.resource_group:
         found.append(("group", spec.resource_group))
     if spec.tags:
@@ -103,6 +107,11 @@ def _more(spec: DeploymentSpec) -> Sequence[tuple[str, str]]:
     if spec.autostop_min:
         found.append(("autostop", f"after {spec.autostop_min} minutes without use"))
     return found
+
+
+def authority(spec: DeploymentSpec) -> str:
+    """Who vouches for the deployment, as a person calls it."""
+    return urlsplit(spec.acme_server).netloc if spec.acme_server else "Let's Encrypt, its terms agreed to"
 
 
 def _made(plan: Plan) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 from garret.errors import OperationError, UsageError
 from garret.ops.cloud import DEPLOYMENT_TAG, Cloud
 from garret.ops.deployment import PICTURE_FILE, Deployment, Login, flag, opened
-from garret.ops.endpoint import Endpoint
+from garret.ops.endpoint import Endpoint, endpoint_at
 from garret.ops.tell import Teller
 from garret.ops.wait_ready import wait_ready
 
@@ -64,7 +64,7 @@ class Standing:
             NotReady: no picture could be made in time.
         """
         login = self._opened_login()
-        endpoint = Endpoint(login.endpoint, login.token, login.tls_sha256)
+        endpoint = endpoint_at(login)
         picture = self.picture or self.deployment.journal.folder / PICTURE_FILE
         if not fresh and self._is_stopped(endpoint):
             start = f"garret ops start{flag(self.deployment.name)}"

@@ -9,7 +9,7 @@ from garret.errors import CloudError, OperationError
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
-from garret.ops.endpoint import Endpoint
+from garret.ops.endpoint import endpoint_at
 from garret.ops.power import machine_of, wait_for_status
 from garret.ops.tell import Teller
 from garret.ops.wait_ready import wait_ready
@@ -40,7 +40,7 @@ def start(
         machine = wait_for_status(cloud, machine.id, "Running")
         tell.stage("machine", "done", "running")
         path = picture or deployment.journal.folder / PICTURE_FILE
-        wait_ready(Endpoint(login.endpoint, login.token, login.tls_sha256), path, cloud.clock, tell, READY_S)
+        wait_ready(endpoint_at(login), path, cloud.clock, tell, READY_S)
         deployment.journal.append("ready", picture=str(path), endpoint=login.endpoint)
         return {
             "name": deployment.name,

@@ -10,7 +10,7 @@ from garret.errors import GarretError, OperationError
 from garret.ops.at_once import Asked
 from garret.ops.cloud import Cloud, Instance, Stack
 from garret.ops.deployment import LOGIN_FILE, Deployment, Login, flag, opened
-from garret.ops.endpoint import Endpoint
+from garret.ops.endpoint import endpoint_at
 from garret.ops.stack_states import AS_BEFORE, IN_PROGRESS, ROLLED_BACK, STANDING
 
 HEALTH_TIMEOUT_S = 3.0
@@ -33,6 +33,7 @@ class Status:
     stopped_per_hour: dict[str, Any] | None = None
     password_file: str = ""
     autostop: dict[str, Any] | None = None
+    certificate: dict[str, Any] | None = None
     why: str = ""
     next: str = ""
 
@@ -45,18 +46,18 @@ def healthy(login: Login | None) -> bool:
     """Ask the service whether it can take work."""
     if login is None or not login.endpoint:
         return False
-    return Endpoint(login.endpoint, login.token, login.tls_sha256).healthy(HEALTH_TIMEOUT_S)
+    return endpoint_at(login).healthy(HEALTH_TIMEOUT_S)
 
 
-def autostop_of(login: Login | None) -> dict[str, Any] | None:
-    """What the service says of its autostop; asking does not count as use."""
+def machine_of(login: Login | None) -> dict[str, Any]:
+    """What the service says of its autostop and its certificate; asking does not count as use."""
     if login is None or not login.endpoint:
-        return None
+        return {}
     try:
-        said = Endpoint(login.endpoint, login.token, login.tls_sha256).get("/machine", HEALTH_TIMEOUT_S)
+        said = endpoint_at(login).get("/machine", HEALTH_TIMEOUT_S)
     except GarretError:
-        return None
-    return dict(said["autostop"]) if isinstance(said, dict) and isinstance(said.get("autostop"), dict) else None
+        return {}
+    return {key: value for key, value in said.items() if isinstance(value, dict)} if isinstance(said, dict) else {}
 
 
 def status(
@@ -102,8 +103,9 @@ class Glance:
         self._machine = Asked(lambda: cloud.instances.get(self._instance_id)) if self._instance_id else None
         # Not waited for unless the machine runs: a stopped one does not even refuse.
         self._health = Asked(lambda: probe(self._login)) if self._login else None
-        watched = bool(((deployment.plan or {}).get("spec") or {}).get("autostop_min"))
-        self._autostop = Asked(lambda: autostop_of(self._login)) if self._login and watched else None
+        spec = (deployment.plan or {}).get("spec") or {}
+        watched = bool(spec.get("autostop_min") or spec.get("acme"))
+        self._own_words = Asked(lambda: machine_of(self._login)) if self._login and watched else None
 
     def stack(self) -> Stack | None:
         """The stack, while the others are on their way."""
@@ -116,9 +118,9 @@ class Glance:
             return found
         return self._cloud.instances.get(instance_id) if instance_id else None
 
-    def autostop(self) -> dict[str, Any] | None:
-        """When the node will stop itself, where it was told to; None where it was not, or does not say."""
-        found: dict[str, Any] | None = self._autostop.answer() if self._autostop else None
+    def own_words(self) -> dict[str, Any]:
+        """What the node says of its autostop and its certificate, where one was asked for; empty when it does not."""
+        found: dict[str, Any] = self._own_words.answer() if self._own_words else {}
         return found
 
     def healthy(self, login: Login | None) -> bool:
@@ -186,8 +188,19 @@ def _running(glance: Glance, deployment: Deployment, login: Login | None, known:
     if not deployment.journal.last("ready"):
         why = "the service answers; deploy was cut off before it made its first picture"
         return Status(**known, state="running", why=why, next=f"garret deploy{flag(name)}")
-    known["autostop"] = glance.autostop()
-    return Status(**known, state="running", why="the service answers", next=f"garret ops stop{flag(name)}")
+    said = glance.own_words()
+    known |= {"autostop": said.get("autostop"), "certificate": said.get("certificate")}
+    why = "the service answers" + certificate_text(known["certificate"])
+    return Status(**known, state="running", why=why, next=f"garret ops stop{flag(name)}")
+
+
+def certificate_text(found: dict[str, Any] | None) -> str:
+    """What is missing of the trusted certificate that was asked for; empty when it is there and sound."""
+    if not found or (found.get("state") == "issued" and not found.get("reason")):
+        return ""
+    if found.get("state") == "issued":
+        return f"; its certificate is good until {found.get('not_after')}, and was not renewed: {found['reason']}"
+    return f"; no trusted certificate for {found.get('name') or 'its address'} yet: {found.get('reason') or 'begun'}"
 
 
 def _not_running(deployment: Deployment, instance: Instance, known: dict[str, Any]) -> Status:

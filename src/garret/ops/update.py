@@ -269,7 +269,9 @@ class Update:
         none = {"fallback_types": nothing, "fallback_zones": nothing, "fallback_regions": nothing}
         spec = self.wish.model_copy(update={**kept, **none, "region": placed.region, "zone": placed.zone})
         template = require_good(
-            render_template(spec, user_data_of(plan["template"]), scheme=self.cloud.scheme), public=spec.public
+            render_template(spec, user_data_of(plan["template"]), scheme=self.cloud.scheme),
+            public=spec.public,
+            acme=spec.acme,
         )
         hidden = self.deployment.parameters.get("InstancePassword", "")
         return template, parameters(spec, plan["zone"], plan["image_id"], instance_password=hidden), spec

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from garret.errors import SpecError
+from garret.spec.acme import ACME_SERVER, EMAIL, acme_disagreement, certificates
 from garret.spec.fields import DEFAULT_INSTANCE_TYPE, FIELDS
 from garret.spec.models import disagreement, model_text, source_text
 from garret.spec.ranges import (
@@ -90,6 +91,11 @@ class DeploymentSpec(BaseModel):
     allow_cidr: Annotated[tuple[CallerRange, ...], Field(max_length=20)] = ()
     public: bool = False
     domain: Annotated[str, Field(pattern=DOMAIN, max_length=253)] | None = None
+    acme: bool = False
+    acme_agree: bool = False
+    acme_email: Annotated[str, Field(pattern=EMAIL, max_length=254)] | None = None
+    acme_server: Annotated[str, Field(pattern=ACME_SERVER, max_length=500)] | None = None
+    acme_ca: Annotated[str, Field(max_length=8192), AfterValidator(certificates)] | None = None
     login: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9._-]{0,31}$")] = "admin"
     key_pair: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9:_.-]{1,127}$")] | None = None
     instance_password: bool = False
@@ -112,6 +118,7 @@ class DeploymentSpec(BaseModel):
         self._check_network()
         self._check_charge()
         self._check_models()
+        self._check_acme()
         if self.key_pair and self.instance_password:
             raise _refusal("key_pair", "a node has a key pair or a password, not both")
         open_to = widest(self.allow_cidr)
@@ -167,6 +174,16 @@ class DeploymentSpec(BaseModel):
             disk_size_gib=self.disk_size_gib,
             bandwidth_mbps=self.bandwidth_mbps,
             wait_timeout_s=self.wait_timeout_s,
+        )
+        if wrong is not None:
+            raise _refusal(*wrong)
+
+    def _check_acme(self) -> None:
+        wrong = acme_disagreement(
+            (self.acme, self.acme_agree),
+            {"acme_email": self.acme_email, "acme_server": self.acme_server, "acme_ca": self.acme_ca},
+            domain=self.domain or "",
+            service_port=self.service_port,
         )
         if wrong is not None:
             raise _refusal(*wrong)

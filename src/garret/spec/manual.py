@@ -46,7 +46,9 @@ _EFFECTS = {
 }
 _EXAMPLES: dict[str, Any] = {
     "zone": "cn-hangzhou-k", "period": 1, "spot_price_limit": 4.5, "image_id": "m-bp1…", "vpc_id": "vpc-bp1…",
-    "vswitch_id": "vsw-bp1…", "allow_cidr": "[203.0.113.7/32]", "domain": "pictures.example.com", "key_pair": "studio",
+    "vswitch_id": "vsw-bp1…", "allow_cidr": "[203.0.113.7/32]", "domain": "pictures.example.com",
+    "acme_email": "studio@example.com", "acme_server": "https://ca.example.com/acme/acme/directory",
+    "key_pair": "studio",
     "resource_group": "rg-acfm…", "tags": "{team: studio}", "fallback_types": "[ecs.gn7i-c16g1.4xlarge]",
     "fallback_zones": "[cn-hangzhou-j]", "fallback_regions": "[cn-shanghai]", "max_price_per_hour": 12.5,
     "autostop_min": "60m", "model_source": "[modelscope, huggingface]",

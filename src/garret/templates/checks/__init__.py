@@ -59,10 +59,11 @@ RULES = {module.RULE: module.ID for module in _MODULES if module.RULE}
 """The vendor's security rules that these checks enforce, by the names under which the vendor's own checker has them."""
 
 
-def check_template(text: str, *, public: bool = False, own: bool | None = None) -> list[Finding]:
+def check_template(text: str, *, public: bool = False, acme: bool = False, own: bool | None = None) -> list[Finding]:
     """Return what is wrong with a template; nothing when it is good.
 
-    `public`: the whole internet was asked for. `own`: it keeps garret's stricter rules, too; else its TemplateTags say.
+    `public`: the whole internet was asked for. `acme`: a public certificate was, so port 80 may be open to everyone.
+    `own`: it keeps garret's stricter rules, too; else its TemplateTags say.
     """
     try:
         template = read_template(text)
@@ -75,7 +76,7 @@ def check_template(text: str, *, public: bool = False, own: bool | None = None) 
         return [Finding("readable", "Transform", f"is {template['Transform']}, which is not looked into here", hint)]
     if not isinstance(template, Mapping) or not isinstance(template.get("Resources"), Mapping):
         return [Finding("readable", "template", "has no Resources", "give it a mapping named Resources")]
-    subject = Subject(text, template, public, _is_own(template) if own is None else own)
+    subject = Subject(text, template, public, _is_own(template) if own is None else own, acme)
     return [finding for check in CHECKS.values() for finding in check(subject)]
 
 
@@ -87,13 +88,13 @@ def _is_own(template: Mapping[str, Any]) -> bool:
     return isinstance(tags, list) and "garret" in tags
 
 
-def require_good(text: str, *, public: bool = False) -> str:
+def require_good(text: str, *, public: bool = False, acme: bool = False) -> str:
     """Return the text when every check passes.
 
     Raises:
         TemplateError: lists all that is wrong.
     """
-    findings = check_template(text, public=public, own=True)
+    findings = check_template(text, public=public, acme=acme, own=True)
     if findings:
         raise TemplateError("\n".join(str(finding) for finding in findings), findings[0].hint)
     return text

@@ -25,12 +25,14 @@ class Subject:
     """A template under check: its text, what it parses to, and whether the whole internet was asked for.
 
     `own`: it is one of garret's, and keeps garret's stricter rules as well; another keeps the vendor's.
+    `acme`: a public certificate was asked for, so port 80 is open to the whole internet, and meant to be.
     """
 
     text: str
     template: Mapping[str, Any]
     public: bool = False
     own: bool = True
+    acme: bool = False
 
     def section(self, name: str) -> Mapping[str, Any]:
         """Return a section, empty when it is absent or not a mapping."""

@@ -21,6 +21,8 @@ def check(subject: Subject) -> Iterator[Finding]:
     if subject.public:
         return
     for where, rule in accepting_rules(subject):
+        if subject.acme and is_challenge(rule):
+            continue
         sources = [rule[key] for key in ("SourceCidrIp", "Ipv6SourceCidrIp") if rule.get(key)]
         groups = [key for key in ("SourceGroupId", "SourcePrefixListId") if rule.get(key)]
         if not sources and not groups:
@@ -29,6 +31,12 @@ def check(subject: Subject) -> Iterator[Finding]:
             problem = _problem(subject, source)
             if problem:
                 yield Finding(ID, where, problem, _HINT)
+
+
+def is_challenge(rule: Mapping[str, Any]) -> bool:
+    """Whether a rule is the one that ACME needs: port 80 alone, for everyone, because authorities ask from anywhere."""
+    said = {key: str(rule.get(key)) for key in ("IpProtocol", "PortRange", "SourceCidrIp")}
+    return said == {"IpProtocol": "tcp", "PortRange": "80/80", "SourceCidrIp": "0.0.0.0/0"}
 
 
 def accepting_rules(subject: Subject) -> Iterator[tuple[str, dict[str, Any]]]:
