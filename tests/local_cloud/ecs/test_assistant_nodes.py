@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from garret.local_cloud.nodes.driver import DriverError, RunResult
+from garret.local_cloud.nodes.driver import DriverError, NotUp, RunResult
 from tests.local_cloud.ecs.test_assistant import put, real, result, send
 from tests.local_cloud.house import REGION, House, PaperDriver, code_of, until
 from tests.local_cloud.machines import running, status
@@ -101,6 +101,35 @@ def test_a_node_that_does_not_answer_is_told_apart() -> None:
     with House(Mute()) as house:
         instance = running(house)
         assert outcome(house, send(house, instance, "true")) == ("Aborted", "ClientNotResponse")
+
+
+class Slow(PaperDriver):
+    """Nodes that take commands late, by the number of tries before that."""
+
+    late = 2
+
+    def run(
+        self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
+    ) -> RunResult:
+        """Refuse the first ones."""
+        done = super().run(instance_id, command, timeout_s, user, directory, name=name)
+        if len(self.commands) <= self.late:
+            raise NotUp("not yet")
+        return done
+
+
+def test_a_node_that_comes_up_is_waited_for() -> None:
+    """The command is delivered as soon as the node takes it, and ended before that when it is stopped."""
+    driver = Slow()
+    with House(driver) as house:
+        instance = running(house)
+        assert outcome(house, send(house, instance, "true")) == ("Success", "")
+        assert len(driver.commands) == 3
+        driver.late = 1000
+        invoke_id = send(house, instance, "true")
+        house.call("StopInvocation", RegionId=REGION, InvokeId=invoke_id)
+        assert outcome(house, invoke_id) == ("Terminated", "")
+        assert house.cloud.background.join(10)
 
 
 LONG: list[tuple[dict[str, Any], str]] = [

@@ -28,14 +28,8 @@ class Node:
         self.house, self.instance = house, instance
 
     def ask(self, command: str, **fields: Any) -> dict[str, Any]:
-        """Run a command and return its result, its output as a text; a node that is not up yet is asked again."""
-        found: dict[str, Any] = {}
-
-        def answered() -> bool:
-            found.update(result(self.house, send(self.house, self.instance, command, **fields)))
-            return found["ErrorCode"] != "ClientNotResponse"
-
-        until(answered, 40)
+        """Run a command and return its result, its output as a text; one that comes up takes it once it can."""
+        found = result(self.house, send(self.house, self.instance, command, **fields))
         return {**found, "Output": base64.b64decode(found["Output"]).decode()}
 
     def ended(self, command: str, **fields: Any) -> tuple[str, str, int]:

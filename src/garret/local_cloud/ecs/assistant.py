@@ -18,12 +18,13 @@ from garret.local_cloud.core import ApiError, Call, Cloud, invalid
 from garret.local_cloud.ecs import lifecycle
 from garret.local_cloud.ecs.command_parameters import filled
 from garret.local_cloud.ids import new_id
-from garret.local_cloud.nodes.driver import DriverError, NoFolder, NoUser, RunResult
+from garret.local_cloud.nodes.driver import DriverError, NoFolder, NotUp, NoUser, RunResult
 from garret.local_cloud.params import Reply, flag, number, numbered, once, page
 
 COMMAND_LIMIT = 24 * 1024  # bytes of a command in Base64
 OUTPUT_LIMIT = 24 * 1024  # bytes of output that are kept: the last ones
 SHORT_WAIT_S = 0.2
+DELIVERY_S = 60.0  # a node that comes up has this long to take a command
 ENDINGS = 30  # tries to end a command, a second apart
 INTERRUPTED = "ExecutionInterrupted"
 _LINUX = "RunShellScript"
@@ -219,11 +220,13 @@ def _runner(cloud: Cloud, invocation: Mapping[str, Any], result: Mapping[str, An
         user, folder = invocation["Username"] or "root", invocation["WorkingDir"]
         about = (result["InstanceId"], command, invocation["Timeout"], user, folder)
         try:
-            done = cloud.driver.run(*about, name=invocation["InvokeId"])
+            done = _delivered(cloud, result, lambda: cloud.driver.run(*about, name=invocation["InvokeId"]))
         except NoUser as error:
             finish(cloud, result, "Invalid", ErrorCode="AccountNotExists", ErrorInfo=str(error))
         except NoFolder as error:
             finish(cloud, result, "Invalid", ErrorCode="DirectoryNotExists", ErrorInfo=str(error))
+        except NotUp as error:
+            finish(cloud, result, "Aborted", ErrorCode="DeliveryTimeout", ErrorInfo=str(error))
         except DriverError as error:
             if _stays_up(cloud, result["InstanceId"]):
                 finish(cloud, result, "Aborted", ErrorCode="ClientNotResponse", ErrorInfo=str(error))
@@ -233,6 +236,20 @@ def _runner(cloud: Cloud, invocation: Mapping[str, Any], result: Mapping[str, An
             _close(cloud, invocation, result, done)
 
     return work
+
+
+def _delivered(cloud: Cloud, result: Mapping[str, Any], run: Callable[[], RunResult]) -> RunResult:
+    """Try again while the node is only coming up, for a minute; the vendor gives up after that, too."""
+    deadline = time.monotonic() + DELIVERY_S
+    while True:
+        try:
+            return run()
+        except NotUp:
+            known = cloud.store.get("invocation_result", result["Id"])
+            if time.monotonic() > deadline or known is None or known["InvocationStatus"] != "Running":
+                raise
+        if cloud.background.wait(0.2):
+            raise NotUp("the local cloud goes down")
 
 
 def _close(cloud: Cloud, invocation: Mapping[str, Any], result: Mapping[str, Any], done: RunResult) -> None:

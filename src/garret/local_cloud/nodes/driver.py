@@ -75,6 +75,10 @@ class FileThere(DriverError):
     """`put` without overwrite met a file that is there already."""
 
 
+class NotUp(DriverError):
+    """The node runs, and does not take commands yet."""
+
+
 class NoUser(DriverError):
     """The node has no user of that name."""
 
@@ -114,7 +118,7 @@ class Driver(Protocol):
         """Run a script on the node and wait for it, at most `timeout_s` seconds; `end` knows it by its name.
 
         A script that begins with #! says itself what runs it, any other is for sh; `directory` "" is the user's home.
-        NoUser and NoFolder say what is missing on the node.
+        NotUp says that it could not begin yet, NoUser and NoFolder what is missing on the node.
         """
 
     def end(self, instance_id: str, name: str) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import time
 from collections.abc import Callable
 
-from garret.local_cloud.nodes.driver import DriverError, FileThere, NoFolder, NoGroup, NoUser, RunResult
+from garret.local_cloud.nodes.driver import DriverError, FileThere, NoFolder, NoGroup, NotUp, NoUser, RunResult
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTPUT_LIMIT = 24 * 1024
@@ -39,7 +39,7 @@ f=$(dirname "$1")/.$4
 mkdir -p "$(dirname "$1")" && cat > "$f" && chown "$5:$6" "$f" && chmod "$2" "$f" && mv -fT "$f" "$1" && exit
 rm -f "$f"; exit 1
 """
-_MISSING: dict[str, type[DriverError]] = {"user": NoUser, "folder": NoFolder, "systemd": DriverError}
+_MISSING: dict[str, type[DriverError]] = {"user": NoUser, "folder": NoFolder, "systemd": NotUp}
 
 
 def run(
@@ -56,7 +56,8 @@ def run(
 
     Raises:
         NoUser, NoFolder: what the node lacks.
-        DriverError: it is not up enough.
+        NotUp: it is not up enough.
+        DriverError: it is gone.
     """
     unit, word = _unit(name or secrets.token_hex(6)), secrets.token_hex(16)
     words = [*_inside(init), "/bin/sh", "-c", _RUN, "assistant", user, directory, unit, str(timeout_s), word]
@@ -71,8 +72,9 @@ def run(
         missing = output.split()[1].decode()
         says = {"user": f"there is no user {user} on the node", "systemd": "the node is not up yet"}
         raise _MISSING[missing](says.get(missing, f"{directory or 'their home'} is not a folder of the node"))
-    if output.startswith((b"Failed to connect to bus", b"nsenter:")):
-        raise DriverError(f"the node does not answer: {output[:200].decode('utf-8', 'replace').strip()}")
+    for beginning, error in ((b"Failed to connect to bus", NotUp), (b"nsenter:", DriverError)):
+        if output.startswith(beginning):
+            raise error(f"the node does not answer: {output[:200].decode('utf-8', 'replace').strip()}")
     if code < 0 and (not timed_out or not up()):
         raise DriverError("the node went down while the command ran")
     kept = output[-OUTPUT_LIMIT:]
