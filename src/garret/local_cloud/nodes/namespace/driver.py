@@ -304,6 +304,10 @@ class NamespaceDriver:
         door = self.door_of(instance_id)
         if not door or not is_running(door["init"], door["init_since"]):
             raise DriverError("the node does not run")
+        with contextlib.suppress(OSError):
+            # At its very end systemd becomes another program, which waits until all others have gone: no new ones now.
+            if Path(f"/proc/{door['init']}/comm").read_text("ascii").strip() != "systemd":
+                raise DriverError("the node goes down, or is not up yet")
         return int(door["init"])
 
     def _record(self, instance_id: str) -> dict[str, Any]:
