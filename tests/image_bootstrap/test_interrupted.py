@@ -205,6 +205,24 @@ def test_the_boot_page_says_how_far_the_node_is_and_what_is_left(tmp_path: Path)
     assert [path.name for path in (tmp_path / BOOT_PAGE).parent.iterdir()] == ["boot.json"]
 
 
+def test_the_boot_page_hears_of_a_long_step_how_far_it_is_but_not_why_one_failed(tmp_path: Path) -> None:
+    """The download's own words, without what opens something; the estimate shrinks with the time that has passed."""
+    progress = Progress(tmp_path, ("ensure_models", "ensure_x"))
+    typical = times_of("ensure_models").typical_s
+    progress.write(
+        "ensure_models", "running", typical / 2, "sdxl 3.1 of 6.9 GB from https://me:secret@host/x?key=secret"
+    )
+    page = json.loads((tmp_path / BOOT_PAGE).read_text())
+    assert page["detail"].startswith("sdxl 3.1 of 6.9 GB from https://")
+    assert "secret" not in json.dumps(page)
+    assert page["seconds_left"] == typical / 2 + times_of("ensure_x").typical_s
+    progress.write("ensure_models", "running", 10 * typical, "x" * 1000)
+    page = json.loads((tmp_path / BOOT_PAGE).read_text())
+    assert (page["seconds_left"], len(page["detail"])) == (times_of("ensure_x").typical_s, 160)
+    progress.write("ensure_models", "failed", 1, "no space in /home/models")
+    assert "detail" not in json.loads((tmp_path / BOOT_PAGE).read_text())
+
+
 def test_every_step_has_a_limit_and_those_that_take_long_an_estimate() -> None:
     """A step that the table does not know is quick; no limit is shorter than what the step usually takes."""
     for name in NAMES:

@@ -12,10 +12,11 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
-from garret.image_bootstrap.first_stage import Journal, StepFailed
+from garret.image_bootstrap.first_stage import Journal, StepFailed, scrubbed
 from garret.image_bootstrap.steps.times import Times, times_of
 
 BOOT_PAGE = "var/lib/garret/www/boot.json"
+DETAIL_LIMIT = 160
 FIRST_STAGE = ("ensure_resume", "ensure_bundle")
 ENDED = ("done", "skipped")
 
@@ -56,9 +57,11 @@ class Progress(Journal):
         if state in ENDED:
             self._ended.add(step)
         if step in self._names:
-            self.tell("failed" if state == "failed" else "starting", step, state)
+            # Only a step that runs says how far it is; why one failed is for the operator, who asks the node itself.
+            running = (seconds, scrubbed(reason)[:DETAIL_LIMIT]) if state == "running" else (0.0, "")
+            self.tell("failed" if state == "failed" else "starting", step, state, *running)
 
-    def tell(self, status: str, step: str = "", state: str = "") -> None:
+    def tell(self, status: str, step: str = "", state: str = "", passed_s: float = 0.0, detail: str = "") -> None:
         """Write what the boot page shows: starting or failed, and at which step; nothing of the log, and no secret.
 
         Without a step all of them are done, and the page is seen only when the service is started anew.
@@ -72,10 +75,15 @@ class Progress(Journal):
             "at": round(time.time(), 1),
             "steps_total": len(self._names),
             "steps_done": len(self._names) - len(left),
-            "seconds_left": round(sum(self._known.get(name, self._times(name).typical_s) for name in left), 1),
+            "seconds_left": round(sum(self._left(name, passed_s if name == step else 0.0) for name in left), 1),
         }
+        if detail:
+            facts["detail"] = detail
         with suppress(OSError):
             self._replace(json.dumps(facts) + "\n")
+
+    def _left(self, step: str, passed_s: float) -> float:
+        return max(self._known.get(step, self._times(step).typical_s) - passed_s, 0.0)
 
     def die(self) -> None:
         """End as a power cut would: without anybody left who could tell of it."""
