@@ -16,6 +16,7 @@ import pytest
 
 from garret.cli import LazyGroup, garret, run
 from garret.errors import UsageError
+from garret.image_bootstrap.bundle import build_bundle
 from garret.local_cloud import daemon
 from garret.ops.crash import POINTS, Crash
 from garret.ops.journal import Journal
@@ -250,6 +251,21 @@ def test_crash_points_are_listed_and_checked(
     monkeypatch.setenv("GARRET_CRASH_AT", "nowhere")
     assert run(["deploy", "--cloud", "local", "--yes"]) == 2
     assert "deploy.journaled" in capsys.readouterr().err
+
+
+def test_the_runtime_can_be_written_to_a_file_and_its_address_is_looked_at(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """To the byte what a node is sent; an address that no node could use is refused before anything is made."""
+    file = tmp_path / "garret.tar.xz"
+    assert run(["debug", "bundle", "-o", str(file), "--json"]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts == {"file": str(file), "size": file.stat().st_size, "sha256": build_bundle().sha256}
+    for address in ("ftp://a/b", "https://a", "garret.tar.xz", "https://a/ b", "https://a/" + "x" * 480):
+        assert run(["deploy", "--cloud", "local", "--yes", "--bundle-url", address]) == 2
+        assert "--bundle-url: " in capsys.readouterr().err
+    assert run(["deploy", "--cloud", "local", "--yes", "--ssh", "root@203.0.113.7"]) == 2
+    assert "--ssh-key" in capsys.readouterr().err
 
 
 def test_a_crash_point_kills_only_where_it_was_set() -> None:

@@ -101,7 +101,10 @@ FAULTS = {
     "add": Lazy("garret.commands.faults:add", "Switch one on; --help tells all of them."),
     "clear": Lazy("garret.commands.faults:clear", "Switch one or all off."),
 }
-DEBUG = {"crash-points": Lazy("garret.commands.debug:crash_points", "Points at which GARRET_CRASH_AT kills garret.")}
+DEBUG = {
+    "crash-points": Lazy("garret.commands.debug:crash_points", "Points at which GARRET_CRASH_AT kills garret."),
+    "bundle": Lazy("garret.commands.debug:bundle", "Write the runtime as nodes get it, for deploy --bundle-url."),
+}
 
 
 def _group(name: str, table: Mapping[str, Lazy], text: str, example: str) -> LazyGroup:

@@ -8,6 +8,7 @@ import hashlib
 import subprocess
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -15,8 +16,11 @@ import pytest
 
 from garret.errors import CloudError, NodeFailed
 from garret.image_bootstrap.bundle import CHUNK_BYTES, Bundle, chunks
-from garret.ops.deliver import AT_ONCE, INCOMING, LIST, deliver
+from garret.ops.channels.ssh import SshAddress
+from garret.ops.deliver import AT_ONCE, INCOMING, LIST, MANY, MOST_AT_ONCE, BySftp, InPieces, deliver, deliver_by
 from garret.ops.records import CommandResult
+from tests.ops.channels.server import ssh_server
+from tests.ops.channels.test_ssh import make_key
 
 COUNT = 20
 
@@ -154,3 +158,61 @@ def test_the_list_of_a_whole_bundle_fits_into_an_answer(node: FolderNode) -> Non
     output = node.run("i-1", LIST).output
     assert len(output.splitlines()) == 900
     assert len(output) < 24 * 1024
+
+
+@dataclass(frozen=True)
+class Refusing:
+    """A way that does not work."""
+
+    name: str
+    error: Exception
+
+    def send(self, bundle: Bundle, told: Callable[[int], None]) -> None:
+        """Refuse."""
+        raise self.error
+
+
+def test_the_first_way_that_works_is_taken(node: FolderNode) -> None:
+    """And named; those after it are not tried."""
+    bundle, told = bundle_of(3), list[int]()
+    never = Refusing("never", AssertionError("this way was not to be tried"))
+    closed = Refusing("a closed one", NodeFailed("nobody answers"))
+    assert deliver_by([closed, InPieces(node, "i-1"), never], bundle, told.append) == "Cloud Assistant"
+    assert lies_there(node, bundle)
+    assert told[-1] == bundle.size
+
+
+def test_when_no_way_works_all_reasons_are_told() -> None:
+    """The first one decides whether it is worth while to wait."""
+    first = CloudError("SendFile", "ClientNotRunning", "no agent")
+    ways = [Refusing("Cloud Assistant", first), Refusing("SFTP", NodeFailed("port 22 is closed"))]
+    with pytest.raises(CloudError, match="ClientNotRunning") as refused:
+        deliver_by(ways, bundle_of(1), lambda _: None)
+    assert refused.value.message.endswith("; SFTP: port 22 is closed")
+    with pytest.raises(NodeFailed, match="no way"):
+        deliver_by([], bundle_of(1), lambda _: None)
+
+
+def test_by_sftp_it_arrives_whole_under_its_name(tmp_path: Path) -> None:
+    """A real SSH server: a broken attempt is gone on with, and the name appears only when all is there."""
+    ours, host_key = make_key(tmp_path / "key"), make_key(tmp_path / "host")
+    bundle, told = bundle_of(40), list[int]()
+    (tmp_path / "node/var").mkdir(parents=True)
+    with ssh_server(tmp_path / "node", host_key, ours) as server:
+        way = BySftp(SshAddress("127.0.0.1", (server.public_key,), tmp_path / "key", server.port))
+        server.cut_after = 500_000
+        with pytest.raises(NodeFailed):
+            way.send(bundle, told.append)
+        incoming = tmp_path / "node" / INCOMING.lstrip("/")
+        assert not (incoming / f"{bundle.sha256}.tar.xz").exists()
+        server.cut_after = None
+        assert deliver_by([way], bundle, told.append) == "SFTP"
+    assert (incoming / f"{bundle.sha256}.tar.xz").read_bytes() == bundle.data
+    assert [path.name for path in incoming.iterdir()] == [f"{bundle.sha256}.tar.xz"]
+    assert told[-1] == bundle.size
+
+
+def test_hundreds_of_pieces_travel_a_dozen_at_once(node: FolderNode) -> None:
+    """Each waits for the node's agent most of the time."""
+    deliver(node, "i-1", bundle_of(MANY + 1), lambda _: None)
+    assert AT_ONCE < node.most_at_once <= MOST_AT_ONCE

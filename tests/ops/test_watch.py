@@ -9,11 +9,15 @@ from pathlib import Path
 import pytest
 
 from garret.errors import CloudError, NodeFailed, NotReady
+from garret.image_bootstrap.first_stage import NOT_FETCHED
+from garret.ops.channels.ssh import SshAddress
 from garret.ops.cloud import Cloud, StackEvent
 from garret.ops.deliver import deliver, is_too_early
 from garret.ops.node_journal import NodeJournal
 from garret.ops.records import CommandResult
 from garret.ops.watch import Creation, tell_events, watch_until_settled
+from tests.ops.channels.server import ssh_server
+from tests.ops.channels.test_ssh import make_key
 from tests.ops.fake import FakeClock, Listener, World, cloud_of, small_bundle
 from tests.ops.test_status import deployed
 
@@ -55,6 +59,29 @@ def test_a_node_that_has_the_runtime_is_not_sent_it(world: World, tmp_path: Path
     assert "SendFile" not in world.writes
 
 
+def test_a_node_with_an_address_fetches_it_and_is_sent_it_only_when_it_cannot(world: World, tmp_path: Path) -> None:
+    """Its journal says so; the reason is told once, and then the other way is taken."""
+    cloud, stack_id = created(world, tmp_path)
+    world.answers["tail"] = lines(("ensure_bundle", "running"))
+    reason = f"{NOT_FETCHED}: <HTTPError 403: 'Forbidden'>"
+    failed = json.dumps({"step": "ensure_bundle", "state": "running", "seconds": 0, "reason": reason})
+    clock, heard, sent_before = cloud.clock, Listener(), list[bool]()
+    assert isinstance(clock, FakeClock)
+
+    def later() -> None:
+        if clock.now > 5 and not sent_before:
+            sent_before.append("SendFile" in world.writes)
+            world.answers["tail"] = CommandResult("Success", 0, failed + "\n")
+
+    clock.on_sleep = later
+    bundle = replace(small_bundle(), url="https://example.com/garret.tar.xz")
+    assert Creation(cloud, "garret", stack_id, bundle, heard).watch(60) is not None
+    assert sent_before == [False]
+    assert b"".join(world.files[path] for path in sorted(world.files)) == bundle.data
+    assert [line for line in heard.lines if "403" in line] == [f"runtime sent running {reason}"]
+    assert any(line.startswith("runtime sent done") and line.endswith("by Cloud Assistant") for line in heard.lines)
+
+
 def test_a_node_that_is_not_up_yet_is_asked_again(world: World, tmp_path: Path) -> None:
     """The agent may come up after the machine; why it does not work yet is told once."""
     cloud, stack_id = created(world, tmp_path)
@@ -62,6 +89,22 @@ def test_a_node_that_is_not_up_yet_is_asked_again(world: World, tmp_path: Path) 
     listener = Listener()
     assert Creation(cloud, "garret", stack_id, small_bundle(), listener).watch(60) is not None
     assert sum("not yet" in line for line in listener.lines) == 1
+
+
+def test_a_node_whose_agent_does_not_answer_gets_it_by_sftp(world: World, tmp_path: Path) -> None:
+    """When somebody said where its SSH is."""
+    cloud, stack_id = created(world, tmp_path)
+    world.refusals["SendFile"] = CloudError("SendFile", "InvalidInstance.NotMatch", "no agent")
+    mine, host_key = make_key(tmp_path / "mine"), make_key(tmp_path / "host")
+    (tmp_path / "disk").mkdir()
+    listener, bundle = Listener(), small_bundle()
+    with ssh_server(tmp_path / "disk", host_key, mine) as node:
+        address = SshAddress("127.0.0.1", (node.public_key,), tmp_path / "mine", node.port)
+        work = Creation(cloud, "garret", stack_id, bundle, listener, ssh=address)
+        work.on_delivered = lambda: world.signal(stack_id)
+        work.watch(60)
+    assert (tmp_path / f"disk/var/lib/garret/incoming/{bundle.sha256}.tar.xz").read_bytes() == bundle.data
+    assert any(line.startswith("runtime sent done") and line.endswith("by SFTP") for line in listener.lines)
 
 
 def test_a_refusal_for_good_is_raised(world: World, tmp_path: Path) -> None:

@@ -12,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
+from garret.commands.models import Way, address_of, way_options
 from garret.commands.spec_options import file_option, read_file, said_by_options, spec_options
 from garret.console import fields, price_text
 from garret.errors import UsageError
 
 if TYPE_CHECKING:
+    from garret.ops.channels.ssh import SshAddress
     from garret.ops.deployment import Deployment
     from garret.ops.plan import Plan
     from garret.ops.update import Proposal
@@ -44,6 +46,12 @@ examples/deploy.full.yaml explains each field.
 @spec_options()
 @click.option("--password-stdin", is_flag=True, help="Read the service's password from standard input.")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Where the first picture goes.")
+@click.option(
+    "--bundle-url",
+    metavar="URL",
+    help="Where a new node can fetch the runtime that `garret debug bundle` wrote; else it is sent there.",
+)
+@way_options
 @click.option("--dry-run", is_flag=True, help="Show the plan with its price and stop: nothing is made or written.")
 @click.option(
     "--replace",
@@ -60,6 +68,8 @@ def deploy(
     file: Path | None,
     password_stdin: bool,
     picture: Path | None,
+    bundle_url: str | None,
+    way: Way,
     dry_run: bool,
     replace: bool,
     yes: bool,
@@ -78,7 +88,7 @@ def deploy(
     if not dry_run and not password_stdin and not caller.environment.get("GARRET_PASSWORD"):
         facts = _standing(caller, settings, one, wanted, target)
     if facts is None:
-        how = _How(password_stdin, target, dry_run, yes, replace)
+        how = _How(password_stdin, target, dry_run, yes, replace, bundle_url or "", address_of(way, one))
         facts = _work(caller, settings, one, wanted, how)
     caller.console.answer(facts, _lines(facts, one))
     return 0
@@ -93,6 +103,8 @@ class _How:
     dry_run: bool
     yes: bool
     replace: bool
+    bundle_url: str = ""
+    ssh: SshAddress | None = None
 
 
 def _standing(
@@ -112,11 +124,12 @@ def _standing(
 
 def _work(caller: Caller, settings: Settings, one: Deployment, wanted: dict[str, Any], how: _How) -> dict[str, Any]:
     """Make, finish or change it."""
-    from garret.image_bootstrap.bundle import build_bundle
+    from garret.image_bootstrap.bundle import build_bundle, checked_url
     from garret.ops.deploy import Deploy, Wish
-    from garret.ops.plan import wanted_spec
-    from garret.service_runtime.known_models import DEMO
+    from garret.ops.plan import needs_model, wanted_spec
 
+    if how.bundle_url:
+        checked_url(how.bundle_url)
     before = one.spec or one.wish_left
     region = before.region if before is not None and settings.region_from != "--region" else settings.region
     said = _with_access(caller, settings.cloud, wanted, before is None)
@@ -130,13 +143,13 @@ def _work(caller: Caller, settings: Settings, one: Deployment, wanted: dict[str,
         how.picture,
         how.dry_run,
         how.replace,
+        how.ssh,
     )
     plan, agreed = one.plan, how.yes or how.dry_run
     cloud = caller.cloud(settings, str(plan["region"]) if plan else region)
     work = Deploy(
         cloud, one, wish, caller.console, _Confirm(caller, settings.cloud, agreed), caller.crash(),
-        # The local cloud's image brings the demo model; on Alibaba Cloud it travels with the runtime when asked for.
-        partial(build_bundle, with_model=settings.cloud == "aliyun" and spec.model == DEMO),
+        partial(build_bundle, with_model=needs_model(settings.cloud, spec.model), url=how.bundle_url),
         ConfirmUpdate(caller, agreed), partial(caller.cloud, settings),
     )  # fmt: skip
     return work.run()

@@ -16,6 +16,8 @@ from garret.console import fields, rows
 from garret.errors import UsageError
 
 if TYPE_CHECKING:
+    from garret.ops.channels.ssh import SshAddress
+    from garret.ops.deployment import Deployment
     from garret.ops.executions import Node
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -122,17 +124,31 @@ def _node(caller: Caller, name: str | None, way: Way) -> Iterator[Node]:
     settings = caller.settings()
     deployment = caller.deployment(settings, name)
     cloud = caller.cloud_of(settings, deployment)
-    if way.ssh is None:
+    address = address_of(way, deployment)
+    if address is None:
         yield Node.of(cloud, deployment)
         return
-    from garret.ops.channels.ssh import SshChannel, parse_address
+    from garret.ops.channels.ssh import SshChannel
+
+    with SshChannel(address) as channel:
+        yield Node.of(cloud, deployment, channel)
+
+
+def address_of(way: Way, deployment: Deployment) -> SshAddress | None:
+    """Where SSH goes to, when it was asked for.
+
+    Raises:
+        UsageError: it is no address, or nobody said with which key, or what host key to expect.
+    """
+    if way.ssh is None:
+        return None
+    from garret.ops.channels.ssh import parse_address
     from garret.ops.deployment import node_facts
 
     if way.key_file is None:
         raise UsageError("--ssh-key was not said; a password is never used", "--ssh-key ~/.ssh/id_ed25519")
     reported = node_facts(deployment.outputs).get("ssh_host_keys") or ()
-    with SshChannel(parse_address(way.ssh, way.key_file, way.host_keys or tuple(reported))) as channel:
-        yield Node.of(cloud, deployment, channel)
+    return parse_address(way.ssh, way.key_file, way.host_keys or tuple(reported))
 
 
 def _row(execution: dict[str, Any]) -> tuple[str, str, str, str]:

@@ -38,10 +38,10 @@ class Bundle:
     url: str = ""
 
 
-def build_bundle(package: Path | None = None, with_model: bool = False) -> Bundle:
+def build_bundle(package: Path | None = None, with_model: bool = False, url: str = "") -> Bundle:
     """Pack the runtime of a `garret` package folder (default: this one); the same files always give the same bytes.
 
-    `with_model` adds the demo model, some 9 MB, for nodes whose image does not bring it.
+    `with_model` adds the demo model, some 9 MB, for nodes whose image does not bring it; `url` is only noted.
     """
     folder = package or Path(garret.__file__).resolve().parent
     rooms = (*_ROOMS, _MODEL) if with_model else _ROOMS
@@ -53,7 +53,7 @@ def build_bundle(package: Path | None = None, with_model: bool = False) -> Bundl
             member.size, member.mode, member.mtime = len(content), 0o644, 0
             tar.addfile(member, io.BytesIO(content))
     data = lzma.compress(plain.getvalue(), format=lzma.FORMAT_XZ, preset=9 | lzma.PRESET_EXTREME)
-    return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))
+    return Bundle(data, hashlib.sha256(data).hexdigest(), len(data), url)
 
 
 def checked_url(url: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from garret.errors import OperationError, SpecError, StackFailed, UsageError
 from garret.image_bootstrap.bundle import Bundle
@@ -28,6 +28,9 @@ from garret.ops.tell import Teller
 from garret.ops.watch import Creation, watch_until_settled
 from garret.spec import DeploymentSpec
 
+if TYPE_CHECKING:
+    from garret.ops.channels.ssh import SshAddress
+
 SETTLE_S = 1800.0
 NOTHING_MADE = "; nothing was made"
 
@@ -49,6 +52,7 @@ class Create:
     password: str | None = field(default=None, repr=False)
     instance_password: str = field(default="", repr=False)
     packing: Future[Bundle] | None = None
+    ssh: SshAddress | None = None
     make_login: Callable[[str, str | None], Login] = new_login
     _login: Login | None = None
     _is_new_password: bool = True
@@ -167,7 +171,8 @@ class Create:
     def bundle(self) -> Bundle:
         """The very bytes whose hash the node was told, even when this program has changed since."""
         data = self.deployment.journal.read_private(BUNDLE_FILE)
-        digest = str((self.deployment.plan or {})["bundle_sha256"])
+        plan = self.deployment.plan or {}
+        digest = str(plan["bundle_sha256"])
         if data is None:
             made = self.pack()
             if made.sha256 != digest:
@@ -175,7 +180,7 @@ class Create:
                     "the runtime that this deployment began with is gone", f"garret delete {self.deployment.name}"
                 )
             return made
-        return Bundle(data, digest, len(data))
+        return Bundle(data, digest, len(data), str(plan.get("bundle_url") or ""))
 
     def _login_for(self, wish: DeploymentSpec) -> Login:
         """One login for all tries: the person is told one password."""
@@ -238,6 +243,7 @@ class Create:
             self.tell,
             on_delivered=self._delivered,
             delivered=self.deployment.journal.last("delivered") is not None,
+            ssh=self.ssh,
         )
         stack = creation.watch(wait_s + 1200)
         if stack is not None and stack.status == "CREATE_COMPLETE":

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from garret.errors import Interrupted, UsageError
 from garret.image_bootstrap.bundle import Bundle, build_bundle
@@ -24,6 +24,9 @@ from garret.ops.watch import watch_until_settled
 from garret.spec import DeploymentSpec, check_password
 from garret.templates.changes import classify
 
+if TYPE_CHECKING:
+    from garret.ops.channels.ssh import SshAddress
+
 
 def _nowhere(region: str) -> Cloud:
     raise UsageError(f"fallback_regions: there is no way to {region} from here", "leave --fallback-region out")
@@ -33,7 +36,8 @@ def _nowhere(region: str) -> Cloud:
 class Wish:
     """What the person asked for; `said` holds only the fields of the spec that were said.
 
-    `dry_run` stops after the plan was shown; `replace` allows a change that makes the node anew.
+    `dry_run` stops after the plan was shown; `replace` allows a change that makes the node anew; `ssh` is where a node
+    can be reached whose cloud's agent does not answer.
     """
 
     region: str
@@ -43,6 +47,7 @@ class Wish:
     picture: Path | None = None
     dry_run: bool = False
     replace: bool = False
+    ssh: SshAddress | None = None
 
 
 @dataclass
@@ -81,7 +86,7 @@ class Deploy:
             instance_password=self.wish.instance_password or self.deployment.instance_password,
             # Compressed in a thread while this one asks the cloud.
             packing=pool.submit(self.pack) if fresh else None,
-            make_login=self.make_login,
+            make_login=self.make_login, ssh=self.wish.ssh,
         )  # fmt: skip
 
     def _dry_run(self, create: Create) -> dict[str, Any]:

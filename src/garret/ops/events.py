@@ -32,7 +32,7 @@ _WORDS = {
     "deleted": "deleted; nothing of it was left",
     "abandoned": "given up: {why}",
 }
-_LONG = ("template", "parameters", "spec", "outputs", "bundle_sha256", "token", "at", "event", "price")
+_LONG = ("template", "parameters", "spec", "outputs", "bundle_sha256", "bundle_url", "token", "at", "event", "price")
 
 
 @dataclass(frozen=True)

@@ -57,6 +57,7 @@ class Plan:
     bundle_sha256: str
     prices: Prices | None
     made: tuple[ResourceChange, ...] = ()
+    bundle_url: str = ""
 
     def to_entry(self) -> dict[str, Any]:
         """The journal's form."""
@@ -71,6 +72,7 @@ class Plan:
             # The node's own password is kept beside the login, for its owner's eyes only.
             "parameters": {key: value for key, value in self.parameters.items() if key != "InstancePassword"},
             "bundle_sha256": self.bundle_sha256,
+            "bundle_url": self.bundle_url,
             "price": self.prices.running.to_dict() if self.prices else None,
             "prices": self.prices.to_dict() if self.prices else None,
         }
@@ -185,12 +187,18 @@ def make_plan(
     )
     prices = find_prices(cloud, spec, hourly)
     check_limit(cloud, spec, prices)
-    return Plan(wish, spec, place, template, values, uuid.uuid4().hex, bundle.sha256, prices, tuple(made))
+    token = uuid.uuid4().hex
+    return Plan(wish, spec, place, template, values, token, bundle.sha256, prices, tuple(made), bundle.url)
 
 
 def model_sources(spec: DeploymentSpec) -> tuple[str, ...]:
     """Where the node looks for the known models, in order; nothing for what comes with garret or says where it is."""
     return (spec.model_source or default_sources(spec.region)) if spec.model == SDXL else ()
+
+
+def needs_model(kind: str, model: str) -> bool:
+    """Whether the demo model travels with the runtime: the local cloud's image brings it."""
+    return kind == "aliyun" and model == DEMO
 
 
 def node_config(spec: DeploymentSpec, kind: str, login: Login, bundle: Bundle) -> NodeConfig:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 from garret.errors import CloudError, NodeFailed, NotReady
 from garret.image_bootstrap.bundle import Bundle
+from garret.image_bootstrap.first_stage import NOT_FETCHED
 from garret.ops.cloud import Cloud, Stack, StackEvent
-from garret.ops.deliver import deliver, is_too_early
+from garret.ops.deliver import BySftp, InPieces, Way, deliver_by, is_too_early
 from garret.ops.deployment import flag
 from garret.ops.node_journal import NodeJournal
 from garret.ops.stack_states import IN_PROGRESS
 from garret.ops.tell import Teller
+
+if TYPE_CHECKING:
+    from garret.ops.channels.ssh import SshAddress
 
 STACK_KIND = "ALIYUN::ROS::Stack"
 JOURNAL_EVERY_S = 0.6
@@ -41,6 +46,7 @@ class Creation:
     tell: Teller
     on_delivered: Callable[[], None] = lambda: None
     delivered: bool = False
+    ssh: SshAddress | None = None
     _told: set[str] = field(default_factory=set)
     _instance_id: str = ""
     _last_refusal: str = ""
@@ -82,19 +88,18 @@ class Creation:
             node.look(self._instance_id)
 
     def _deliver(self, node: NodeJournal) -> None:
-        entries = node.read(self._instance_id)
-        if any(entry["step"] == "ensure_bundle" and entry["state"] == "done" for entry in entries):
-            self.delivered = True  # by an earlier run that died
+        entries = [one for one in node.read(self._instance_id) if one["step"] == "ensure_bundle"]
+        if any(entry["state"] == "done" for entry in entries):
+            self.delivered = True  # by its own image, from its address, or by an earlier run that died
             return
+        if self.bundle.url and not self._is_asked_for(entries):
+            return  # the node fetches it
         started = self.cloud.clock.monotonic()
         size = self.bundle.size
+        ways: list[Way] = [InPieces(self.cloud.assistant, self._instance_id)]
+        ways += [BySftp(self.ssh)] if self.ssh else []
         try:
-            deliver(
-                self.cloud.assistant,
-                self._instance_id,
-                self.bundle,
-                lambda done: self.tell.progress("sending the runtime", done, size),
-            )
+            way = deliver_by(ways, self.bundle, lambda done: self.tell.progress("sending the runtime", done, size))
         except (CloudError, NodeFailed) as error:
             if not is_too_early(error):
                 raise
@@ -103,8 +108,17 @@ class Creation:
                 self._last_refusal = error.message
             return  # tried again a poll later, bounded by the deadline
         self.delivered = True
-        self.tell.stage("runtime sent", "done", f"{size / 1000:.0f} KB", self.cloud.clock.monotonic() - started)
+        told = f"{size / 1000:.0f} KB by {way}"
+        self.tell.stage("runtime sent", "done", told, self.cloud.clock.monotonic() - started)
         self.on_delivered()
+
+    def _is_asked_for(self, entries: list[dict[str, Any]]) -> bool:
+        """Whether the node has said that it cannot fetch the runtime from its address; told once."""
+        missed = [str(entry["reason"]) for entry in entries if str(entry.get("reason")).startswith(NOT_FETCHED)]
+        if missed and missed[-1] != self._last_refusal:
+            self.tell.stage("runtime sent", "running", missed[-1])
+            self._last_refusal = missed[-1]
+        return bool(missed)
 
 
 def tell_events(events: list[StackEvent], told: set[str], tell: Teller) -> None:
