@@ -155,7 +155,7 @@ def test_a_full_disk_is_told_by_name(machine: Machine, stack: Stack, bundle: Bun
     """Where the runtime has no room; and a journal without room keeps nobody from hearing of it."""
     commands = machine.apply(config_for(bundle, free_port()), stack.command)
     machine.receive(bundle)
-    (machine.disk / f"var/lib/garret/incoming/{bundle.sha256}.tar.xz").symlink_to("/dev/full")
+    (machine.disk / f"var/lib/garret/incoming/{bundle.sha256}.tar.part").symlink_to("/dev/full")
     (machine.disk / "var/lib/garret/bootstrap.jsonl").symlink_to("/dev/full")
     assert machine.run(commands).returncode == 1
     (heard,) = stack.heard
