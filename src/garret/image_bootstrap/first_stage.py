@@ -8,7 +8,7 @@ It reads:
 GARRET_PREFIX          folder in front of every path; "" on a real node
 GARRET_PYTHON          interpreter for the second stage; else the one that runs this
 GARRET_DRIVER          which driver of the local cloud booted the node; not set on a real cloud
-GARRET_NODE_CRASH_AT   STEP or STEP:after: in the local cloud, die there once as if the power were cut
+GARRET_NODE_CRASH_AT   STEP or STEP:after, or several with commas: in the local cloud, die at each once
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ class Journal:
     def run(self, step: str, work, *arguments) -> None:  # type: ignore[no-untyped-def]
         """Do one step and journal how it went and how long it took."""
         self.write(step, "running")
-        self.crash(step, "before")
+        self.crash(step, "")
         started = time.monotonic()
         try:
             work(*arguments)
@@ -100,15 +100,16 @@ class Journal:
             raise StepFailed(f"{step}: {reason}") from error
         else:
             state, reason = "done", ""
-        self.crash(step, "after")
+        self.crash(step, ":after")
         self.write(step, state, time.monotonic() - started, reason)
 
     def crash(self, step: str, moment: str) -> None:
         """Die here as if the power were cut, if here is where to, and it has not happened yet."""
-        at, _, when = self.crash_at.partition(":")
+        at = step + moment
         stamp = self.path.with_name("crashed-at")
-        if (at, when or "before") == (step, moment) and not (stamp.exists() and stamp.read_text() == self.crash_at):
-            stamp.write_text(self.crash_at)
+        known = stamp.read_text() if stamp.exists() else ""
+        if at in self.crash_at.split(",") and at not in known.split(","):
+            stamp.write_text(f"{known}{at},")
             os.sync()
             self.die()
 

@@ -204,6 +204,17 @@ _ALL = (
         {"deployment": "film", "reason": "no GPU on this node"},
     ),
     Named(
+        "node_crash",
+        "A node made from now on dies in the middle of its bootstrap, once at each of these steps; it goes on when it "
+        "is booted again.",
+        (
+            _DEPLOYMENT,
+            Field("at", str, None, "steps with commas: ensure_python, or ensure_python:after"),
+            _times(1),
+        ),
+        {"deployment": "film", "at": "ensure_front,ensure_service:after"},
+    ),
+    Named(
         "spot_reclaim",
         "The cloud wants a spot instance back: its metadata says when (instance/spot/termination-time), then it is "
         "released, or stopped economically where it was ordered with SpotInterruptionBehavior Stop. Other instances "

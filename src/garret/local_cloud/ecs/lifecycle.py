@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from garret.local_cloud import metadata
@@ -121,7 +122,7 @@ def _make(cloud: Cloud, body: dict[str, Any]) -> None:
         private_ip=body["PrivateIp"],
         hostname=body["HostName"],
         public_ip=body["EipAddress"] or None,
-        environment=metadata.environment(cloud, body["InstanceId"]),
+        environment=metadata.environment(cloud, body["InstanceId"]) | _crash(cloud, body),
         region=body["RegionId"],
         image_id=body["ImageId"],
         vpc_id=body["VpcId"],
@@ -134,6 +135,16 @@ def _make(cloud: Cloud, body: dict[str, Any]) -> None:
     if body["Goal"] == RUNNING:
         changes["Status"] = "Starting"
     cloud.store.update("instance", body["InstanceId"], **changes)
+
+
+def _crash(cloud: Cloud, body: Mapping[str, Any]) -> dict[str, str]:
+    """Where the fault board wants the node's bootstrap to die, as the node is told it."""
+    deployment = next((tag["Value"] for tag in body["Tags"] if tag["Key"] == "garret:deployment"), "")
+    wanted = cloud.faults.named("node_crash", deployment=deployment)
+    if wanted is None:
+        return {}
+    cloud.faults.use(wanted)
+    return {"GARRET_NODE_CRASH_AT": wanted["at"]}
 
 
 def _remove(cloud: Cloud, body: dict[str, Any]) -> None:

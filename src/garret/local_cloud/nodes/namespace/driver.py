@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,7 +68,8 @@ class NamespaceDriver:
         for name in ("upper", "work"):
             (folder / name).mkdir(exist_ok=True)
             users.give(folder / name)
-        self._write_settings(folder / "upper")
+        told = {name: value for name, value in node.environment.items() if name.startswith("GARRET_NODE_")}
+        self._write_settings(folder / "upper", told)
         record = {
             "instance_id": node.instance_id,
             "hostname": node.hostname or node.instance_id,
@@ -191,7 +192,7 @@ class NamespaceDriver:
             size = self._images.freeze(image_id, self._folder(instance_id) / "upper", record["layers"], running)
             if not running:
                 self._change(instance_id, layers=self._images.layers(image_id))
-                self._write_settings(self._folder(instance_id) / "upper")
+                self._write_settings(self._folder(instance_id) / "upper", {})
         return size
 
     def has_image(self, image_id: str) -> bool:
@@ -248,16 +249,16 @@ class NamespaceDriver:
             "gateway": gateway(node.vswitch_cidr),
         }
 
-    def _write_settings(self, upper: Path) -> None:
+    def _write_settings(self, upper: Path, told: Mapping[str, str]) -> None:
         """Say in the node's own settings which cloud it is on; no user-data could."""
         path = upper / _SETTINGS
         for folder in reversed(path.relative_to(upper).parents[:-1]):
             if not (upper / folder).is_dir():
                 (upper / folder).mkdir(mode=0o755)
                 users.give(upper / folder)
-        path.write_text(
-            f"[Manager]\nDefaultEnvironment=GARRET_DRIVER={self.name} GARRET_ENDPOINT_ECS=http://{DOOR}\n", "ascii"
-        )
+        known = {"GARRET_DRIVER": self.name, "GARRET_ENDPOINT_ECS": f"http://{DOOR}", **told}
+        words = " ".join(f"{name}={value}" for name, value in known.items())
+        path.write_text(f"[Manager]\nDefaultEnvironment={words}\n", "ascii")
         path.chmod(0o644)
         users.give(path)
 
