@@ -102,7 +102,8 @@ def test_a_model_comes_from_the_first_source(hubs: Hubs) -> None:
         "/api/v1/models/AI-ModelScope/stable-diffusion-xl-base-1.0/repo"
         "?Revision=master&FilePath=sd_xl_base_1.0.safetensors"
     )
-    assert hubs.told[-1] == {"file": SDXL_BASE.name, "done": len(BASE), "total": len(BASE), "from": "ModelScope"}
+    size = len(BASE)
+    assert hubs.told[-1] == {"file": SDXL_BASE.name, "done": size, "total": size, "from": "ModelScope", "after": 0}
     assert hubs.fetch("modelscope", "huggingface")[0]["from"] == "already there"
     assert len(hubs.modelscope.asked) == 1
     assert hubs.huggingface.asked == []
@@ -222,6 +223,17 @@ def test_each_type_has_its_folder(hubs: Hubs) -> None:
     assert hubs.fetch("huggingface")[0]["type"] == "vae"
     assert hubs.path("sdxl-vae-fp16-fix.safetensors", "VAE").read_bytes() == VAE
     assert hubs.huggingface.asked[0]["path"].endswith("/sdxl.vae.safetensors")
+
+
+def test_what_comes_after_a_file_is_told_with_it(hubs: Hubs) -> None:
+    """So that the whole can be estimated while the first is on its way."""
+    hubs.files = FILES
+    hubs.modelscope.replies = [answer(200, BASE), answer(200, VAE)]
+    assert [one["from"] for one in hubs.fetch("modelscope")] == ["ModelScope"] * 2
+    assert [(one["file"], one["after"]) for one in hubs.told if one["done"] == one["total"]] == [
+        (SDXL_BASE.name, len(VAE)),
+        (SDXL_VAE.name, 0),
+    ]
 
 
 def test_a_checkpoint_of_one_s_own_needs_no_hash(hubs: Hubs) -> None:

@@ -82,6 +82,10 @@ class Progress(Journal):
         with suppress(OSError):
             self._replace(json.dumps(facts) + "\n")
 
+    def expect(self, step: str, seconds: float) -> None:
+        """Hear from a step itself how long it takes in all, which only it can know."""
+        self._known[step] = seconds
+
     def _left(self, step: str, passed_s: float) -> float:
         return max(self._known.get(step, self._times(step).typical_s) - passed_s, 0.0)
 

@@ -22,6 +22,7 @@ from pathlib import Path
 
 from garret.errors import OperationError, SettingsError
 from garret.local_cloud.home import CloudFile, Home, new_cloud_file, private, read_cloud_file, write_cloud_file
+from garret.local_cloud.hubs import HUBS
 from garret.local_cloud.nodes import choosing
 from garret.local_cloud.nodes.choice import PROCESS, chosen
 from garret.local_cloud.nodes.processes import is_running
@@ -180,7 +181,8 @@ def _environment() -> dict[str, str]:
     return {
         name: value
         for name, value in os.environ.items()
-        if not name.startswith(("GARRET_", "ALIBABA_", "ALIYUN_")) and not name.lower().endswith("_proxy")
+        if name in HUBS
+        or (not name.startswith(("GARRET_", "ALIBABA_", "ALIYUN_")) and not name.lower().endswith("_proxy"))
     }
 
 

@@ -92,6 +92,7 @@ class FirstModels:
     around: Surroundings = field(default_factory=Surroundings)
     files: Callable[[str, str, bool], tuple[ModelFile, ...]] = wanted_files
     _told: float = 0.0
+    _after: int = 0
 
     def run(self) -> list[dict[str, Any]]:
         """Have all files; returns name, type, SHA-256, size, where each came from, and the bytes fetched now.
@@ -101,8 +102,14 @@ class FirstModels:
         """
         files = self.files(self.order.model, self.order.sha256, self.order.refiner)
         there = {file.name: self._there(file) for file in files}
-        self._check_room([file for file in files if there[file.name] is None])
-        return [self._facts(file, there[file.name]) for file in files]
+        missing = [file for file in files if there[file.name] is None]
+        self._check_room(missing)
+        found = []
+        for file in files:
+            missing = [one for one in missing if one is not file]
+            self._after = sum(one.size - self._begun(one) for one in missing)
+            found.append(self._facts(file, there[file.name]))
+        return found
 
     def _facts(self, file: ModelFile, found: Fetched | None) -> dict[str, Any]:
         said = "already there"
@@ -197,10 +204,14 @@ class FirstModels:
         def progress(done: int, total: int | None) -> None:
             if time.monotonic() - self._told >= _TELL_EVERY_S or done == total:
                 self._told = time.monotonic()
-                self.tell({"file": file.name, "done": done, "total": total or file.size, "from": address.said})
+                self.tell(self._progress(file, address, done, total or file.size))
 
-        self.tell({"file": file.name, "done": self._begun(file), "total": file.size, "from": address.said})
+        self.tell(self._progress(file, address, self._begun(file), file.size))
         return download(wanted, replace(self.around, policy=policy, progress=progress))
+
+    def _progress(self, file: ModelFile, address: Address, done: int, total: int) -> dict[str, Any]:
+        """How much of a file is there, from where, and how many bytes come after it."""
+        return {"file": file.name, "done": done, "total": total, "from": address.said, "after": self._after}
 
     def _credential(self, one: Object | None) -> Credential:
         """Proof for a private bucket, where this node has a role; a public one asks for none."""

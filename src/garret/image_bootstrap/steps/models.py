@@ -7,6 +7,7 @@ import json
 import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from garret.image_bootstrap.first_stage import StepFailed
@@ -28,14 +29,20 @@ def ensure_models(node: Node) -> None:
     """Have the models that the deployment begins with, and the configuration that SDXL's single files lack."""
     for path, text in configuration_files():
         node.host.write(f"{CONFIGS}/{NAME}/{path}", text, 0o644)
+    demo = _demo(node.host) / "config"
+    for file in sorted(path for path in demo.rglob("*") if path.is_file()):
+        node.host.copy(file, f"{CONFIGS}/{DEMO}/{file.relative_to(demo).as_posix()}")
     node.facts["models"] = [_ensure_demo(node.host)] if node.config.model == DEMO else _ensure_fetched(node)
 
 
-def _ensure_demo(host: Host) -> dict[str, str]:
+def _demo(host: Host) -> Path:
+    """Where the demo model is: the image's own, else what came in the bundle."""
     folder = host.path(DEMO_FOLDER)
-    if not (folder / "demo.safetensors").is_file():
-        folder = host.path(f"{BUNDLE}/garret/demo_model")
-    weights, config = folder / "demo.safetensors", folder / "config"
+    return folder if (folder / "demo.safetensors").is_file() else host.path(f"{BUNDLE}/garret/demo_model")
+
+
+def _ensure_demo(host: Host) -> dict[str, str]:
+    weights, config = _demo(host) / "demo.safetensors", _demo(host) / "config"
     if not weights.is_file() or not config.is_dir():
         raise StepFailed(
             f"neither the image nor the bundle brings the demo model: {DEMO_FOLDER} holds no demo.safetensors and "
@@ -43,8 +50,6 @@ def _ensure_demo(host: Host) -> dict[str, str]:
             "systemctl start garret-bootstrap"
         )
     host.copy(weights, f"{CHECKPOINTS}/demo.safetensors")
-    for file in sorted(path for path in config.rglob("*") if path.is_file()):
-        host.copy(file, f"{CONFIGS}/demo/{file.relative_to(config).as_posix()}")
     return {"name": DEMO, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
 
 
@@ -55,7 +60,7 @@ def _ensure_fetched(node: Node) -> list[dict[str, str]]:
     digest = hashlib.sha256(json.dumps(files, sort_keys=True).encode()).hexdigest()
     placed = _placed(host, digest)
     if placed is None:
-        placed = _Fetching(node).run(order)
+        placed = Fetching(node).run(order)
         host.write(PLACED, json.dumps({"order": digest, "models": placed}) + "\n", 0o644)
     return [{"name": one["name"], "sha256": one["sha256"]} for one in placed]
 
@@ -87,15 +92,15 @@ def _placed(host: Host, digest: str) -> list[dict[str, Any]] | None:
     return models
 
 
-class _Fetching:
+class Fetching:
     """The program that fetches, and what it says on the way, kept in the journal."""
 
     def __init__(self, node: Node) -> None:
         self._node = node
         self._started = time.monotonic()
-        self._next = 0.0
+        self.next = 0.0
         self._file = ""
-        self._since = (0.0, 0)
+        self.since = (0.0, 0)
 
     def run(self, order: dict[str, Any]) -> list[dict[str, Any]]:
         """Return what is in place.
@@ -140,28 +145,38 @@ class _Fetching:
     def _hear(self, event: dict[str, Any]) -> str:
         """Keep what the program says; returns it when it is not about progress."""
         if "file" in event:
-            self._tell(event)
+            self.tell(event)
             return ""
         text = str(event.get("note") or event.get("said") or "")
         if text:
             self._node.host.journal.log(text)
         return text
 
-    def _tell(self, event: dict[str, Any]) -> None:
+    def tell(self, event: dict[str, Any]) -> None:
+        """Keep how far a file is, where it is time for another line."""
         now, done, total = time.monotonic(), int(event["done"]), int(event["total"])
         key = f"{event['file']} {event['from']}"
         if key != self._file:
-            self._file, self._since, self._next = key, (now, done), 0.0
-        if now < self._next and done != total:
+            self._file, self.since, self.next = key, (now, done), 0.0
+        if now < self.next and done != total:
             return
         passed = now - self._started
-        self._next = now + max(self._node.progress_every_s, passed * _GROWTH)
-        begun, before = self._since
+        self.next = now + max(self._node.progress_every_s, passed * _GROWTH)
+        begun, before = self.since
         rate = (done - before) / (now - begun) if now - begun > 1 else 0.0
         text = f"{event['file']} {_of(done, total)} from {event['from']}"
         if rate > 0:
+            self._expect(passed + (total - done + int(event.get("after", 0))) / rate)
             text += f", {rate / 1e6:.1f} MB/s" + (f", {(total - done) / rate / 60:.0f} min left of it" if total else "")
         self._node.host.journal.write("ensure_models", "running", passed, text)
+
+    def _expect(self, seconds: float) -> None:
+        """Tell the boot page, where there is one, how long this step takes in all."""
+        from garret.image_bootstrap.progress import Progress  # it needs this room's times first
+
+        journal = self._node.host.journal
+        if isinstance(journal, Progress):
+            journal.expect("ensure_models", seconds)
 
 
 def _of(done: int, total: int) -> str:

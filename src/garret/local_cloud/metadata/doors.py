@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import hmac
 import json
+import os
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from garret.local_cloud.core import Cloud
+from garret.local_cloud.hubs import HUBS
 from garret.local_cloud.metadata.credentials import credentials, end_keys, role_of
 from garret.local_cloud.metadata.tree import Tree, identity_document, meta_data
 
@@ -46,6 +48,7 @@ def environment(cloud: Cloud, instance_id: str) -> dict[str, str]:
     return {
         "GARRET_METADATA_URL": f"{base}{PATH}/{instance_id}/{body['Secret']}/latest",
         "GARRET_ENDPOINT_ECS": base,
+        **{name: os.environ[name] for name in HUBS if os.environ.get(name)},
     }
 
 
