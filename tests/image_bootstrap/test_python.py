@@ -71,7 +71,7 @@ def node(machine: Machine, index: Path) -> Iterator[Node]:
     small, torch = sorted(index.iterdir())
     write_lock(machine.disk / LOCKS / "runtime.lock", small)
     write_lock(machine.disk / LOCKS / "cpu.lock", torch)
-    house = Wheelhouse(index, {one.name: "" for one in index.iterdir()})
+    house = Wheelhouse(index, {one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in index.iterdir()})
     listening = socket.create_server(("127.0.0.1", 0))
     # As on the vendor's images, part of it stands where only `pip install` looks.
     configuration = machine.disk / "pip.conf"
@@ -92,8 +92,10 @@ def log_of(node: Node) -> str:
     return node.host.journal.log_path.read_text()
 
 
-def test_the_locks_are_installed_once_and_compiled(node: Node) -> None:
-    """The second run asks nobody; the wheels are not kept."""
+def test_the_locks_are_installed_once_and_compiled(node: Node, tmp_path: Path) -> None:
+    """The second run asks nobody; another build of the same version, which pip would rank higher, is not taken."""
+    make_wheel(tmp_path / "other", "small-one", "1.0+other")
+    node.host.environment["PIP_FIND_LINKS"] = str(tmp_path / "other")
     ensure_python(node)
     python = node.host.path(f"{VENV}/bin/python")
     done = subprocess.run(
@@ -105,7 +107,7 @@ def test_the_locks_are_installed_once_and_compiled(node: Node) -> None:
     assert Path(cached).exists()
     assert prefix == str(node.host.path(VENV))
     assert node.facts["python"] == ".".join(map(str, sys.version_info[:3]))
-    assert not node.host.path(DOWNLOADED).exists()
+    assert not node.host.path(DOWNLOADED).exists(), "the wheels are kept"
     assert "torch is here after" in log_of(node)
     assert "(2 of 2)" in log_of(node)
     said = len(log_of(node))

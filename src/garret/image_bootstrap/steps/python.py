@@ -201,7 +201,9 @@ def why(said: str) -> str:
 
 def _install(node: Node, python: str, locks: Sequence[Path], wheels: Path) -> None:
     started = time.monotonic()
-    pip = [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "--no-cache-dir"]
+    # Of these wheels only: a folder that the machine's pip is configured for may hold the same version built otherwise.
+    pip = ["env", "-u", "PIP_FIND_LINKS", "PIP_CONFIG_FILE=/dev/null"]
+    pip += [python, "-m", "pip", "install", "--disable-pip-version-check", "--no-input", "--quiet", "--no-cache-dir"]
     pip += ["--no-index", "--find-links", str(wheels), "--no-deps", "--require-hashes", "--no-compile"]
     node.host.run([*pip, *(word for lock in locks for word in ("--requirement", str(lock)))], timeout_s=1200)
     node.host.journal.log(f"the packages are installed after {time.monotonic() - started:.1f} s")
