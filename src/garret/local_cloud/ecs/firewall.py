@@ -24,10 +24,12 @@ Groups = Sequence[Mapping[str, Any]]
 Members = Mapping[str, Sequence[str]]
 
 
-def rules_of(cloud: Cloud, instance: Mapping[str, Any]) -> tuple[Rule, ...]:
-    """The ingress rules in force for an instance, as its groups and their members are now."""
+def rules_of(cloud: Cloud, instance: Mapping[str, Any], members: Members | None = None) -> tuple[Rule, ...]:
+    """The ingress rules in force for an instance, as its groups and their members (of its network) are now."""
+    if members is None:
+        members = members_of(cloud.store.find("instance", VpcId=instance["VpcId"]))
     found = (cloud.store.get("security_group", id) for id in instance["SecurityGroupIds"])
-    return ingress([group for group in found if group], _members(cloud, instance["VpcId"]), instance["PrivateIp"])
+    return ingress([group for group in found if group], members, instance["PrivateIp"])
 
 
 def ingress(groups: Groups, members: Members, private_ip: str) -> tuple[Rule, ...]:
@@ -74,9 +76,10 @@ def _sources(rule: Mapping[str, str], members: Members) -> list[str]:
     return [f"{address}/32" for address in members.get(rule["SourceGroupId"], ())]
 
 
-def _members(cloud: Cloud, vpc_id: str) -> dict[str, list[str]]:
+def members_of(instances: Iterable[Mapping[str, Any]]) -> dict[str, list[str]]:
+    """The private addresses of these instances by the groups that they are in."""
     found: dict[str, list[str]] = {}
-    for body in cloud.store.find("instance", VpcId=vpc_id):
+    for body in instances:
         for group in body["SecurityGroupIds"]:
             found.setdefault(group, []).append(body["PrivateIp"])
     return found

@@ -55,8 +55,11 @@ def settle_soon(cloud: Cloud, id: str) -> None:
 
 def guard_again(cloud: Cloud, vpc_id: str) -> None:
     """Have the nodes of a network told their ingress rules where these have changed."""
-    for body in cloud.store.find("instance", VpcId=vpc_id, Made=True):
-        if body.get("GuardTold") != firewall.digest(firewall.rules_of(cloud, body)):
+    bodies = cloud.store.find("instance", VpcId=vpc_id)
+    members = firewall.members_of(bodies)
+    for body in bodies:
+        lives = body["Made"] and body["Goal"] != DELETED
+        if lives and body.get("GuardTold") != firewall.digest(firewall.rules_of(cloud, body, members)):
             settle_soon(cloud, body["InstanceId"])
 
 
