@@ -107,6 +107,7 @@ class Slow(PaperDriver):
     """Nodes that take commands late, by the number of tries before that."""
 
     late = 2
+    tries = 0
 
     def run(
         self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""
@@ -117,12 +118,21 @@ class Slow(PaperDriver):
             raise NotUp("not yet")
         return done
 
+    def put(self, instance_id: str, path: str, *content: Any, **whose: Any) -> None:
+        """Refuse the first ones."""
+        self.tries += 1
+        if self.tries <= self.late:
+            raise NotUp("not yet")
+        super().put(instance_id, path, *content, **whose)
+
 
 def test_a_node_that_comes_up_is_waited_for() -> None:
-    """The command is delivered as soon as the node takes it, and ended before that when it is stopped."""
+    """Files and commands are delivered as soon as the node takes them; a command can be stopped before that."""
     driver = Slow()
     with House(driver) as house:
         instance = running(house)
+        assert put(house, instance, "a", b"x")["InvocationStatus"] == "Success"
+        assert driver.tries == 3
         assert outcome(house, send(house, instance, "true")) == ("Success", "")
         assert len(driver.commands) == 3
         driver.late = 1000

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from garret.local_cloud.core import ApiError, Call, Cloud, invalid
 from garret.local_cloud.ecs import lifecycle
@@ -24,6 +24,8 @@ from garret.local_cloud.params import Reply, flag, number, numbered, once, page
 COMMAND_LIMIT = 24 * 1024  # bytes of a command in Base64
 OUTPUT_LIMIT = 24 * 1024  # bytes of output that are kept: the last ones
 SHORT_WAIT_S = 0.2
+T = TypeVar("T")
+
 DELIVERY_S = 60.0  # a node that comes up has this long to take a command
 ENDINGS = 30  # tries to end a command, a second apart
 INTERRUPTED = "ExecutionInterrupted"
@@ -220,7 +222,7 @@ def _runner(cloud: Cloud, invocation: Mapping[str, Any], result: Mapping[str, An
         user, folder = invocation["Username"] or "root", invocation["WorkingDir"]
         about = (result["InstanceId"], command, invocation["Timeout"], user, folder)
         try:
-            done = _delivered(cloud, result, lambda: cloud.driver.run(*about, name=invocation["InvokeId"]))
+            done = delivered(cloud, result, lambda: cloud.driver.run(*about, name=invocation["InvokeId"]))
         except NoUser as error:
             finish(cloud, result, "Invalid", ErrorCode="AccountNotExists", ErrorInfo=str(error))
         except NoFolder as error:
@@ -238,15 +240,15 @@ def _runner(cloud: Cloud, invocation: Mapping[str, Any], result: Mapping[str, An
     return work
 
 
-def _delivered(cloud: Cloud, result: Mapping[str, Any], run: Callable[[], RunResult]) -> RunResult:
+def delivered(cloud: Cloud, result: Mapping[str, Any], work: Callable[[], T]) -> T:
     """Try again while the node is only coming up, for a minute; the vendor gives up after that, too."""
     deadline = time.monotonic() + DELIVERY_S
     while True:
         try:
-            return run()
+            return work()
         except NotUp:
             known = cloud.store.get("invocation_result", result["Id"])
-            if time.monotonic() > deadline or known is None or known["InvocationStatus"] != "Running":
+            if time.monotonic() > deadline or known is None or known["InvocationStatus"] not in _UNFINISHED:
                 raise
         if cloud.background.wait(0.2):
             raise NotUp("the local cloud goes down")

@@ -11,7 +11,7 @@ from typing import Any
 from garret.local_cloud.core import ApiError, Call, Cloud, invalid
 from garret.local_cloud.ecs import assistant
 from garret.local_cloud.ids import new_id
-from garret.local_cloud.nodes.driver import DriverError, FileThere, NoGroup, NoUser
+from garret.local_cloud.nodes.driver import DriverError, FileThere, NoGroup, NotUp, NoUser
 from garret.local_cloud.params import Reply, flag, number, once, page
 
 CONTENT_LIMIT = 32 * 1024  # bytes in Base64
@@ -102,10 +102,12 @@ def _putter(
 ) -> Callable[[], None]:
     def work() -> None:
         path = f"{invocation['TargetDir'].rstrip('/')}/{invocation['Name']}"
-        mode, overwrite = int(invocation["FileMode"], 8) & 0o777, invocation["Overwrite"]
-        owner, group = invocation["FileOwner"], invocation["FileGroup"]
+        about = (result["InstanceId"], path, content, int(invocation["FileMode"], 8) & 0o777, invocation["Overwrite"])
+        whose = {"owner": invocation["FileOwner"], "group": invocation["FileGroup"]}
         try:
-            cloud.driver.put(result["InstanceId"], path, content, mode, overwrite, owner=owner, group=group)
+            assistant.delivered(cloud, result, lambda: cloud.driver.put(*about, **whose))
+        except NotUp as error:
+            assistant.finish(cloud, result, "Aborted", ErrorCode="DeliveryTimeout", ErrorInfo=str(error))
         except NoUser as error:
             assistant.finish(cloud, result, "Failed", ErrorCode="AccountNotExists", ErrorInfo=str(error))
         except NoGroup as error:

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from garret.local_cloud.metadata.facts import serial_number
-from garret.local_cloud.nodes.driver import Doors, DriverError, NodeRequest, Rule, RunResult
+from garret.local_cloud.nodes.driver import Doors, DriverError, NodeRequest, NotUp, Rule, RunResult
 from garret.local_cloud.nodes.init import write_private
 from garret.local_cloud.nodes.namespace import base_image, cgroups, commands, layers, sockets, users
 from garret.local_cloud.nodes.namespace.addresses import Addresses
@@ -308,7 +308,7 @@ class NamespaceDriver:
         with contextlib.suppress(OSError):
             # At its very end systemd becomes another program, which waits until all others have gone: no new ones now.
             if Path(f"/proc/{door['init']}/comm").read_text("ascii").strip() != "systemd":
-                raise DriverError("the node goes down, or is not up yet")
+                raise NotUp("the node goes down, or is not up yet")
         return int(door["init"])
 
     def _record(self, instance_id: str) -> dict[str, Any]:
