@@ -54,6 +54,7 @@ class Create:
     packing: Future[Bundle] | None = None
     ssh: SshAddress | None = None
     make_login: Callable[[str, str | None], Login] = new_login
+    bake: str = ""
     _login: Login | None = None
     _is_new_password: bool = True
     _confirmed: float | None = None
@@ -78,7 +79,10 @@ class Create:
                     raise dear from None
                 raise
             try:
-                return make_plan(wish, candidate, self.cloud, login, bundle, instance_password=self.instance_password)
+                return make_plan(
+                    wish, candidate, self.cloud, login, bundle,
+                    instance_password=self.instance_password, bake=self.bake,
+                )  # fmt: skip
             except TooDear as error:
                 if not wish.fallback_types and not wish.fallback_regions:
                     raise
@@ -244,6 +248,7 @@ class Create:
             on_delivered=self._delivered,
             delivered=self.deployment.journal.last("delivered") is not None,
             ssh=self.ssh,
+            in_image=bool((self.deployment.plan or {}).get("image_has_runtime")),
         )
         stack = creation.watch(wait_s + 1200)
         if stack is not None and stack.status == "CREATE_COMPLETE":

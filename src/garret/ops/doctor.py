@@ -15,6 +15,7 @@ from typing import Any
 from garret.errors import CloudError, GarretError
 from garret.ops import policy
 from garret.ops.cloud import Cloud
+from garret.ops.own_images import AVAILABLE, BASE
 from garret.ops.records import Quota
 from garret.settings import credential_files, credential_source
 from garret.spec.fields import FAMILY
@@ -83,6 +84,7 @@ def cloud_checks(cloud: Cloud, wanted: Wanted) -> list[Check]:
         ("quotas", lambda: _quotas(cloud.account.quotas(), wanted)),
         ("stock", lambda: _stock(cloud, wanted)),
         ("image", lambda: _image(cloud, wanted)),
+        ("own images", lambda: _own_images(cloud, wanted)),
         ("balance", lambda: _balance(cloud)),
     )
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -207,10 +209,18 @@ def _stock(cloud: Cloud, wanted: Wanted) -> Check:
 
 
 def _image(cloud: Cloud, wanted: Wanted) -> Check:
-    found = wanted.image_id or cloud.catalog.newest_image(wanted.image_family)
+    said = "" if wanted.image_id == BASE else wanted.image_id
+    found = said or cloud.catalog.newest_image(wanted.image_family)
     if not found:
         return Check("image", FAILED, f"{wanted.region} has none of {wanted.image_family}", "name one: --image-id m-…")
     return Check("image", OK, found)
+
+
+def _own_images(cloud: Cloud, wanted: Wanted) -> Check:
+    own = [one for one in cloud.images.own() if one.status == AVAILABLE]
+    if not own:
+        return Check("own images", OK, f"none; nodes start sooner with one: garret image bake --region {wanted.region}")
+    return Check("own images", OK, f"{len(own)}, the newest {own[0].id} of {own[0].created_at[:10]}")
 
 
 def _balance(cloud: Cloud) -> Check:

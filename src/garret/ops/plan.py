@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from garret.ops.at_once import at_once
 from garret.ops.capacity import Candidate
 from garret.ops.cloud import Cloud
 from garret.ops.deployment import Login
+from garret.ops.own_images import Contents, choose, contents_of
 from garret.ops.prices import Prices, check_limit, find_prices
 from garret.ops.records import ResourceChange
 from garret.service_runtime.known_models import DEMO, SDXL
@@ -42,6 +43,8 @@ class Place:
     image_id: str
     account: str = ""
     stock: str = ""
+    image_note: str = ""
+    image_has_runtime: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,7 @@ class Plan:
             "region": self.spec.region,
             "zone": self.place.zone,
             "image_id": self.place.image_id,
+            "image_has_runtime": self.place.image_has_runtime,
             "token": self.token,
             "template": self.template,
             # The node's own password is kept beside the login, for its owner's eyes only.
@@ -86,6 +90,7 @@ class Plan:
             "zone": self.place.zone,
             "stock": self.place.stock,
             "image_id": self.place.image_id,
+            "image_note": self.place.image_note,
             "account": self.place.account or None,
             "resources": [{"name": one.resource, "type": one.kind, "action": one.action} for one in self.made],
             "prices": self.prices.to_dict() if self.prices else None,
@@ -144,19 +149,19 @@ def check_regions(spec: DeploymentSpec, catalog: Catalog) -> None:
             )
 
 
-def place_of(spec: DeploymentSpec, candidate: Candidate, cloud: Cloud) -> Place:
+def place_of(spec: DeploymentSpec, candidate: Candidate, cloud: Cloud, wanted: Contents) -> Place:
     """A candidate with its image, and who pays.
 
     Raises:
         SpecError: the region has no such image.
     """
-    image = spec.image_id or cloud.catalog.newest_image(IMAGE_FAMILY)
-    if not image:
+    image = choose(spec, cloud, wanted, lambda: cloud.catalog.newest_image(IMAGE_FAMILY))
+    if not image.image_id:
         raise SpecError(
             "image_id", f"{spec.region} has no image of family {IMAGE_FAMILY}", "name one of your own: --image-id m-…"
         )
     account = "" if cloud.made_up else cloud.catalog.account()
-    return Place(candidate.zone, image, account, candidate.stock)
+    return Place(candidate.zone, image.image_id, account, candidate.stock, image.note, image.has_runtime)
 
 
 def make_plan(
@@ -167,17 +172,28 @@ def make_plan(
     bundle: Bundle,
     *,
     instance_password: str = "",
+    bake: str = "",
 ) -> Plan:
     """Put everything together that CreateStack will be told, with what it makes and costs.
+
+    `bake` is the name of the image that the node is only for: its disk is not encrypted, for an image can be made of
+    such a disk everywhere, and nothing secret ever comes onto it.
 
     Raises:
         SpecError: it costs more than the person's limit.
         CloudError: ROS refuses the template, in its own words; nothing was made.
     """
     spec = candidate.placed(wish)
-    place = place_of(spec, candidate, cloud)
-    user_data = build_user_data(node_config(spec, cloud.kind, login, bundle))
-    template = require_good(render_template(spec, user_data, scheme=cloud.scheme), public=spec.public, acme=spec.acme)
+    config = replace(node_config(spec, cloud.kind, login, bundle), bake=bake)
+    if bake:
+        config = replace(config, login="", password_hash="", token_hash="", autostop_s=0, domain="", acme=False)
+    place = place_of(spec, candidate, cloud, contents_of(config, bundle))
+    template = require_good(
+        render_template(spec, build_user_data(config), scheme=cloud.scheme, encrypted=not bake),
+        public=spec.public,
+        acme=spec.acme,
+        but=("disk-encrypted",) if bake else (),
+    )
     values = parameters(spec, place.zone, place.image_id, instance_password=instance_password)
     cloud.stacks.validate(template)  # the vendor's own words come before the question, not after it
     made, hourly = at_once(

@@ -27,6 +27,7 @@ def plan_lines(kind: str, plan: Plan, password: str) -> list[str]:
     lines = [
         f"Plan: deployment {spec.name} on {CLOUD_NAMES[kind]}, region {spec.region}, zone {place.zone}{stock}",
         f"  machine   1 x {spec.instance_type}, {_WAYS[spec.charge_type]}, image {place.image_id}",
+        *([f"            image: {place.image_note}"] if place.image_note else []),
         *_otherwise(plan),
         f"  network   {_network(spec)}; port {spec.service_port} open for {', '.join(spec.ingress_cidrs)}",
         f"  disk      {spec.disk_size_gib} GiB {spec.disk_category}, encrypted, deleted with the machine",

@@ -34,8 +34,8 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "status, list": _LOOK,
     "deploy": (
         *_LOOK, "ecs:DescribeRegions", "ecs:DescribeAvailableResource", "ecs:DescribeImageFromFamily",
-        "ecs:DescribePrice", "ros:ValidateTemplate", "ros:PreviewStack", "ros:GetTemplateEstimateCost",
-        "ros:CreateStack", "ros:ListStackEvents", *_MAKE, *_ROLE, *_COMMAND, *_FILE,
+        "ecs:DescribeImages", "ecs:DescribePrice", "ros:ValidateTemplate", "ros:PreviewStack",
+        "ros:GetTemplateEstimateCost", "ros:CreateStack", "ros:ListStackEvents", *_MAKE, *_ROLE, *_COMMAND, *_FILE,
         # One that fails is taken back, and what is left of it is looked for.
         *_UNMAKE, "ros:DeleteStack", *_BILLED,
     ),
@@ -55,7 +55,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     ),
     "cost": (*_LOOK, *_BILLED, "ros:GetTemplateEstimateCost", "ecs:DescribePrice", "bssapi:DescribeInstanceBill"),
     "doctor": (
-        "ecs:DescribeRegions", "ecs:DescribeAvailableResource", "ecs:DescribeImageFromFamily",
+        "ecs:DescribeRegions", "ecs:DescribeImages", "ecs:DescribeAvailableResource", "ecs:DescribeImageFromFamily",
         "ecs:DescribeAccountAttributes", "quotas:ListProductQuotas", "bssapi:QueryAccountBalance",
     ),
 }  # fmt: skip

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from garret.ops.channels.ssh import SshAddress
 
 STACK_KIND = "ALIYUN::ROS::Stack"
+IN_IMAGE_S = 10.0
+"""A node whose image holds the runtime finds it at once; after so long it is sent."""
 JOURNAL_EVERY_S = 0.6
 """A look at the node's journal is a command on it: dearer than a look at the stack."""
 # What a person calls the parts of the template.
@@ -47,6 +49,8 @@ class Creation:
     on_delivered: Callable[[], None] = lambda: None
     delivered: bool = False
     ssh: SshAddress | None = None
+    in_image: bool = False
+    _waiting_since: float | None = None
     _told: set[str] = field(default_factory=set)
     _instance_id: str = ""
     _last_refusal: str = ""
@@ -94,6 +98,9 @@ class Creation:
             return
         if self.bundle.url and not self._is_asked_for(entries):
             return  # the node fetches it
+        if self.in_image and not self._waits_for_it(entries):
+            node.look(self._instance_id)
+            return
         started = self.cloud.clock.monotonic()
         size = self.bundle.size
         ways: list[Way] = [InPieces(self.cloud.assistant, self._instance_id)]
@@ -119,6 +126,17 @@ class Creation:
             self.tell.stage("runtime sent", "running", missed[-1])
             self._last_refusal = missed[-1]
         return bool(missed)
+
+    def _waits_for_it(self, entries: Sequence[Mapping[str, Any]]) -> bool:
+        """Say whether the node has waited for the runtime for a while: its image was said to hold it, and does not."""
+        last = entries[-1] if entries else {}
+        if (last.get("step"), last.get("state")) != ("ensure_bundle", "running"):
+            self._waiting_since = None
+            return False
+        now = self.cloud.clock.monotonic()
+        if self._waiting_since is None:
+            self._waiting_since = now
+        return now - self._waiting_since >= IN_IMAGE_S
 
 
 def tell_events(events: list[StackEvent], told: set[str], tell: Teller) -> None:

@@ -50,8 +50,10 @@ _ALL = (
     SpecField("spot_price_limit", "--spot-price-limit",
               "The most that a Spot machine may cost an hour; without it, the market's price.",
               "for example --charge-type Spot --spot-price-limit 4.5"),
-    SpecField("image_id", "--image-id", "Image; else the newest Ubuntu with NVIDIA driver and CUDA.",
-              "an image id of the region such as m-bp1…, or leave it out for the newest GPU image"),
+    SpecField("image_id", "--image-id",
+              "Image; else the best of your own that `garret image bake` made, else the newest Ubuntu with NVIDIA "
+              "driver and CUDA, which is also what `base` says.",
+              "an image id of the region such as m-bp1…, or base; or leave it out"),
     SpecField("disk_category", "--disk-category", "Kind of the system disk: cloud_essd, or cloud_auto.",
               "gn7i takes ESSD disks only: cloud_essd or cloud_auto"),
     SpecField("disk_size_gib", "--disk-size", "System disk in GiB, 100 or more; models live on it.",

@@ -21,7 +21,12 @@ _PLAIN_LINES = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\n)(?:[\x2
 
 
 def render_template(
-    spec: DeploymentSpec, user_data: str, *, scheme: str = "https", template: Template = SERVICE
+    spec: DeploymentSpec,
+    user_data: str,
+    *,
+    scheme: str = "https",
+    template: Template = SERVICE,
+    encrypted: bool = True,
 ) -> str:
     """Return the template's text; the same spec and user-data always give the same text.
 
@@ -42,6 +47,7 @@ def render_template(
         "readable": readable,
         "role_text": f"garret's node may {' and '.join(may)}, and nothing else.",
         "role_policy": "node" if readable else "autostop",
+        "encrypted": encrypted,
         "spot_strategy": spot_strategy(spec),
         "spot_price": price_text(spec.spot_price_limit),
         "password_pattern": f"^[A-Za-z0-9{re.escape(PASSWORD_SPECIALS)}]{{8,30}}$",
