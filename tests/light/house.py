@@ -61,7 +61,7 @@ class LightHouse:
     def roles(self, clock: Clock | None = None, keys: Keys | None = None) -> Roles:
         """The cloud as garret's verbs see it."""
         endpoints = dict.fromkeys(PRODUCTS, self.url)
-        return connect("local", REGION, endpoints, keys or Keys(KEY, SECRET), clock)
+        return connect("local", REGION, endpoints, keys or Keys(KEY, SECRET), clock, scheme="http")
 
     def deployment(self, name: str = "garret") -> Deployment:
         """What this home remembers of a deployment."""
