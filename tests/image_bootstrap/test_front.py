@@ -169,6 +169,13 @@ def test_somebody_who_types_http_is_led_to_https(front: Running) -> None:
     connection.close()
 
 
+def test_what_is_in_force_is_told_to_this_machine_only(front: Running) -> None:
+    """To a caller from the address it calls, as only the node itself can be."""
+    answer = front.call("GET", "/-/applied")
+    assert (answer.status, answer.body) == (200, b"none")
+    assert front.call("GET", "/-/applied", source="127.0.0.5").status == 404
+
+
 def test_a_refusal_of_the_service_itself_passes_as_it_is(front: Running) -> None:
     """A full queue is no starting node."""
     answer = front.call("GET", "/busy", Accept="text/html")

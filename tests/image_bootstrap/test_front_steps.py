@@ -183,6 +183,27 @@ def test_a_port_that_is_taken_is_named_and_the_front_stays_where_it_was(machine:
 
 @needs_nginx
 @root_only
+def test_a_configuration_that_nginx_reads_but_cannot_run_is_not_taken_for_done(machine: Machine, node: Node) -> None:
+    """A site of one's own whose port is taken: a reload says nothing of it, and nginx goes on as before."""
+    ensure_front(node)
+    before = node.host.path(CONFIG).read_text()
+    node.front_timeout_s = 1
+    with socket.socket() as other:
+        other.bind(("127.0.0.1", 0))
+        other.listen()
+        port = other.getsockname()[1]
+        node.host.path(f"{SITES}/own.conf").write_text(f"server {{ listen 127.0.0.1:{port}; }}\n")
+        with pytest.raises(StepFailed, match=rf"goes on with the configuration before.*127\.0\.0\.1:{port} failed"):
+            ensure_front(node)
+    assert node.host.path(CONFIG).read_text() == before
+    assert shown(node)[1].status == 503
+    node.front_timeout_s = 5
+    ensure_front(node)
+    assert node.host.path(CONFIG).read_text() != before
+
+
+@needs_nginx
+@root_only
 def test_the_packages_own_site_makes_room(machine: Machine, node: Node) -> None:
     """An image's nginx may run already, even on the port that is wanted."""
     config = node.host.path(CONFIG)
@@ -208,7 +229,7 @@ def test_a_front_that_does_not_answer_is_put_back(machine: Machine, node: Node) 
     node.host.path(CONFIG).write_text(text.replace("keepalive_timeout 15s", "keepalive_timeout 16s"))
     before = node.host.path(CONFIG).read_text()
     node.front_timeout_s = 0.2
-    with pytest.raises(StepFailed, match=r"nginx does not answer on 127\.0\.0\.1:\d+: .*another certificate"):
+    with pytest.raises(StepFailed, match=r"nginx does not answer as it should on 127\.0\.0\.1:\d+: .*another certif"):
         ensure_front(node)
     assert node.host.path(CONFIG).read_text() == before
     assert shown(node)[1].status == 503

@@ -18,7 +18,10 @@ _INLINE = re.compile(r"<(script|style)>(.*?)</\1>", re.DOTALL)
 
 @dataclass(frozen=True)
 class Front:
-    """Where the front listens, what it shows, and what is behind it; `listen` and `inner` are address:port."""
+    """Where the front listens, what it shows, and what is behind it; `listen` and `inner` are address:port.
+
+    `mark` is what a running nginx tells its own machine at /-/applied.
+    """
 
     listen: str
     inner: str
@@ -32,6 +35,7 @@ class Front:
     www: str = "/var/lib/garret/www"
     sites: str = "/etc/nginx/garret.d"
     body_bytes: int = MAXIMUM_BODY_BYTES
+    mark: str = "none"
 
 
 def boot_page() -> str:
@@ -45,7 +49,20 @@ def front_config(front: Front) -> str:
     Raises:
         ValueError: a value holds characters that would mean something else there.
     """
-    names = ("listen", "inner", "certificate", "key", "user", "pid", "logs", "state", "www", "sites", "body_bytes")
+    names = (
+        "listen",
+        "inner",
+        "certificate",
+        "key",
+        "user",
+        "pid",
+        "logs",
+        "state",
+        "www",
+        "sites",
+        "body_bytes",
+        "mark",
+    )
     values = {name.upper(): str(getattr(front, name)) for name in names}
     for name, value in values.items():
         if not _VALUE.fullmatch(value):

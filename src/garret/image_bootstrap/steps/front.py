@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import http.client
 import time
+from dataclasses import replace
 from pathlib import Path
 
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
 from garret.image_bootstrap.nginx import Front, boot_page, front_config
-from garret.image_bootstrap.steps.answers import ask_healthz, check_port_is_free
+from garret.image_bootstrap.steps.answers import ask, check_port_is_free
 from garret.image_bootstrap.steps.node import ACME_CERTIFICATE, Node, served_certificate
 from garret.image_bootstrap.steps.retry import retried
 
@@ -17,7 +18,7 @@ CONFIG = "/etc/nginx/nginx.conf"
 CANDIDATE = "/etc/nginx/garret-candidate.conf"
 SITES = "/etc/nginx/garret.d"
 WWW = "/var/lib/garret/www"
-APPLIED = "/var/lib/garret/front.applied"
+APPLIED = "/-/applied"
 NO_STARTS = "/usr/sbin/policy-rc.d"
 MARK = "garret's bootstrap"
 _APT = (
@@ -55,22 +56,22 @@ def ensure_front(node: Node) -> None:
     host.write(f"{WWW}/index.html", boot_page(), 0o644)
     host.path(WWW).chmod(0o755)
     host.path(SITES).mkdir(parents=True, exist_ok=True)
-    text = front_config(_front(node))
+    front = _front(node)
+    mark = _digest(node, front_config(front))
+    text = front_config(replace(front, mark=mark))
     _check_config(node, text)
     config = host.path(CONFIG)
     before = config.read_text("utf-8", "replace") if config.is_file() else ""
-    stamp, applied = host.path(APPLIED), _digest(node, text)
     running = _is_running(node)
     if running and MARK not in before:
         # The package's own site, on port 80: not what is to be put back, and perhaps on the port that is wanted.
         host.run(["systemctl", "stop", "nginx.service"], timeout_s=90)
         running = False
-    if running and before == text and stamp.is_file() and stamp.read_text("utf-8").strip() == applied:
+    if running and before == text and _in_force(node) == mark:
         return
     if not running or _listen_line(node) not in before:
         check_port_is_free(node.service_host, node.config.service_port)
-    _switch_to(node, text, before if running else "")
-    host.write(APPLIED, applied + "\n", 0o644)
+    _switch_to(node, text, mark, before if running else "")
 
 
 def _install(node: Node, packages: list[str]) -> None:
@@ -149,14 +150,14 @@ def _check_config(node: Node, text: str) -> None:
         host.path(CANDIDATE).unlink(missing_ok=True)
 
 
-def _switch_to(node: Node, text: str, before: str) -> None:
+def _switch_to(node: Node, text: str, mark: str, before: str) -> None:
     """Put a configuration in place and see that the node answers with it; else put back the one before."""
     host = node.host
     host.write(CONFIG, text, 0o644)
     host.run(["systemctl", "enable", "nginx.service"])
     try:
         host.run(["systemctl", "reload-or-restart", "nginx.service"], timeout_s=90)
-        _wait_for_answer(node)
+        _wait_for(node, mark)
     except StepFailed:
         if before and before != text:
             host.write(CONFIG, before, 0o644)
@@ -164,18 +165,23 @@ def _switch_to(node: Node, text: str, before: str) -> None:
         raise
 
 
-def _wait_for_answer(node: Node) -> None:
-    """Wait until this node's certificate is shown; what is said about the service does not matter yet."""
+def _wait_for(node: Node, mark: str) -> None:
+    """Wait until the new configuration is in force: nginx takes it over a little later, or keeps the one it has."""
     deadline = time.monotonic() + node.front_timeout_s
-    while True:
-        try:
-            ask_healthz(node)
-            return
-        except (OSError, http.client.HTTPException) as error:
-            if time.monotonic() > deadline:
-                reason = f"nginx does not answer on {_listen(node)}: {type(error).__name__}: {error}"
-                raise StepFailed(f"{reason}. {_last_words(node)}") from None
+    while (found := _in_force(node)) != mark:
+        if time.monotonic() > deadline:
+            why = found if " " in found else "it goes on with the configuration before"
+            raise StepFailed(f"nginx does not answer as it should on {_listen(node)}: {why}. {_last_words(node)}")
         time.sleep(node.poll_s)
+
+
+def _in_force(node: Node) -> str:
+    """Return the mark of what nginx works with; a sentence when it does not say."""
+    try:
+        status, body = ask(node, "GET", APPLIED)
+    except (OSError, http.client.HTTPException) as error:
+        return f"{type(error).__name__}: {error}"
+    return body if status == 200 else f"HTTP {status} at {APPLIED}"
 
 
 def _last_words(node: Node) -> str:
