@@ -20,3 +20,13 @@ def house(driver: PaperDriver) -> Iterator[House]:
     """Serve a fresh local cloud."""
     with House(driver) as house:
         yield house
+
+
+@pytest.fixture(scope="session")
+def whole_nodes() -> None:
+    """Skip where no node can be booted, with the obstacle."""
+    from garret.local_cloud.nodes.namespace.trial import trial
+
+    obstacle = trial(lambda _: None)
+    if obstacle:
+        pytest.skip(f"whole nodes: {obstacle}")

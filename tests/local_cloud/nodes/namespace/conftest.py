@@ -1,4 +1,4 @@
-"""A namespace driver for tests of whole nodes; where this machine cannot have them, the tests say why."""
+"""A namespace driver for tests of whole nodes; where this machine has none, `whole_nodes` says why."""
 
 from __future__ import annotations
 
@@ -11,18 +11,9 @@ import pytest
 
 from garret.local_cloud.nodes.driver import Doors, DriverError, NodeRequest, RunResult
 from garret.local_cloud.nodes.namespace.driver import NamespaceDriver
-from garret.local_cloud.nodes.namespace.trial import trial
 from tests.local_cloud.house import until
 
 TOKEN = "x-aliyun-ecs-metadata-token"
-
-
-@pytest.fixture(scope="session")
-def whole_nodes() -> None:
-    """Skip where no node can be booted, with the obstacle."""
-    obstacle = trial(lambda _: None)
-    if obstacle:
-        pytest.skip(f"whole nodes: {obstacle}")
 
 
 @dataclass

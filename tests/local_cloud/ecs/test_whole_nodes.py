@@ -1,9 +1,10 @@
-"""Cloud Assistant and metadata on a whole Linux node: users of its own, systemd, cloud-init that needs a token."""
+"""Cloud Assistant, metadata and security groups on a whole Linux node: its own users, systemd, cloud-init, firewall."""
 
 from __future__ import annotations
 
 import base64
 import json
+import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,6 @@ import pytest
 from garret.local_cloud import metadata
 from garret.local_cloud.nodes.driver import Doors
 from garret.local_cloud.nodes.namespace.driver import NamespaceDriver
-from garret.local_cloud.nodes.namespace.trial import missing
 from tests.local_cloud.ecs.test_assistant import put, result, send
 from tests.local_cloud.house import REGION, House, until
 from tests.local_cloud.machines import describe, running, status
@@ -39,11 +39,8 @@ class Node:
 
 
 @pytest.fixture(scope="module")
-def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+def node(tmp_path_factory: pytest.TempPathFactory, whole_nodes: None) -> Iterator[Node]:
     """A whole node whose metadata asks for tokens."""
-    obstacle = missing()
-    if obstacle:
-        pytest.skip(f"no whole nodes here: {obstacle}")
     folder: Path = tmp_path_factory.mktemp("whole") / "nodes"
     folder.mkdir()
     driver = NamespaceDriver(folder)
@@ -131,6 +128,41 @@ def test_files_have_their_owner(node: Node) -> None:
         found = put(node.house, node.instance, "deep", b"x", **fields)
         assert (found["InvocationStatus"], found["ErrorCode"]) == ("Failed", code)
     assert node.ask("ls -A /srv /srv/deep")["Output"].split() == ["/srv:", "deep", "/srv/deep:", "er"]
+
+
+def reached(address: str, port: int) -> bool:
+    """Say whether a web server answers there."""
+    try:
+        with urllib.request.urlopen(f"http://{address}:{port}/", timeout=2) as reply:
+            return bool(reply.status == 200)
+    except OSError:
+        return False
+
+
+def test_the_security_group_opens_and_closes_the_node(node: Node) -> None:
+    """A rule lets its source in at its port and nobody at another; a drop before it, and its end, shut it again."""
+    house, instance = node.house, node.instance
+    node.ask("systemd-run -q python3 -m http.server 8080; systemd-run -q python3 -m http.server 8081")
+    until(lambda: node.ask("curl -fsS -o /dev/null localhost:8080 localhost:8081")["ExitCode"] == 0)
+    eip = house.vpc("AllocateEipAddress")
+    house.vpc("AssociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=instance)
+    address = eip["EipAddress"]
+    rules = {"RegionId": REGION, "SecurityGroupId": describe(house, instance)["SecurityGroupIds"]["SecurityGroupId"][0]}
+    rule = {"IpProtocol": "tcp", "PortRange": "8080/8080", "SourceCidrIp": "127.0.0.1/32"}
+    assert not reached(address, 8080)
+    house.call("AuthorizeSecurityGroup", **rules, Permissions=[{**rule, "SourceCidrIp": "203.0.113.7/32"}])
+    house.cloud.background.join(10)
+    assert not reached(address, 8080)
+    house.call("AuthorizeSecurityGroup", **rules, Permissions=[{**rule, "Priority": "5"}])
+    until(lambda: reached(address, 8080))
+    assert not reached(address, 8081)
+    drop = {**rule, "Policy": "drop", "Priority": "4"}
+    house.call("AuthorizeSecurityGroup", **rules, Permissions=[drop])
+    until(lambda: not reached(address, 8080))
+    house.call("RevokeSecurityGroup", **rules, Permissions=[drop])
+    until(lambda: reached(address, 8080))
+    house.vpc("UnassociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=instance)
+    until(lambda: not reached(address, 8080))
 
 
 def test_a_stop_in_the_middle_interrupts_and_the_disk_stays(node: Node) -> None:
