@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -10,7 +11,15 @@ from pathlib import Path
 import pytest
 
 from garret.errors import OperationError
-from garret.local_cloud.nodes.namespace.wheelhouse import Wheelhouse, build_wheelhouse, open_wheelhouse
+from garret.local_cloud.nodes.namespace.driver import CACHE
+from garret.local_cloud.nodes.namespace.wheelhouse import (
+    CPU_LOCKS,
+    NODE_GLIBC,
+    NODE_PYTHON,
+    Wheelhouse,
+    build_wheelhouse,
+    open_wheelhouse,
+)
 from tests.local_cloud.nodes.namespace.wheels import make_wheel, write_lock
 
 
@@ -123,3 +132,26 @@ def test_without_pip_it_says_so(tmp_path: Path, source: Path) -> None:
         build_wheelhouse(tmp_path / "cache", locks=[lock], pip=(str(tmp_path / "none"),))
     with pytest.raises(OperationError, match="No module named nothing"):
         build_wheelhouse(tmp_path / "cache", locks=[lock], pip=(sys.executable, "-m", "nothing"))
+
+
+def test_pip_takes_the_real_locks_whole_from_the_real_wheels() -> None:
+    """Every requirement of every package is in them, with the hash of the file: pip resolves and checks, asking nobody.
+
+    The wheels are those that whole nodes use; the first time brings 264 MB.
+    """
+    if os.geteuid() != 0:
+        pytest.skip(f"the wheels of whole nodes lie in {CACHE}, which is root's")
+    try:
+        house = build_wheelhouse(CACHE)
+    except OperationError as error:
+        pytest.skip(f"no wheels for whole nodes: {error.message}")
+    platforms = [f"manylinux_2_{minor}_x86_64" for minor in range(NODE_GLIBC, 4, -1)]
+    command = [
+        *(sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--require-hashes"),
+        *("--no-index", "--find-links", str(house.folder), "--target", "/nonexistent", "--only-binary", ":all:"),
+        *("--python-version", NODE_PYTHON, *(word for one in platforms for word in ("--platform", one))),
+        *(word for lock in CPU_LOCKS for word in ("--requirement", str(lock))),
+    ]
+    environment = {"PATH": "/usr/bin:/bin", "PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=250)
+    assert done.returncode == 0, done.stderr
