@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from garret.image_bootstrap.steps.node import BUNDLE, SERVICE_USER, Node
+from garret.image_bootstrap.steps.node import BUNDLE, Node
 
 
 def ensure_node_command(node: Node) -> None:
@@ -13,12 +13,10 @@ def ensure_node_command(node: Node) -> None:
     exports = {"PYTHONPATH": str(host.path(BUNDLE)), "PYTHONSAFEPATH": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     if host.prefix:
         exports["GARRET_PREFIX"] = host.prefix
-    # Cloud Assistant calls as root; what it starts has no need of that.
-    as_user = [f'[ "$(id -u)" != 0 ] || exec runuser -u {SERVICE_USER} -- "$0" "$@"'] if host.is_whole_machine else []
     lines = [
         "#!/bin/sh",
-        "# Written by garret's bootstrap: the runtime's command line on this node.",
-        *as_user,
+        "# Written by garret's bootstrap: the runtime's command line on this node. Called as root, as Cloud Assistant",
+        "# does, it reads the request, which is root's, and goes on as the service's user.",
         *(f"export {name}={shlex.quote(value)}" for name, value in exports.items()),
         f'exec {shlex.quote(host.python)} -m garret.service_runtime.node "$@"',
     ]
