@@ -89,8 +89,8 @@ _INSTANCES = {
     "RunInstances": Action(
         instances.run_instances,
         (*_need("RegionId"), *_flags("DryRun", "DeletionProtection"), Parameter("Amount", kind="integer")),
-        note="in a VSwitch; no launch templates, dedicated hosts or addresses of its own; data disks, key pairs and "
-        "passwords are records: a process node has no block devices and nobody logs in; a spot price never moves",
+        note="in a VSwitch; no launch templates, dedicated hosts or addresses of its own; data disks and passwords are "
+        "records; key pairs reach nodes by their metadata; a spot price never moves (`spot_reclaim` takes one back)",
     ),
     "DescribeInstances": Action(instances.describe_instances, _need("RegionId"), note="pages, no NextToken"),
     "DescribeInstanceStatus": Action(instances.describe_instance_status, _need("RegionId")),
@@ -163,7 +163,7 @@ _KEYS = {
     "AttachKeyPair": Action(
         key_pairs.attach_key_pair,
         _need("RegionId", "KeyPairName", "InstanceIds"),
-        note="kept and shown: nobody logs in to a process node",
+        note="shown, and in the metadata; cloud-init takes a key at the first boot only",
     ),
     "DetachKeyPair": Action(key_pairs.detach_key_pair, _need("RegionId", "KeyPairName", "InstanceIds")),
 }
