@@ -28,9 +28,11 @@ def created(world: World, tmp_path: Path) -> tuple[Cloud, str]:
     return cloud_of(world), next(iter(world.stacks))
 
 
-def lines(*entries: tuple[str, str]) -> CommandResult:
-    """A node's journal."""
-    text = "\n".join(json.dumps({"step": step, "state": state, "seconds": 1, "reason": ""}) for step, state in entries)
+def lines(*entries: tuple[str, str], last: str = "") -> CommandResult:
+    """A node's journal; `last` is the last line's reason."""
+    records = [{"step": step, "state": state, "seconds": 1, "reason": ""} for step, state in entries]
+    records[-1]["reason"] = last
+    text = "\n".join(map(json.dumps, records))
     return CommandResult("Success", 0, 'cut off"}\n' + text + '\n{"step": "half')
 
 
@@ -166,6 +168,18 @@ def test_the_node_s_steps_are_told_once(world: World, tmp_path: Path) -> None:
     world.answers.clear()
     journal.look("i-1", now=True)
     assert len(listener.lines) == 3
+
+
+def test_a_long_step_is_told_as_it_goes(world: World, tmp_path: Path) -> None:
+    """How far a download is, each time that it says something new."""
+    cloud, _ = created(world, tmp_path)
+    listener = Listener()
+    journal = NodeJournal(cloud.assistant, FakeClock(), listener, every_s=5)
+    for said in ("", "x 1.0 of 6.9 GB", "x 1.0 of 6.9 GB", "x 2.0 of 6.9 GB"):
+        world.answers["tail"] = lines(("ensure_python", "done"), ("ensure_models", "running"), last=said)
+        journal.look("i-1", now=True)
+    told = ["ensure_python done", "ensure_models running x 1.0 of 6.9 GB", "ensure_models running x 2.0 of 6.9 GB"]
+    assert listener.lines == told
 
 
 def test_what_is_too_early() -> None:

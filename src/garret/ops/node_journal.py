@@ -27,6 +27,7 @@ class NodeJournal:
     every_s: float
     _seen: int = 0
     _next: float = 0.0
+    _told: str = ""
 
     def look(self, instance_id: str, *, now: bool = False) -> None:
         """Read and tell what is new; a node that does not answer has nothing new to say."""
@@ -41,6 +42,15 @@ class NodeJournal:
                 str(entry["step"]), str(entry["state"]), reason[0] if reason else "", float(entry.get("seconds") or 0)
             )
         self._seen = max(self._seen, len(ended))
+        self._tell_how_far(entries)
+
+    def _tell_how_far(self, entries: list[dict[str, Any]]) -> None:
+        """What the step that runs says of itself, such as how much of a model is there; each word of it once."""
+        last = entries[-1] if entries else {}
+        said = str(last.get("reason") or "")
+        if last.get("state") == "running" and said and said != self._told:
+            self._told = said
+            self.tell.stage(str(last["step"]), "running", said)
 
     def read(self, instance_id: str) -> list[dict[str, Any]]:
         """The journal's lines; empty while there are none."""

@@ -21,7 +21,7 @@ CHECKPOINTS = f"{MODELS}/Stable-diffusion"
 CONFIGS = "/usr/share/garret/configs"
 DEMO_FOLDER = "/usr/share/garret/demo-model"
 PLACED = "/var/lib/garret/models.json"
-_GROWTH = 0.12
+_GROWTH = 0.15
 """The pause between two lines of the journal grows with the time that has passed: hours of download stay readable."""
 
 
