@@ -50,6 +50,9 @@ def test_a_node_learns_who_it_is(house: House) -> None:
     known = Metadata(url)
     assert known.text("meta-data/instance-id") == instance
     assert known.text("meta-data/region-id") == "cn-hangzhou"
+    assert json.loads(known.text("meta-data/all"))["vpc-id"] == describe(house, instance)["VpcAttributes"]["VpcId"]
+    with pytest.raises(MetadataError, match="404"):
+        known.text("user-data")
     with pytest.raises(MetadataError, match="404"):
         known.text("meta-data/nothing-such")
     with pytest.raises(MetadataError, match="no RAM role"):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import base64
+import io
 import json
 import urllib.request
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import paramiko
 import pytest
 
 from garret.local_cloud import metadata
@@ -24,8 +27,8 @@ USER_DATA = "#cloud-config\nusers: [default, {name: painter, shell: /bin/bash}]\
 class Node:
     """One node and its cloud."""
 
-    def __init__(self, house: House, instance: str) -> None:
-        self.house, self.instance = house, instance
+    def __init__(self, house: House, instance: str, private_key: str) -> None:
+        self.house, self.instance, self.private_key = house, instance, private_key
 
     def ask(self, command: str, **fields: Any) -> dict[str, Any]:
         """Run a command and return its result, its output as a text; one that comes up takes it once it can."""
@@ -46,10 +49,10 @@ def node(tmp_path_factory: pytest.TempPathFactory, whole_nodes: None) -> Iterato
     driver = NamespaceDriver(folder)
     with House(driver) as house:
         driver.connect(Doors(f"http://{house.host}", lambda *asked: metadata.answer(house.cloud, *asked)))
-        house.call("CreateKeyPair", RegionId=REGION, KeyPairName="keys")
+        private_key = house.call("CreateKeyPair", RegionId=REGION, KeyPairName="keys")["PrivateKeyBody"]
         instance = running(house, USER_DATA, HttpTokens="required", KeyPairName="keys", HostName="brush")
         try:
-            one = Node(house, instance)
+            one = Node(house, instance, private_key)
             assert one.ask("cloud-init status --wait", Timeout=60)["Output"].endswith("status: done\n")
             yield one
         finally:
@@ -163,6 +166,41 @@ def test_the_security_group_opens_and_closes_the_node(node: Node) -> None:
     until(lambda: reached(address, 8080))
     house.vpc("UnassociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=instance)
     until(lambda: not reached(address, 8080))
+
+
+@contextmanager
+def public(node: Node, port: int) -> Iterator[str]:
+    """Give the node an address whose port is open to this machine; both are taken back."""
+    house, groups = node.house, describe(node.house, node.instance)["SecurityGroupIds"]["SecurityGroupId"]
+    rule = {"IpProtocol": "tcp", "PortRange": f"{port}/{port}", "SourceCidrIp": "127.0.0.1/32"}
+    fields = {"RegionId": REGION, "SecurityGroupId": groups[0], "Permissions": [rule]}
+    house.call("AuthorizeSecurityGroup", **fields)
+    eip = house.vpc("AllocateEipAddress")
+    house.vpc("AssociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=node.instance)
+    try:
+        yield eip["EipAddress"]
+    finally:
+        house.vpc("UnassociateEipAddress", AllocationId=eip["AllocationId"], InstanceId=node.instance)
+        house.call("RevokeSecurityGroup", **fields)
+
+
+def test_the_key_pair_logs_in_where_its_port_is_open(node: Node) -> None:
+    """With the private key that CreateKeyPair told once, as the image's own user, and with no other key."""
+    with public(node, 22) as address, paramiko.SSHClient() as client:
+        client.set_missing_host_key_policy(paramiko.AutoAddPolicy())
+
+        def logged_in(key: paramiko.PKey) -> bool:
+            try:
+                client.connect(address, username="debian", pkey=key, timeout=5, allow_agent=False, look_for_keys=False)
+            except OSError:
+                return False
+            return True
+
+        until(lambda: logged_in(paramiko.RSAKey.from_private_key(io.StringIO(node.private_key))))
+        _, out, _ = client.exec_command("id -un; sudo -n id -un")
+        assert out.read().decode().split() == ["debian", "root"]
+        with pytest.raises(paramiko.AuthenticationException):
+            logged_in(paramiko.RSAKey.generate(2048))
 
 
 def test_a_stop_in_the_middle_interrupts_and_the_disk_stays(node: Node) -> None:
