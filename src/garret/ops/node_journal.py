@@ -48,7 +48,9 @@ class NodeJournal:
         """What the step that runs says of itself, such as how much of a model is there; each word of it once."""
         last = entries[-1] if entries else {}
         said = str(last.get("reason") or "")
-        if last.get("state") == "running" and said and said != self._told:
+        # Why the bundle is not there yet is told by who brings it.
+        runs = last.get("state") == "running" and last.get("step") != "ensure_bundle"
+        if runs and said and said != self._told:
             self._told = said
             self.tell.stage(str(last["step"]), "running", said)
 
