@@ -66,6 +66,7 @@ ROOT = {
     "generate": Lazy("garret.commands.generate:generate", "Make pictures from words."),
     "update": Lazy("garret.commands.update:update", "Change a deployment where it stands."),
     "events": Lazy("garret.commands.events:events", "What happened to a deployment, oldest first."),
+    "logs": Lazy("garret.commands.logs:logs", "What a node has written: how it set itself up, and what it does."),
     "delete": Lazy("garret.commands.delete:delete", "Delete a deployment and make sure that nothing is billed."),
     "cost": Lazy("garret.commands.cost:cost", "What a deployment cost, costs now, and saved by being stopped."),
     "doctor": Lazy("garret.commands.doctor:doctor", "Is everything there that a deployment needs, and what is not?"),

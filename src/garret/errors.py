@@ -10,6 +10,7 @@ GarretError                 message, hint, exit_code
 │   ├── CloudError               the cloud's answer: action, code, request id
 │   ├── StackFailed              a stack that did not come up: resource, reason
 │   ├── BootstrapFailed          a node that did not come up: step, tail of its log
+│   ├── NodeSilent               a node that never signalled: the step it was last seen in, tail of its log
 │   ├── NodeFailed               a command on a node that did not end well
 │   └── NotReady                 waited long enough
 └── Interrupted             130  Ctrl-C; says what goes on without us
@@ -120,6 +121,15 @@ class BootstrapFailed(OperationError):
 
     def __init__(self, step: str, reason: str, hint: str = "", *, log_tail: str = "", billed: str = "") -> None:
         super().__init__(f"the node stopped at step {step}: {reason}", hint, billed=billed)
+        self.step = step
+        self.log_tail = log_tail
+
+
+class NodeSilent(OperationError):
+    """A node did not come up and never said so; `step` is where it was last seen, empty if it never was."""
+
+    def __init__(self, message: str, hint: str = "", *, step: str = "", log_tail: str = "", billed: str = "") -> None:
+        super().__init__(message, hint, billed=billed)
         self.step = step
         self.log_tail = log_tail
 

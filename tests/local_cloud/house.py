@@ -119,6 +119,10 @@ class PaperDriver:
         self.files[instance_id, path] = content, mode
         self.owners[instance_id, path] = f"{owner}:{group}"
 
+    def console(self, instance_id: str) -> bytes:
+        """Say that it is made of paper."""
+        return b"\x1b[1mpaper\x1b[0m node " + instance_id.encode() + b"\n"
+
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Note the address."""
         self.addresses[instance_id] = public_ip

@@ -126,6 +126,7 @@ class World:
     replaces: bool = False
     images: dict[str, Image] = field(default_factory=dict)
     image_breaks: bool = False
+    console: str = ""
     marks: dict[str, dict[str, str]] = field(default_factory=dict)  # tags of snapshots
     machines_images: dict[str, str] = field(default_factory=dict)
     prices: Iterator[tuple[float, str]] = field(default_factory=lambda: iter(()))
@@ -258,6 +259,11 @@ class FakeInstances:
     def get(self, instance_id: str) -> Instance | None:
         """By id."""
         return self.world.instances.get(instance_id)
+
+    def console(self, instance_id: str) -> str:
+        """As the test says, while the machine is there."""
+        self.world.refuse("GetInstanceConsoleOutput")
+        return self.world.console if instance_id in self.world.instances else ""
 
     def start(self, instance_id: str) -> None:
         """Start."""

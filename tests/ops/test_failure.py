@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from garret.errors import BootstrapFailed, StackFailed
+from garret.errors import BootstrapFailed, NodeSilent, StackFailed
 from garret.ops.cloud import Billed, StackEvent
 from garret.ops.failure import explain, explain_left
+from garret.ops.node_journal import NOW, Sight, parse
 from garret.ops.watch import STACK_KIND
 
 
@@ -120,3 +123,44 @@ def test_a_stack_that_would_not_go_names_what_holds_it() -> None:
     )
     assert other.message.startswith("VPC: ")
     assert explain_left("mine", [], "timed out", []).message.endswith("timed out")
+
+
+TIMED_OUT = event("Ready", "WaitConditionTimeout: 0 of 1 received within 60 seconds")
+
+
+def seen(*entries: dict[str, object], log: str = "", now: int = 1_800_000_072) -> Sight:
+    """A node as it was last seen."""
+    lines = "\n".join(json.dumps({"at": "2027-01-15T08:00:00+00:00", "reason": "", **one}) for one in entries)
+    return parse(f"{lines}\n{NOW}{now}\n{log}")
+
+
+@pytest.mark.parametrize(
+    ("sight", "step", "words"),
+    [
+        (seen({"step": "ensure_python", "state": "running"}), "ensure_python", "in step ensure_python for 72 s"),
+        (seen({"step": "ensure_gpu", "state": "skipped"}), "ensure_gpu", "after step ensure_gpu (skipped)"),
+        (
+            seen({"step": "signal", "state": "failed", "reason": "SUCCESS was not delivered: timed out"}),
+            "signal",
+            "its signal did not get through: SUCCESS was not delivered",
+        ),
+        (Sight(), "", "nothing of its bootstrap was ever seen: cloud-init"),
+    ],
+)
+def test_a_node_that_never_signalled_is_told_by_where_it_was_last_seen(sight: Sight, step: str, words: str) -> None:
+    """Not as one that said why it failed."""
+    error = explain("mine", [TIMED_OUT], "", [], sight=sight, console="Linux boots\nno network\n")
+    assert isinstance(error, NodeSilent)
+    assert error.message.startswith("the node never signalled (WaitConditionTimeout: 0 of 1")
+    assert words in error.message
+    assert error.step == step
+    assert error.log_tail == "Linux boots\nno network"
+    assert "--wait-timeout-s" in error.hint
+
+
+def test_the_nodes_own_log_says_more_than_its_console() -> None:
+    """The last lines of what Cloud Assistant could still read."""
+    sight = seen({"step": "ensure_python", "state": "running"}, log="one\ntwo\n")
+    error = explain("mine", [TIMED_OUT], "", [], sight=sight, console="Linux boots")
+    assert isinstance(error, NodeSilent)
+    assert error.log_tail == "one\ntwo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from dataclasses import replace
 from pathlib import Path
@@ -9,12 +10,14 @@ from typing import Any
 
 import pytest
 
-from garret.errors import OperationError
+from garret.errors import BootstrapFailed, OperationError
 from garret.ops.cloud import DEPLOYMENT_TAG, Instance, Stack
 from garret.ops.crash import Crash
 from garret.ops.deploy import Deploy, Wish
 from garret.ops.deployment import Login
 from garret.ops.list import list_deployments
+from garret.ops.node_journal import NOW
+from garret.ops.records import CommandResult
 from garret.ops.status import Status, machine_of, status
 from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed, small_bundle
 
@@ -244,3 +247,50 @@ def test_a_node_that_stops_by_itself_says_when(world: World, tmp_path: Path) -> 
     assert found.autostop["stops_in_s"] == 3000.0
     assert machine_of(None) == {}
     assert machine_of(Login("admin", "token", "hash", endpoint="http://127.0.0.1:9")) == {}
+
+
+def setting_up(step: str, log: str = "") -> CommandResult:
+    """A node in the middle of a step for twelve seconds, in its second boot."""
+    entries = [("ensure_resume", "done"), ("ensure_x", "failed"), ("ensure_resume", "running"),
+               ("ensure_resume", "done"), ("ensure_bundle", "done"), (step, "running")]  # fmt: skip
+    lines = [json.dumps({"step": name, "state": state, "at": "2027-01-15T08:00:00+00:00"}) for name, state in entries]
+    return CommandResult("Success", 0, "\n".join([*lines, f"{NOW}1800000012", log]))
+
+
+def test_a_node_that_is_set_up_is_told_by_its_step(world: World, tmp_path: Path) -> None:
+    """While the stack is made, and after a start: the step, for how long, and its last line."""
+    deployed(world, tmp_path, "deploy.waiting")
+    world.answers["tail"] = setting_up("ensure_python", "08:00:10 torch is here after 10 s")
+    found = look(world, tmp_path)
+    assert found.state == "creating"
+    assert found.why.endswith("step ensure_python for 12 s: 08:00:10 torch is here after 10 s")
+    assert found.bootstrap == {
+        "step": "ensure_python", "seconds": 12.0, "steps_done": 2, "log": "08:00:10 torch is here after 10 s",
+    }  # fmt: skip
+
+
+def test_a_machine_that_boots_is_starting_and_not_unreachable(world: World, tmp_path: Path) -> None:
+    """Its service does not answer yet, and its journal says why."""
+    deployed(world, tmp_path)
+    world.answers["tail"] = setting_up("ensure_service", "08:00:10 ensure_service running")
+    found = look(world, tmp_path, answers=False)
+    assert (found.state, found.next) == ("starting", "garret logs --bootstrap --follow")
+    assert found.why == "the machine runs and is being set up; step ensure_service for 12 s"
+    world.answers["tail"] = CommandResult("Failed", 1, "no such file")
+    assert look(world, tmp_path, answers=False).state == "unreachable"
+
+
+def test_a_list_asks_no_node_for_its_journal(world: World, tmp_path: Path) -> None:
+    """One command on each machine would make it slow."""
+    deployed(world, tmp_path, "deploy.waiting")
+    world.commands.clear()
+    status(cloud_of(world), deployment_in(tmp_path), "cn-hangzhou", lambda _: False, closely=False)
+    assert world.commands == []
+
+
+def test_a_stack_that_failed_is_told_in_the_words_of_its_node(world: World, tmp_path: Path) -> None:
+    """The step that it stopped at, or that it never signalled: not only that something failed."""
+    world.node_says = "ensure_gpu: nvidia-smi names no GPU\nlog"
+    with pytest.raises(BootstrapFailed):
+        deployed(world, tmp_path)
+    assert "the node stopped at step ensure_gpu: nvidia-smi names no GPU" in look(world, tmp_path).why

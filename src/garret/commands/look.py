@@ -43,6 +43,7 @@ def status(caller: Caller, deployment: str | None, name: str | None) -> int:
             "Name": found.name,
             "State": found.state,
             "Why": found.why,
+            "Bootstrap": _bootstrap(found),
             "Endpoint": found.endpoint,
             "Login": found.login,
             "Password": f"kept in {found.password_file}" if found.password_file else "",
@@ -82,6 +83,12 @@ def _certificate(found: Status) -> str:
     """The trusted certificate that was asked for, once it is there; what is missing says the state's reason."""
     facts = found.certificate or {}
     return f"for {facts['name']}, until {facts['not_after']}" if facts.get("state") == "issued" else ""
+
+
+def _bootstrap(found: Status) -> str:
+    """The step that runs, with how many are behind it."""
+    facts = found.bootstrap
+    return f"{facts['step']}, {facts['seconds']:.0f} s; {facts['steps_done']} steps done" if facts else ""
 
 
 def _autostop(found: Status) -> str:

@@ -261,7 +261,9 @@ class Create:
             )
         events = self.cloud.stacks.events(stack_id)
         billed = billed_by(self.cloud, self.deployment.name)
-        raise failure.explain(self.deployment.name, events, stack.reason, billed)
+        raise failure.explain(
+            self.deployment.name, events, stack.reason, billed, sight=creation.sight, console=creation.console or ""
+        )
 
     def _delivered(self) -> None:
         self.deployment.journal.append("delivered")

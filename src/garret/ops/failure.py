@@ -5,29 +5,45 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from garret.errors import BootstrapFailed, OperationError, StackFailed
+from garret.errors import BootstrapFailed, NodeSilent, OperationError, StackFailed
 from garret.ops.aliyun.error_classes import classify, first_code
 from garret.ops.cloud import Billed, StackEvent
 from garret.ops.deployment import flag
+from garret.ops.node_journal import Sight
 from garret.ops.watch import PARTS, STACK_KIND
 
-_STEP = re.compile(r"(?:^|[\s:])(ensure_\w+|first stage): (.*)", re.DOTALL)
+_STEP = re.compile(r"(?:^|[\s:])(ensure_\w+|first stage|runner): (.*)", re.DOTALL)
+_TIMEOUT = re.compile(r"time(d )?[ -]?out", re.IGNORECASE)
 _CALLED_OFF = re.compile(r"cancel|called off|aborted", re.IGNORECASE)
 _REQUEST_ID = re.compile(
     r"request ?id[\"']?\s*[:=]?\s*[\"']?([0-9A-F]{8}-(?:[0-9A-F]{4}-){3}[0-9A-F]{12})", re.IGNORECASE
 )
 _BEGINNINGS = ("CREATE_IN_PROGRESS", "UPDATE_IN_PROGRESS", "DELETE_IN_PROGRESS")
 LOG_LINES = 8
+NOTHING_SEEN = Sight()
 
 
-def explain(name: str, events: Sequence[StackEvent], reason: str, billed: Sequence[Billed]) -> OperationError:
-    """The error for a stack that did not come up; `reason` is the stack's own, used when no event says more."""
+def explain(
+    name: str,
+    events: Sequence[StackEvent],
+    reason: str,
+    billed: Sequence[Billed],
+    *,
+    sight: Sight = NOTHING_SEEN,
+    console: str = "",
+) -> OperationError:
+    """The error for a stack that did not come up; `reason` is the stack's own, used when no event says more.
+
+    `sight` and `console` are what could still be read of a node: all there is to tell of one that never signalled.
+    """
     first = first_failure(events, "CREATE_FAILED") or first_failure(events, "UPDATE_FAILED")
     if first is None:
         return _stack_failed(name, f"stack garret-{name}", reason or "no reason was given", billed)
     step = _STEP.search(first.reason)
     if first.resource == "Ready" and step:
         return _bootstrap(name, step.group(1), step.group(2), billed)
+    if first.resource == "Ready" and _TIMEOUT.search(first.reason):
+        return _silent(name, first.reason, billed, sight, console)
     return _stack_failed(name, part_name(first), first.reason, billed)
 
 
@@ -94,6 +110,24 @@ def _bootstrap(name: str, step: str, text: str, billed: Sequence[Billed]) -> Boo
         hint = f"garret deploy{flag(name)} --port N   (with a port that is free)"
     tail = "\n".join(log.strip().splitlines()[-LOG_LINES:])
     return BootstrapFailed(step, reason, hint, log_tail=tail, billed=billed_text(billed))
+
+
+def _silent(name: str, reason: str, billed: Sequence[Billed], sight: Sight, console: str) -> NodeSilent:
+    """A node that was waited for in vain: how far it had come when it was last seen."""
+    told = f"the node never signalled ({reason})"
+    last = sight.last
+    step = str(last.get("step", ""))
+    if sight.step:
+        told += f"; last seen it had been in step {step} for {sight.seconds:.0f} s"
+    elif last.get("state") == "failed" and step == "signal":
+        told += f"; its bootstrap ended, but its signal did not get through: {last.get('reason', '')}"
+    elif last:
+        told += f"; last seen it was after step {step} ({last.get('state', '')})"
+    else:
+        told += "; nothing of its bootstrap was ever seen: cloud-init or Cloud Assistant's agent did not get that far"
+    tail = sight.tail or "\n".join(console.strip().splitlines()[-LOG_LINES:])
+    longer = f"{_again(name, billed)}; when it needs more time: --wait-timeout-s"
+    return NodeSilent(told, longer, step=step, log_tail=tail, billed=billed_text(billed))
 
 
 def _hint(name: str, code: str, billed: Sequence[Billed]) -> str:

@@ -25,5 +25,7 @@ def list_deployments(folder: Path, regions: Iterable[str], connect: Callable[[st
                 where.setdefault(name, region)
                 known.setdefault(name, Deployment(name, Journal(folder / name)))
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        found = pool.map(lambda name: status(clouds[where[name]], known[name], where[name]), sorted(where))
+        found = pool.map(
+            lambda name: status(clouds[where[name]], known[name], where[name], closely=False), sorted(where)
+        )
         return [one for one in found if one.state != "absent"]

@@ -31,12 +31,14 @@ _ROLE = (
 )  # fmt: skip
 
 VERBS: Mapping[str, tuple[str, ...]] = {
-    "status, list": _LOOK,
+    # While a node is set up, status asks it how far it is.
+    "status, list": (*_LOOK, *_COMMAND[1:], "ros:ListStackEvents"),
     "deploy": (
         *_LOOK, "ecs:DescribeRegions", "ecs:DescribeAvailableResource", "ecs:DescribeImageFromFamily",
         "ecs:DescribeImages", "ecs:DescribePrice", "ros:ValidateTemplate", "ros:PreviewStack",
-        "ros:GetTemplateEstimateCost", "ros:CreateStack", "ros:ListStackEvents", *_MAKE, *_ROLE, *_COMMAND, *_FILE,
-        # One that fails is taken back, and what is left of it is looked for.
+        "ros:GetTemplateEstimateCost", "ros:CreateStack", "ros:ListStackEvents", "ecs:GetInstanceConsoleOutput",
+        *_MAKE, *_ROLE, *_COMMAND, *_FILE,
+        # What its machine still says when it fails; then it is taken back, and what is left of it is looked for.
         *_UNMAKE, "ros:DeleteStack", *_BILLED,
     ),
     "update": (
@@ -45,6 +47,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         "vpc:ModifyEipAddressAttribute", "ecs:AuthorizeSecurityGroup", "ecs:RevokeSecurityGroup", "ecs:TagResources",
         "vpc:TagResources", "ecs:UntagResources", "vpc:UnTagResources",
     ),
+    "logs": (*_LOOK, *_COMMAND, "ecs:GetInstanceConsoleOutput"),
     "events": (*_LOOK, "ros:ListStackEvents"),
     "ops stop": (*_BILLED, "ecs:StopInstance"),
     "ops start": ("ecs:DescribeInstances", "ecs:StartInstance"),

@@ -105,6 +105,9 @@ class Instances(Protocol):
     def get(self, instance_id: str) -> Instance | None:
         """An instance by its id; None when it is gone."""
 
+    def console(self, instance_id: str) -> str:
+        """What the machine wrote to its console; empty when it is gone or wrote nothing."""
+
     def start(self, instance_id: str) -> None:
         """Ask for a stopped instance to start."""
 

@@ -8,9 +8,10 @@ from typing import Any
 
 from garret.errors import GarretError, OperationError
 from garret.ops.at_once import Asked
-from garret.ops.cloud import Cloud, Instance, Stack
+from garret.ops.cloud import Cloud, Instance, Stack, StackEvent
 from garret.ops.deployment import LOGIN_FILE, Deployment, Login, flag, opened
 from garret.ops.endpoint import endpoint_at
+from garret.ops.node_journal import Sight, read_sight
 from garret.ops.stack_states import AS_BEFORE, IN_PROGRESS, ROLLED_BACK, STANDING
 
 HEALTH_TIMEOUT_S = 3.0
@@ -34,6 +35,7 @@ class Status:
     password_file: str = ""
     autostop: dict[str, Any] | None = None
     certificate: dict[str, Any] | None = None
+    bootstrap: dict[str, Any] | None = None
     why: str = ""
     next: str = ""
 
@@ -61,10 +63,18 @@ def machine_of(login: Login | None) -> dict[str, Any]:
 
 
 def status(
-    cloud: Cloud | None, deployment: Deployment, region: str, probe: Callable[[Login | None], bool] = healthy
+    cloud: Cloud | None,
+    deployment: Deployment,
+    region: str,
+    probe: Callable[[Login | None], bool] = healthy,
+    *,
+    closely: bool = True,
 ) -> Status:
-    """The deployment's status; `cloud` is None where there cannot be one."""
-    glance = Glance(cloud, deployment, probe) if cloud else None
+    """The deployment's status; `cloud` is None where there cannot be one.
+
+    `closely` asks a node that does not answer yet how far its bootstrap is, which takes a command on it.
+    """
+    glance = Glance(cloud, deployment, probe, closely=closely) if cloud else None
     plan = deployment.plan
     stack = glance.stack() if glance else None
     kind = cloud.kind if cloud else deployment.journal.folder.parent.name
@@ -80,7 +90,7 @@ def status(
         "password_file": str(deployment.journal.folder / LOGIN_FILE) if login and login.password else "",
     }
     if not is_standing(stack):
-        return _unfinished(deployment.name, stack, known)
+        return _unfinished(glance, deployment.name, stack, known)
     known["endpoint"] = str(stack.outputs.get("EndPoint") or "")
     known["instance_id"] = str(stack.outputs.get("InstanceId") or "")
     login = opened(login, stack.outputs) if login else None
@@ -95,7 +105,10 @@ def is_standing(stack: Stack) -> bool:
 class Glance:
     """Stack, machine and service, asked all at once by what we remember of them; what changed since is asked anew."""
 
-    def __init__(self, cloud: Cloud, deployment: Deployment, probe: Callable[[Login | None], bool]) -> None:
+    def __init__(
+        self, cloud: Cloud, deployment: Deployment, probe: Callable[[Login | None], bool], *, closely: bool = True
+    ) -> None:
+        self._closely = closely
         self._cloud, self._deployment, self._probe = cloud, deployment, probe
         login, outputs = deployment.login, deployment.outputs
         self._instance_id = str(outputs.get("InstanceId") or "")
@@ -117,6 +130,19 @@ class Glance:
             found: Instance | None = self._machine.answer()
             return found
         return self._cloud.instances.get(instance_id) if instance_id else None
+
+    def bootstrap(self, instance_id: str = "") -> Sight:
+        """How far the node is, if it is on its way and was to be asked; `instance_id` is empty when nobody knows it."""
+        if not self._closely:
+            return Sight()
+        if not instance_id:
+            machines = self._cloud.instances.tagged(self._deployment.name)
+            instance_id = next((one.id for one in machines if one.status == "Running"), "")
+        return read_sight(self._cloud.assistant, instance_id) if instance_id else Sight()
+
+    def events(self, stack_id: str) -> list[StackEvent]:
+        """What happened in the stack."""
+        return self._cloud.stacks.events(stack_id)
 
     def own_words(self) -> dict[str, Any]:
         """What the node says of its autostop and its certificate, where one was asked for; empty when it does not."""
@@ -142,14 +168,16 @@ def _without_stack(deployment: Deployment, known: dict[str, Any]) -> Status:
     return Status(**known, state="creating", why=why, next=f"garret deploy{flag(name)}   (goes on)")
 
 
-def _unfinished(name: str, stack: Stack, known: dict[str, Any]) -> Status:
+def _unfinished(glance: Glance, name: str, stack: Stack, known: dict[str, Any]) -> Status:
     delete = f"garret delete {name}"
     if stack.status == "DELETE_IN_PROGRESS":
         return Status(
             **known, state="deleting", why="the stack is being deleted", next=f"{delete}   (waits for the end)"
         )
     if stack.status == "CREATE_IN_PROGRESS":
-        why = "the stack is being created"
+        sight = glance.bootstrap()
+        why = f"the stack is being created; {_step(sight)}" if sight.step else "the stack is being created"
+        known["bootstrap"] = sight.to_dict()
         return Status(**known, state="creating", why=why, next=f"garret deploy{flag(name)}   (goes on, and waits)")
     if stack.status == "UPDATE_IN_PROGRESS":
         why = "the stack is being updated"
@@ -157,7 +185,10 @@ def _unfinished(name: str, stack: Stack, known: dict[str, Any]) -> Status:
     if stack.status.endswith(IN_PROGRESS):
         return Status(**known, state="failed", why=f"{stack.status}: {stack.reason}", next="garret status")
     again = f"garret deploy{flag(name)}   (tries anew)" if stack.status in ROLLED_BACK else delete
-    return Status(**known, state="failed", why=f"{stack.status}: {_first_line(stack.reason)}", next=again)
+    from garret.ops.failure import explain  # loads much that a deployment which stands has no need of
+
+    why = explain(name, glance.events(stack.id), _first_line(stack.reason), []).message
+    return Status(**known, state="failed", why=f"{stack.status}: {_first_line(why)}", next=again)
 
 
 def _complete(glance: Glance, deployment: Deployment, login: Login | None, known: dict[str, Any]) -> Status:
@@ -180,6 +211,10 @@ def _running(glance: Glance, deployment: Deployment, login: Login | None, known:
         answers = glance.healthy(login)
     except OperationError as error:
         return Status(**known, state="unreachable", why=error.message, next=error.hint)
+    if not answers and (sight := glance.bootstrap(known["instance_id"])).step:
+        known["bootstrap"] = sight.to_dict()
+        why = f"the machine runs and is being set up; {_step(sight)}"
+        return Status(**known, state="starting", why=why, next=f"garret logs{flag(name)} --bootstrap --follow")
     if not answers:
         why = f"the machine runs, and nothing answers at {known['endpoint']}; just booted, it needs minutes"
         stop = f"garret ops stop{flag(name)} and garret ops start{flag(name)}"
@@ -220,6 +255,12 @@ def _stopped_from_here(deployment: Deployment) -> bool:
     """Say whether the last thing that this machine did to the power was to take it away."""
     power = [one["event"] for one in deployment.journal.entries() if one["event"] in ("stopping", "starting", "ready")]
     return bool(power) and power[-1] == "stopping"
+
+
+def _step(sight: Sight) -> str:
+    """The step that runs, for how long, and the last line of its log."""
+    line = f": {sight.log[-1]}" if sight.log and not sight.log[-1].endswith(f"{sight.step} running") else ""
+    return f"step {sight.step} for {sight.seconds:.0f} s{line}"
 
 
 def _first_line(text: str) -> str:

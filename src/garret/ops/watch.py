@@ -12,7 +12,7 @@ from garret.image_bootstrap.first_stage import NOT_FETCHED
 from garret.ops.cloud import Cloud, Stack, StackEvent
 from garret.ops.deliver import BySftp, InPieces, Way, deliver_by, is_too_early
 from garret.ops.deployment import flag
-from garret.ops.node_journal import NodeJournal
+from garret.ops.node_journal import NodeJournal, Sight
 from garret.ops.stack_states import IN_PROGRESS
 from garret.ops.tell import Teller
 
@@ -51,6 +51,10 @@ class Creation:
     ssh: SshAddress | None = None
     in_image: bool = False
     _waiting_since: float | None = None
+    sight: Sight = field(default_factory=Sight)
+    """The node's bootstrap as it was last seen."""
+    console: str | None = None
+    """What the machine's console said when the stack failed; None before that."""
     _told: set[str] = field(default_factory=set)
     _instance_id: str = ""
     _last_refusal: str = ""
@@ -70,9 +74,11 @@ class Creation:
             if stack is None or not stack.status.endswith(IN_PROGRESS):
                 if self._instance_id and stack is not None:
                     node.look(self._instance_id, now=True)
+                    self._keep(node, stack)
                 return stack
             if stack.status.startswith("CREATE"):
                 self._help_along(node)
+            self._keep(node, stack)
             clock.sleep(self.cloud.pause(waited))
         raise NotReady(
             f"the stack of {self.name} is still being created after {deadline_s:.0f} s",
@@ -90,6 +96,16 @@ class Creation:
             self._deliver(node)
         if self.delivered:
             node.look(self._instance_id)
+
+    def _keep(self, node: NodeJournal, stack: Stack) -> None:
+        """Remember what was seen of the node, and what its console says when the stack fails: both go with it."""
+        self.sight = node.sight
+        failed = not stack.status.startswith("CREATE_IN") and stack.status != "CREATE_COMPLETE"
+        if failed and self._instance_id and self.console is None:
+            try:
+                self.console = self.cloud.instances.console(self._instance_id)
+            except CloudError:
+                self.console = ""
 
     def _deliver(self, node: NodeJournal) -> None:
         entries = [one for one in node.read(self._instance_id) if one["step"] == "ensure_bundle"]

@@ -254,3 +254,17 @@ def test_nodes_that_still_run_are_adopted_not_booted_again(tmp_path: Path) -> No
         house.cloud.recover()
         house.cloud.background.join()
         assert status(house, instance) == "Running"
+
+
+def test_the_console_is_read_with_and_without_its_symbols(house: House) -> None:
+    """What the driver keeps of it, Base64; of an instance that is not there, nothing."""
+    instance = running(house, "")
+    asked = {"RegionId": REGION, "InstanceId": instance}
+    said = base64.b64decode(house.call("GetInstanceConsoleOutput", **asked)["ConsoleOutput"])
+    assert said == b"\x1b[1mpaper\x1b[0m node " + instance.encode() + b"\n"
+    plain = house.call("GetInstanceConsoleOutput", **asked, RemoveSymbols="true")
+    assert base64.b64decode(plain["ConsoleOutput"]) == b"paper node " + instance.encode() + b"\n"
+    assert plain["InstanceId"] == instance
+    with pytest.raises(Exception) as refused:
+        house.call("GetInstanceConsoleOutput", RegionId=REGION, InstanceId="i-gone")
+    assert code_of(refused.value) == "InvalidInstanceId.NotFound"

@@ -140,6 +140,9 @@ class Driver(Protocol):
         NoUser and NoGroup say who is missing on the node.
         """
 
+    def console(self, instance_id: str) -> bytes:
+        """What the node wrote to its console since it was made; empty when it wrote nothing or is not there."""
+
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Tell the node its public address; None takes it away."""
 

@@ -182,6 +182,11 @@ class ProcessDriver:
         finally:
             fresh.unlink(missing_ok=True)
 
+    def console(self, instance_id: str) -> bytes:
+        """What the node wrote to its console; empty when it wrote nothing or is not there."""
+        file = self._folder(instance_id) / "console.log"
+        return file.read_bytes() if file.is_file() else b""
+
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Tell the node which address it is reached at; None takes it away."""
         folder = self._folder(instance_id)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from collections.abc import Mapping
 from typing import Any
 
+from garret.errors import CloudError
 from garret.ops.aliyun.pages import by_token, rows
 from garret.ops.aliyun.session import Session
 from garret.ops.cloud import DEPLOYMENT_TAG, Instance
@@ -32,6 +34,17 @@ class EcsInstances:
         """An instance by its id; None when it is gone."""
         reply = self._session.read("ecs", "DescribeInstances", {"InstanceIds": json.dumps([instance_id])})
         return next((_instance(raw) for raw in rows(reply, "Instances.Instance")), None)
+
+    def console(self, instance_id: str) -> str:
+        """What the machine wrote to its console; empty when it is gone or wrote nothing."""
+        wanted = {"InstanceId": instance_id, "RemoveSymbols": True}
+        try:
+            reply = self._session.read("ecs", "GetInstanceConsoleOutput", wanted)
+        except CloudError as error:
+            if error.code.startswith("InvalidInstanceId"):
+                return ""
+            raise
+        return base64.b64decode(reply.get("ConsoleOutput") or "").decode("utf-8", "replace")
 
     def start(self, instance_id: str) -> None:
         """Ask for a stopped instance to start."""

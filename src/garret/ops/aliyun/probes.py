@@ -42,6 +42,7 @@ PROBES: Mapping[str, Probe] = {
     "ecs:DescribeImageFromFamily": Probe({"ImageFamily": "garret-nobody"}),
     "ecs:DescribeImages": Probe({"PageSize": 1}),
     "ecs:DescribeInstances": Probe({"PageSize": 10}),
+    "ecs:GetInstanceConsoleOutput": Probe({"InstanceId": _INSTANCE}),
     "ecs:DescribeInstanceTypes": Probe({"MaxResults": 10}),
     "ecs:DescribeDisks": Probe({"PageSize": 10}),
     "ecs:DescribeSnapshots": Probe({"PageSize": 10}),

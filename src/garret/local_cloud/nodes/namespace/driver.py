@@ -161,6 +161,11 @@ class NamespaceDriver:
         """Write a file on the node; FileThere when it exists and `overwrite` is False."""
         commands.put(self._init(instance_id), path, content, mode, overwrite, owner or "root", group or "root")
 
+    def console(self, instance_id: str) -> bytes:
+        """What the node wrote to its console; empty when it wrote nothing or is not there."""
+        file = self._folder(instance_id) / "console.log"
+        return file.read_bytes() if file.is_file() else b""
+
     def attach_address(self, instance_id: str, public_ip: str | None) -> None:
         """Have a public address lead to the node; None takes it away."""
         with self._lock:
