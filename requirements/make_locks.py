@@ -1,11 +1,15 @@
 """Make the hashed locks of what a node's service runs on; `make lock` runs it, with uv beside it.
 
 uv resolves the project's `service` extra once, for CPython 3.11 to 3.13 on Linux x86_64, and tells each wheel's
-SHA-256 from the index without downloading it. From that come three files in src/garret/image_bootstrap/requirements:
+SHA-256 from the index without downloading it. From that come files in src/garret/image_bootstrap/requirements:
 
 runtime.lock  what every node installs
 cuda.lock     torch's CUDA build and what it brings, for nodes with a GPU
 cpu.lock      torch's CPU build, for all others
+
+and, resolved for itself because it is installed for itself:
+
+acme.lock     certbot, on nodes that are to have a trusted certificate
 
 A CPU build is nothing that an ordinary index has: pip looks for it where its own configuration says, once for each
 Python version. A version for which none is found here keeps the hash that an earlier run found elsewhere.
@@ -19,7 +23,7 @@ import subprocess
 import sys
 import tempfile
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +37,8 @@ TORCH = "2.13.0"
 CPU_TORCH = f"{TORCH}+cpu"
 # torch asks for these without an upper bound, and they may not be newer than the CUDA that the image's driver carries.
 CONSTRAINTS = ("nvidia-nvjitlink<13.1", "cuda-bindings<13.1")
+# Older ones know no certificates for addresses with files in a folder as the challenge.
+ACME = ("certbot>=5.4,<6",)
 GPU_ONLY = ("torch", "triton", "nvidia-", "cuda-")
 GLIBC = 35
 """The newest manylinux tag that is taken: 2.35 is older than the C library of every supported image."""
@@ -48,8 +54,13 @@ HEAD = """\
 
 
 def main() -> int:
-    """Write the three files."""
-    packages = resolve()
+    """Write the files."""
+    extra = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["service"]
+    packages = resolve([*(line for line in extra if not line.startswith("torch")), f"torch=={TORCH}"], CONSTRAINTS)
+    FOLDER.mkdir(exist_ok=True)
+    write(
+        "acme.lock", "What gets and renews a trusted certificate: certbot, in an environment of its own.", resolve(ACME)
+    )
     common = {name: one for name, one in packages.items() if not name.startswith(GPU_ONLY)}
     cuda = {name: one for name, one in packages.items() if name not in common}
     hashes, found = cpu_hashes()
@@ -57,7 +68,6 @@ def main() -> int:
         print(f"pip finds no torch {CPU_TORCH} here: give it a folder of wheels in PIP_FIND_LINKS", file=sys.stderr)
         return 1
     pythons = ", ".join(found) or "none"
-    FOLDER.mkdir(exist_ok=True)
     write("runtime.lock", "What every node's service runs on, but torch.", common)
     write("cuda.lock", "torch's CUDA build and what it brings: for nodes with a GPU, beside runtime.lock.", cuda)
     about = f"torch's CPU build: for nodes without a GPU, beside runtime.lock. Builds found: {pythons}."
@@ -66,10 +76,8 @@ def main() -> int:
     return 0
 
 
-def resolve() -> dict[str, tuple[str, list[str]]]:
+def resolve(wanted: Sequence[str], constraints: Sequence[str] = ()) -> dict[str, tuple[str, list[str]]]:
     """Name to version and SHA-256s of the wheels that a node can use."""
-    extra = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["service"]
-    wanted = [line for line in extra if not line.startswith("torch")] + [f"torch=={TORCH}", *CONSTRAINTS]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         # Only a project's own file may say for which environments a universal resolution is made.
@@ -78,8 +86,8 @@ def resolve() -> dict[str, tuple[str, list[str]]]:
             "environments = [\"sys_platform == 'linux' and platform_machine == 'x86_64' "
             "and implementation_name == 'cpython'\"]\n"
         )
-        (folder / "wanted.txt").write_text("\n".join(wanted[: -len(CONSTRAINTS)]) + "\n")
-        (folder / "constraints.txt").write_text("\n".join(CONSTRAINTS) + "\n")
+        (folder / "wanted.txt").write_text("\n".join(wanted) + "\n")
+        (folder / "constraints.txt").write_text("\n".join(constraints) + "\n")
         command = [
             *("uv", "pip", "compile", "--quiet", "--universal", "--fork-strategy", "fewest"),
             *("--python-version", "3.11", "--only-binary", ":all:", "--system-certs", "--no-sources"),

@@ -31,7 +31,7 @@ def wanted() -> list[Requirement]:
     return [Requirement(line) for line in extra]
 
 
-@pytest.mark.parametrize("name", ["runtime", "cuda", "cpu"])
+@pytest.mark.parametrize("name", ["runtime", "cuda", "cpu", "acme"])
 def test_each_line_is_a_pin_with_its_hashes_and_nothing_else(name: str) -> None:
     """No marker, so for all three Pythons; no host of an index; pip asks for the hash of every line."""
     text = (LOCKS / f"{name}.lock").read_text()
@@ -85,3 +85,10 @@ def test_cuda_packages_are_no_newer_than_the_images_driver() -> None:
     assert Version(cuda["cuda-toolkit"]).release[:2] == (13, 0)
     for name in ("nvidia-cuda-runtime", "nvidia-cuda-nvrtc", "nvidia-nvjitlink", "cuda-bindings"):
         assert Version(cuda[name]).release[:2] == (13, 0), name
+
+
+def test_the_client_for_certificates_knows_addresses_and_is_locked_by_itself() -> None:
+    """certbot takes addresses with files in a folder as the challenge from 5.4 on; all that it needs is in its lock."""
+    locked_here = locked("acme")
+    assert Version(locked_here["certbot"]) >= Version("5.4")
+    assert {"acme", "configargparse", "cryptography", "josepy", "requests", "certifi"} <= locked_here.keys()

@@ -36,7 +36,7 @@ class NodeConfig:
     acme: bool = False
     acme_email: str = ""
     acme_server: str = ""
-    acme_ca: str = ""
+    acme_ca: bool = False  # the authority is a private one: its certificates come by themselves, too long for user-data
     bake: str = ""  # the name of the image that is being made; empty on a node that serves
 
     def to_json(self) -> str:

@@ -241,5 +241,5 @@ def node_config(spec: DeploymentSpec, kind: str, login: Login, bundle: Bundle) -
         acme=spec.acme,
         acme_email=spec.acme_email or "",
         acme_server=spec.acme_server or "",
-        acme_ca=spec.acme_ca or "",
+        acme_ca=bool(spec.acme_ca),
     )

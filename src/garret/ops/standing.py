@@ -17,6 +17,8 @@ from garret.ops.endpoint import Endpoint, endpoint_at
 from garret.ops.tell import Teller
 from garret.ops.wait_ready import wait_ready
 
+AUTHORITIES = "/var/lib/garret/incoming/acme-ca.pem"
+"""Where the node looks for them; named here as well, for the node's own code is not loaded by those who only look."""
 READY_S = 600.0
 # A machine that was booted again needs its time as well.
 AGAIN_S = 300.0
@@ -72,11 +74,20 @@ class Standing:
                 raise UsageError(f"{self.deployment.name} is stopped", f"{start}   (starts it)")
             self.tell.say(f"{self.deployment.name} is stopped, and stays so; {start} starts it")
             return self._facts(login, "stopped")
+        if fresh:
+            self._send_authorities()
         wait_ready(endpoint, picture, self.cloud.clock, self.tell, READY_S if fresh else AGAIN_S)
         if fresh or str(picture) != self.deployment.picture:
             self.deployment.journal.append("ready", picture=str(picture), endpoint=login.endpoint)
         password = {"password": login.password} if fresh and login.password else {}
         return self._facts(login, "running") | {"picture": str(picture)} | password
+
+    def _send_authorities(self) -> None:
+        """Give the node the certificates of the private authority that it is to ask, where there is one."""
+        ca = str(((self.deployment.plan or {}).get("spec") or {}).get("acme_ca") or "")
+        instance_id = str(self.deployment.outputs.get("InstanceId") or "")
+        if ca and instance_id:
+            self.cloud.assistant.send_file(instance_id, AUTHORITIES, ca.encode("ascii"))
 
     def _facts(self, login: Login, state: str) -> dict[str, Any]:
         plan = self.deployment.plan
@@ -93,6 +104,9 @@ class Standing:
             "region": plan["region"],
             "cloud": self.cloud.kind,
             **({"domain_endpoint": domain} if domain else {}),
+            **(
+                {"certificate": _certificate(plan["spec"], self.deployment.outputs)} if plan["spec"].get("acme") else {}
+            ),
             "price_per_hour": stopped if state == "stopped" and stopped else plan["price"],
         }
 
@@ -114,6 +128,14 @@ class Standing:
             return False
         machines = self.cloud.instances.tagged(self.deployment.name)
         return bool(machines) and all(machine.status in ("Stopped", "Stopping") for machine in machines)
+
+
+def _certificate(spec: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
+    """What there is to do for the trusted certificate that was asked for, and where one sees how far it is."""
+    record = (
+        f"set {spec['domain']}'s A record to {outputs.get('PublicIp', 'the address')}; " if spec.get("domain") else ""
+    )
+    return f"{record}the trusted one then comes by itself: garret status"
 
 
 def _plain(value: Any) -> Any:

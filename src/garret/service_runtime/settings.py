@@ -55,6 +55,8 @@ class ServiceSettings:
     default_checkpoint: str = ""
     deployment: str = ""
     allow_private_download: bool = False
+    # Where the node says how far its trusted certificate is; empty when none was asked for.
+    certificate_state: str = ""
     # Autostop after so long without a sign of life, 0 for never; where the node asks who it is and has itself stopped.
     autostop_s: float = 0.0
     metadata_url: str = "http://100.100.100.200/latest"

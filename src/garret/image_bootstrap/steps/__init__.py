@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from garret.image_bootstrap.steps.acme import ensure_acme
 from garret.image_bootstrap.steps.front import ensure_front, ensure_packages
 from garret.image_bootstrap.steps.gpu import ensure_cuda, ensure_gpu
 from garret.image_bootstrap.steps.machine import ensure_directories, ensure_user
@@ -36,6 +37,7 @@ STEPS: tuple[Callable[[Node], None], ...] = (
     ensure_service,
     ensure_answering,
     ensure_picture,
+    ensure_acme,
 )
 """What the runner does. The first stage did two before: ensure_resume and ensure_bundle."""
 

@@ -30,6 +30,7 @@ class Node:
     facts: dict[str, Any] = field(default_factory=dict)
     service_host: str = ""
     has_tls: bool = False
+    challenge_listen: str = "80"
     answer_timeout_s: float = 900.0
     address_timeout_s: float = 60.0
     front_timeout_s: float = 20.0

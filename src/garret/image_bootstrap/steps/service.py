@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from garret.image_bootstrap.acme.state import FILE as CERTIFICATE_STATE
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
 from garret.image_bootstrap.host import Host
 from garret.image_bootstrap.steps.answers import ask_healthz, check_port_is_free
@@ -101,6 +102,7 @@ def ensure_service_settings(node: Node) -> None:
         default_checkpoint=default_checkpoint(config.model),
         deployment=config.deployment,
         allow_private_download=config.allow_private_download,
+        certificate_state=str(host.path(CERTIFICATE_STATE)) if config.acme and node.has_front else "",
         autostop_s=float(config.autostop_s),
     )
     if host.driver == "process":

@@ -13,6 +13,7 @@ import pytest
 from garret.errors import OperationError
 from garret.local_cloud.nodes.namespace.driver import CACHE
 from garret.local_cloud.nodes.namespace.wheelhouse import (
+    APART,
     CPU_LOCKS,
     NODE_GLIBC,
     NODE_PYTHON,
@@ -53,7 +54,7 @@ def source(tmp_path: Path) -> Path:
 def build(tmp_path: Path, source: Path, **wrong: str) -> Wheelhouse:
     """Build from a lock that names all of the source."""
     lock = write_lock(tmp_path / "all.lock", *sorted(source.glob("*.whl")), **wrong)
-    return build_wheelhouse(tmp_path / "cache", locks=[lock], pip=pip_of(source))
+    return build_wheelhouse(tmp_path / "cache", locks=[lock], apart=(), pip=pip_of(source))
 
 
 def test_wheels_are_downloaded_once_and_kept(tmp_path: Path, source: Path) -> None:
@@ -96,7 +97,7 @@ def test_a_package_that_nobody_has_is_named(tmp_path: Path, source: Path) -> Non
     lock = write_lock(tmp_path / "all.lock", *source.glob("*.whl"))
     (source / "first_thing-1.0-py3-none-any.whl").unlink()
     with pytest.raises(OperationError, match=r"first-thing==1\.0") as caught:
-        build_wheelhouse(tmp_path / "cache", locks=[lock], pip=pip_of(source))
+        build_wheelhouse(tmp_path / "cache", locks=[lock], apart=(), pip=pip_of(source))
     assert "process" in caught.value.hint
 
 
@@ -105,33 +106,33 @@ def test_a_missing_cpu_build_of_torch_is_told_as_such(tmp_path: Path, source: Pa
     wheel = make_wheel(tmp_path / "elsewhere", "torch", "2.13.0+cpu", tag="cp311-cp311-manylinux_2_28_x86_64")
     lock = write_lock(tmp_path / "all.lock", wheel)
     with pytest.raises(OperationError, match=r"no torch==2\.13\.0\+cpu for Python 3\.11: .*PIP_FIND_LINKS"):
-        build_wheelhouse(tmp_path / "cache", locks=[lock], pip=pip_of(source))
+        build_wheelhouse(tmp_path / "cache", locks=[lock], apart=(), pip=pip_of(source))
 
 
 def test_what_a_broken_attempt_left_is_gone_over(tmp_path: Path, source: Path) -> None:
     """A half-written file is fetched again; a strange one is not given out."""
     lock = write_lock(tmp_path / "all.lock", *source.glob("*.whl"))
-    house = build_wheelhouse(tmp_path / "cache", locks=[lock], pip=pip_of(source))
+    house = build_wheelhouse(tmp_path / "cache", locks=[lock], apart=(), pip=pip_of(source))
     broken = house.folder.with_name(house.folder.name + ".new")
     house.folder.rename(broken)
     (broken / "index.json").unlink()
     torn = broken / "first_thing-1.0-py3-none-any.whl"
     torn.write_bytes(torn.read_bytes()[:50])
-    assert build_wheelhouse(tmp_path / "cache", locks=[lock], pip=pip_of(source)).files == house.files
+    assert build_wheelhouse(tmp_path / "cache", locks=[lock], apart=(), pip=pip_of(source)).files == house.files
     broken.mkdir()
     make_wheel(broken, "strange")
     house.folder.joinpath("index.json").unlink()
     with pytest.raises(OperationError, match=r"strange-1\.0-py3-none-any\.whl is in no lock"):
-        build_wheelhouse(tmp_path / "cache", locks=[lock], pip=pip_of(source))
+        build_wheelhouse(tmp_path / "cache", locks=[lock], apart=(), pip=pip_of(source))
 
 
 def test_without_pip_it_says_so(tmp_path: Path, source: Path) -> None:
     """An environment that another tool made may have none."""
     lock = write_lock(tmp_path / "all.lock", *source.glob("*.whl"))
     with pytest.raises(OperationError, match="pip does not start"):
-        build_wheelhouse(tmp_path / "cache", locks=[lock], pip=(str(tmp_path / "none"),))
+        build_wheelhouse(tmp_path / "cache", locks=[lock], apart=(), pip=(str(tmp_path / "none"),))
     with pytest.raises(OperationError, match="No module named nothing"):
-        build_wheelhouse(tmp_path / "cache", locks=[lock], pip=(sys.executable, "-m", "nothing"))
+        build_wheelhouse(tmp_path / "cache", locks=[lock], apart=(), pip=(sys.executable, "-m", "nothing"))
 
 
 def test_pip_takes_the_real_locks_whole_from_the_real_wheels() -> None:
@@ -150,8 +151,11 @@ def test_pip_takes_the_real_locks_whole_from_the_real_wheels() -> None:
         *(sys.executable, "-m", "pip", "install", "--quiet", "--dry-run", "--ignore-installed", "--require-hashes"),
         *("--no-index", "--find-links", str(house.folder), "--target", "/nonexistent", "--only-binary", ":all:"),
         *("--python-version", NODE_PYTHON, *(word for one in platforms for word in ("--platform", one))),
-        *(word for lock in CPU_LOCKS for word in ("--requirement", str(lock))),
     ]
     environment = {"PATH": "/usr/bin:/bin", "PIP_CONFIG_FILE": "/dev/null", "PIP_DISABLE_PIP_VERSION_CHECK": "1"}
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=250)
-    assert done.returncode == 0, done.stderr
+    for locks in (CPU_LOCKS, *([lock] for lock in APART)):
+        named = [word for lock in locks for word in ("--requirement", str(lock))]
+        done = subprocess.run(
+            [*command, *named], env=environment, capture_output=True, text=True, check=False, timeout=250
+        )
+        assert done.returncode == 0, done.stderr

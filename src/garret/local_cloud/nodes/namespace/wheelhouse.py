@@ -24,6 +24,8 @@ NODE_PYTHON = "3.11"
 NODE_GLIBC = 36
 """The base image is Debian 12: CPython 3.11 and glibc 2.36."""
 CPU_LOCKS = (LOCKS / "runtime.lock", LOCKS / "cpu.lock")
+APART = (LOCKS / "acme.lock",)
+"""Locks of environments of their own, which may have packages in common with the others."""
 KEPT_DAYS = 30
 DOWNLOAD_S = 1800.0
 
@@ -45,6 +47,7 @@ def build_wheelhouse(
     cache: Path,
     *,
     locks: Sequence[Path] = CPU_LOCKS,
+    apart: Sequence[Path] = APART,
     python: str = NODE_PYTHON,
     pip: Sequence[str] = (sys.executable, "-m", "pip"),
     told: Callable[[str], None] = lambda _text: None,
@@ -56,7 +59,7 @@ def build_wheelhouse(
     Raises:
         OperationError: they cannot be had on this machine, with pip's own reason.
     """
-    folder = cache / f"wheels-{_key(locks, python)}"
+    folder = cache / f"wheels-{_key((*locks, *apart), python)}"
     found = open_wheelhouse(folder)
     if found:
         os.utime(folder)
@@ -69,9 +72,10 @@ def build_wheelhouse(
         told("downloading the packages of the nodes' service, once")
         fresh = folder.with_name(folder.name + ".new")
         fresh.mkdir(exist_ok=True)
-        _download(fresh, locks, python, pip)
+        for together in (locks, *([one] for one in apart)):
+            _download(fresh, together, python, pip)
         files = {path.name: _sha256(path) for path in sorted(fresh.glob("*.whl"))}
-        _check(files, locks)
+        _check(files, (*locks, *apart))
         (fresh / INDEX).write_text(json.dumps(files, indent=1) + "\n")
         rmtree(folder, ignore_errors=True)
         fresh.rename(folder)
@@ -139,7 +143,7 @@ def _check(files: dict[str, str], locks: Sequence[Path]) -> None:
     """Each requirement has come, and nothing but what the locks name."""
     text = "".join(lock.read_text("utf-8") for lock in locks)
     known = set(re.findall(r"--hash=sha256:([0-9a-f]{64})", text))
-    wanted = len(re.findall(r"^[A-Za-z0-9]", text, re.MULTILINE))
+    wanted = len(set(re.findall(r"^[A-Za-z0-9]\S*", text, re.MULTILINE)))
     strange = sorted(name for name, digest in files.items() if digest not in known)
     if strange or len(files) != wanted:
         what = f"{strange[0]} is in no lock" if strange else f"{len(files)} wheels came for {wanted} requirements"

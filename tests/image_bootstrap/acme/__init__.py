@@ -1,0 +1,1 @@
+"""The trusted certificate, got and renewed with real programs."""
