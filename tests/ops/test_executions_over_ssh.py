@@ -11,6 +11,7 @@ import pytest
 
 from garret.errors import NodeFailed, UsageError
 from garret.ops.channels.ssh import SshAddress, SshChannel, parse_address
+from garret.ops.download_model import parameters
 from garret.ops.executions import Node
 from tests.ops.channels.server import SshServer, ssh_server
 from tests.ops.channels.test_ssh import make_key
@@ -59,6 +60,23 @@ def test_an_operation_runs_over_ssh(server: SshServer, world: World, tmp_path: P
     assert json.loads(request.read_text())["parameters"] == {"name": "x'; rm -rf / #"}
     assert world.commands == []
     assert world.files == {}
+
+
+def test_a_token_is_in_the_request_and_nowhere_in_a_command(server: SshServer, world: World, tmp_path: Path) -> None:
+    """By SFTP, for root's eyes only; the cloud sees nothing of it."""
+    deployed(world, tmp_path)
+    with SshChannel(address(server, tmp_path, server.host_key)) as channel:
+        node = Node.of(cloud_of(world), deployment_in(tmp_path), channel)
+        node.begin("download-model", parameters("lora", "hf:me/mine/ink.safetensors", None, None, "hf_PLANTED"))
+    [request] = (server.root / "var/lib/garret/requests").glob("*.json")
+    assert json.loads(request.read_text())["parameters"] == {
+        "type": "lora",
+        "url": "https://huggingface.co/me/mine/resolve/main/ink.safetensors",
+        "name": "ink",
+        "token": "hf_PLANTED",
+    }
+    assert request.stat().st_mode & 0o777 == 0o600
+    assert "PLANTED" not in str(world.commands) + str(world.files)
 
 
 def test_another_host_hears_nothing(server: SshServer, world: World, tmp_path: Path) -> None:

@@ -91,6 +91,15 @@ def shelf() -> Iterator[Shelf]:
         yield running
 
 
+def test_a_request_with_a_token_is_read_once(node: Node, shelf: Shelf) -> None:
+    """The source hears it, and no file keeps it: neither the request, nor the record, nor its log."""
+    identifier = node.start(type="checkpoint", url=shelf.url, name="mine", token="PLANTED")
+    assert node.end(identifier)["status"] == "Success"
+    assert shelf.asked[0]["authorization"] == "Bearer PLANTED"
+    kept = [path for path in node.root.rglob("*") if path.is_file() and b"PLANTED" in path.read_bytes()]
+    assert kept == []
+
+
 def test_a_model_comes_in_as_an_execution(node: Node, shelf: Shelf) -> None:
     """The record has who, what, how long, how much, and the result."""
     identifier = node.start(type="checkpoint", url=shelf.url + "?token=secret", name="mine", sha256=DIGEST)

@@ -234,7 +234,8 @@ class FirstModels:
 
 _WHEN_REFUSED = (
     ". A file behind a login is not fetched here: no key of yours goes to a node through the cloud. Put the file into "
-    "a bucket (--model oss://…, read by the node's own role), or deploy with --model sdxl and bring it later"
+    "a bucket (--model oss://…, read by the node's own role), or deploy with --model sdxl and bring it by SSH: "
+    "garret ops download-model --token-env NAME --ssh …"
 )
 
 

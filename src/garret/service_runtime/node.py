@@ -71,12 +71,18 @@ class Node:
             raise NodeError(f"{path.name} is not an object with verb and parameters")
         return request
 
+    def forget(self, identifier: str) -> None:
+        """Take a request away, because of what it holds."""
+        (self.root / "var/lib/garret/requests" / f"{identifier}.json").unlink(missing_ok=True)
+
 
 def start(node: Node, identifier: str) -> dict[str, Any]:
     """Accept a request as an execution and let it run on its own; a second start only shows it."""
     from garret.service_runtime.operations import VERBS
 
     request = {} if _exists(node, identifier) else node.request(identifier)
+    if "token" in request.get("parameters", {}):
+        node.forget(identifier)  # it is read once, and handed on by a pipe
     become_owner(node.settings.state_dir)
     store = node.executions
     if store.exists(identifier):
