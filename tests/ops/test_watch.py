@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from garret.errors import CloudError, NodeFailed, NotReady
+from garret.image_bootstrap.bundle import chunks
 from garret.image_bootstrap.first_stage import NOT_FETCHED
 from garret.ops.channels.ssh import SshAddress
 from garret.ops.cloud import Cloud, StackEvent
@@ -91,6 +92,20 @@ def test_a_node_that_is_not_up_yet_is_asked_again(world: World, tmp_path: Path) 
     listener = Listener()
     assert Creation(cloud, "garret", stack_id, small_bundle(), listener).watch(60) is not None
     assert sum("not yet" in line for line in listener.lines) == 1
+
+
+def test_a_node_that_still_waits_after_all_was_sent_gets_what_is_missing(world: World, tmp_path: Path) -> None:
+    """A piece that was cut off on its way; what is there whole is not sent again."""
+    cloud, stack_id = created(world, tmp_path)
+    world.answers["tail"] = lines(("ensure_bundle", "running"))
+    bundle, clock, listener = small_bundle(), cloud.clock, Listener()
+    assert isinstance(clock, FakeClock)
+    (name, piece), *rest = chunks(bundle)
+    world.answers["ls -ln"] = CommandResult("Success", 0, "".join(f"{len(data)} {key[-19:]}\n" for key, data in rest))
+    clock.on_sleep = lambda: world.signal(stack_id) if world.files else None
+    Creation(cloud, "garret", stack_id, bundle, listener, delivered=True).watch(90)
+    assert {path.rpartition("/")[2]: data for path, data in world.files.items()} == {name: piece}
+    assert sum("still waits" in line for line in listener.lines) == 1
 
 
 def test_a_node_whose_agent_does_not_answer_gets_it_by_sftp(world: World, tmp_path: Path) -> None:

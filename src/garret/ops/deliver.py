@@ -48,11 +48,12 @@ class InPieces:
 
     assistant: Assistant
     instance_id: str
+    again: bool = False
     name: str = "Cloud Assistant"
 
     def send(self, bundle: Bundle, told: Callable[[int], None]) -> None:
         """Send what is not there yet."""
-        deliver(self.assistant, self.instance_id, bundle, told)
+        deliver(self.assistant, self.instance_id, bundle, told, again=self.again)
 
 
 @dataclass(frozen=True)
@@ -94,14 +95,18 @@ def deliver_by(ways: Sequence[Way], bundle: Bundle, told: Callable[[int], None])
     raise first
 
 
-def deliver(assistant: Assistant, instance_id: str, bundle: Bundle, told: Callable[[int], None]) -> None:
+def deliver(
+    assistant: Assistant, instance_id: str, bundle: Bundle, told: Callable[[int], None], *, again: bool = False
+) -> None:
     """Send every piece that is not there yet; `told` hears how many bytes have arrived.
+
+    `again`: most of it is there, so it is looked first, however few pieces there are.
 
     Raises:
         CloudError, NodeFailed: a piece did not arrive; delivering again later is safe.
     """
     pieces = dict(chunks(bundle))
-    there = _there(assistant, instance_id) if len(pieces) >= WORTH_A_LOOK else {}
+    there = _there(assistant, instance_id) if again or len(pieces) >= WORTH_A_LOOK else {}
     missing = {name: piece for name, piece in pieces.items() if there.get(name[-NAME_TAIL:]) != len(piece)}
     arrived = bundle.size - sum(map(len, missing.values()))
     with ThreadPoolExecutor(MOST_AT_ONCE if len(missing) > MANY else AT_ONCE, thread_name_prefix="deliver") as pool:

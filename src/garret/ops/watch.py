@@ -24,6 +24,8 @@ IN_IMAGE_S = 10.0
 """A node whose image holds the runtime finds it at once; after so long it is sent."""
 JOURNAL_EVERY_S = 0.6
 """A look at the node's journal is a command on it: dearer than a look at the stack."""
+STILL_WAITING_S = 30.0
+"""After so long it is looked whether the runtime, though sent, has not arrived whole."""
 # What a person calls the parts of the template.
 PARTS = {
     "Network": "VPC",
@@ -55,6 +57,7 @@ class Creation:
     """The node's bootstrap as it was last seen."""
     console: str | None = None
     """What the machine's console said when the stack failed; None before that."""
+    _next_look: float = 0.0
     _told: set[str] = field(default_factory=set)
     _instance_id: str = ""
     _last_refusal: str = ""
@@ -96,6 +99,20 @@ class Creation:
             self._deliver(node)
         if self.delivered:
             node.look(self._instance_id)
+            self._look_whether_it_arrived(node)
+
+    def _look_whether_it_arrived(self, node: NodeJournal) -> None:
+        """Send what is missing once more where the node still waits for it: a piece may have been cut off."""
+        now = self.cloud.clock.monotonic()
+        self._next_look = self._next_look or now + STILL_WAITING_S
+        if now < self._next_look:
+            return
+        entries = node.read(self._instance_id)
+        waits = bool(entries) and (entries[-1]["step"], entries[-1].get("state")) == ("ensure_bundle", "running")
+        self._next_look = now + STILL_WAITING_S if waits or not entries else float("inf")
+        if waits:
+            self.tell.stage("runtime sent", "running", "the node still waits for it: looking what is missing")
+            self._send(again=True)
 
     def _keep(self, node: NodeJournal, stack: Stack) -> None:
         """Remember what was seen of the node, and what its console says when the stack fails: both go with it."""
@@ -117,9 +134,13 @@ class Creation:
         if self.in_image and not self._waits_for_it(entries):
             node.look(self._instance_id)
             return
+        self._send()
+
+    def _send(self, again: bool = False) -> None:
+        """Bring the runtime, or say why that is not yet possible."""
         started = self.cloud.clock.monotonic()
         size = self.bundle.size
-        ways: list[Way] = [InPieces(self.cloud.assistant, self._instance_id)]
+        ways: list[Way] = [InPieces(self.cloud.assistant, self._instance_id, again)]
         ways += [BySftp(self.ssh)] if self.ssh else []
         try:
             way = deliver_by(ways, self.bundle, lambda done: self.tell.progress("sending the runtime", done, size))
