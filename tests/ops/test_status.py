@@ -249,11 +249,12 @@ def test_a_node_that_stops_by_itself_says_when(world: World, tmp_path: Path) -> 
     assert machine_of(Login("admin", "token", "hash", endpoint="http://127.0.0.1:9")) == {}
 
 
-def setting_up(step: str, log: str = "") -> CommandResult:
-    """A node in the middle of a step for twelve seconds, in its second boot."""
+def setting_up(step: str, log: str = "", **last: Any) -> CommandResult:
+    """A node in the middle of a step for twelve seconds, in its second boot; `last` is more of the last line."""
     entries = [("ensure_resume", "done"), ("ensure_x", "failed"), ("ensure_resume", "running"),
                ("ensure_resume", "done"), ("ensure_bundle", "done"), (step, "running")]  # fmt: skip
-    lines = [json.dumps({"step": name, "state": state, "at": "2027-01-15T08:00:00+00:00"}) for name, state in entries]
+    records = [{"step": name, "state": state, "at": "2027-01-15T08:00:00+00:00"} for name, state in entries]
+    lines = [json.dumps(one) for one in (*records[:-1], records[-1] | last)]
     return CommandResult("Success", 0, "\n".join([*lines, f"{NOW}1800000012", log]))
 
 
@@ -267,6 +268,14 @@ def test_a_node_that_is_set_up_is_told_by_its_step(world: World, tmp_path: Path)
     assert found.bootstrap == {
         "step": "ensure_python", "seconds": 12.0, "steps_done": 2, "log": "08:00:10 torch is here after 10 s",
     }  # fmt: skip
+
+
+def test_a_download_says_how_far_it_is(world: World, tmp_path: Path) -> None:
+    """Its last line is twelve seconds old, and the step ran for a hundred before."""
+    deployed(world, tmp_path, "deploy.waiting")
+    said = "sd_xl_base_1.0.safetensors 3.1 of 6.9 GB from ModelScope, 41.0 MB/s, 2 min left of it"
+    world.answers["tail"] = setting_up("ensure_models", f"08:00:00 {said}", seconds=100.0, reason=said)
+    assert look(world, tmp_path).why.endswith(f"step ensure_models for 112 s: {said}")
 
 
 def test_a_machine_that_boots_is_starting_and_not_unreachable(world: World, tmp_path: Path) -> None:

@@ -45,9 +45,10 @@ class Sight:
 
     @property
     def seconds(self) -> float:
-        """For how long the step runs, by the node's own clock."""
+        """For how long the step runs, by the node's own clock; a step that says how far it is says that as well."""
         with suppress(KeyError, ValueError, TypeError):
-            return max(0.0, float(self.now or 0) - datetime.fromisoformat(self.last["at"]).timestamp())
+            since = max(0.0, float(self.now or 0) - datetime.fromisoformat(self.last["at"]).timestamp())
+            return since + float(self.last.get("seconds") or 0)
         return 0.0
 
     @property

@@ -258,7 +258,9 @@ def _stopped_from_here(deployment: Deployment) -> bool:
 
 
 def _step(sight: Sight) -> str:
-    """The step that runs, for how long, and the last line of its log."""
+    """The step that runs, for how long, and how far it says it is, else the last line of its log."""
+    if said := str(sight.last.get("reason") or ""):
+        return f"step {sight.step} for {sight.seconds:.0f} s: {said}"
     line = f": {sight.log[-1]}" if sight.log and not sight.log[-1].endswith(f"{sight.step} running") else ""
     return f"step {sight.step} for {sight.seconds:.0f} s{line}"
 
