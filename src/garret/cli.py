@@ -70,6 +70,7 @@ ROOT = {
     "delete": Lazy("garret.commands.delete:delete", "Delete a deployment and make sure that nothing is billed."),
     "cost": Lazy("garret.commands.cost:cost", "What a deployment cost, costs now, and saved by being stopped."),
     "doctor": Lazy("garret.commands.doctor:doctor", "Is everything there that a deployment needs, and what is not?"),
+    "image": Lazy("garret.cli:image", "Images of your own, from which deployments start sooner."),
     "ops": Lazy("garret.cli:ops", "Stop and start, bring models, look at what ran."),
     "template": Lazy("garret.cli:template", "The ROS template behind a deployment."),
     "local": Lazy("garret.cli:local", "The Alibaba Cloud on this machine."),
@@ -80,6 +81,11 @@ OPS = {
     "start": Lazy("garret.commands.power:start", "Start a stopped node; ends when a picture can be made."),
     "download-model": Lazy("garret.commands.models:download_model", "Bring a model onto the node."),
     "executions": Lazy("garret.cli:executions", "What ran on the node, and what runs."),
+}
+IMAGE = {
+    "bake": Lazy("garret.commands.image:bake", "Make one: a temporary node, then an image of its disk."),
+    "list": Lazy("garret.commands.image:list_", "Those of the region: what is on them, and who uses them."),
+    "delete": Lazy("garret.commands.image:delete", "Delete one, with the snapshot that it lies on."),
 }
 EXECUTIONS = {
     "list": Lazy("garret.commands.models:executions_list", "All executions, the newest first."),
@@ -113,6 +119,7 @@ def _group(name: str, table: Mapping[str, Lazy], text: str, example: str) -> Laz
 
 
 ops = _group("ops", OPS, "Stop and start, bring models, look at what ran.", "garret ops stop")
+image = _group("image", IMAGE, "Images of your own, from which deployments start sooner.", "garret image bake")
 executions = _group("executions", EXECUTIONS, "What ran on the node, and what runs.", "garret ops executions list")
 template = _group(
     "template", TEMPLATE, "The ROS template behind a deployment.", "garret template render -o garret.yaml"

@@ -11,12 +11,15 @@ import pytest
 from garret.errors import GarretError
 from garret.local_cloud.nodes.driver import RunResult
 from garret.ops import policy
+from garret.ops.bake import Bake, temporary_spec
 from garret.ops.cloud import Cloud as Roles
 from garret.ops.cost import cost
 from garret.ops.crash import Crash
 from garret.ops.doctor import Wanted, cloud_checks
 from garret.ops.events import events
 from garret.ops.executions import Node
+from garret.ops.image_delete import delete_image
+from garret.ops.image_list import list_images
 from garret.ops.list import list_deployments
 from garret.ops.plan import IMAGE_FAMILY
 from garret.ops.start import start
@@ -24,7 +27,7 @@ from garret.ops.status import status
 from garret.ops.stop import stop
 from tests.light.clock import HastyClock
 from tests.light.guarded import FREE, GuardedCloud
-from tests.light.house import LightHouse, light_house
+from tests.light.house import LightHouse, light_house, tiny_bundle
 from tests.local_cloud.house import REGION, TYPE
 from tests.ops.fake import Listener
 
@@ -61,7 +64,17 @@ def life(house: LightHouse, roles: Roles) -> dict[str, Callable[[], Any]]:
             house.deploy(roles=roles)
         house.driver.says = ""
 
+    def bakes() -> None:
+        house.driver.answers = lambda _: RunResult(0, b"{}")
+        image = Bake(
+            roles, house.deployment("bake-one"), temporary_spec("local", "one", REGION, {"instance_type": TYPE}),
+            Listener(), lambda *_: True, tiny_bundle,
+        ).run()  # fmt: skip
+        assert [one["image_id"] for one in list_images(roles)] == [image["image_id"]]
+        assert delete_image(roles, image["image_id"], Listener(), lambda _: True, Crash())["changed"]
+
     return {
+        "image bake, list, delete": bakes,
         "deploy": lambda: house.deploy(roles=roles, autostop_min=60),
         "deploy again": lambda: house.deploy(roles=roles),
         "status": lambda: status(roles, one, REGION),

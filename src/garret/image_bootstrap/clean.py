@@ -182,6 +182,7 @@ def _forget_machine(host: Host) -> None:
         host.run(["journalctl", "--vacuum-time=1s"], check=False, quiet=True)
     for path in host.path("/var/log/journal").glob("*"):
         shutil.rmtree(path, ignore_errors=True)
+    host.write("/etc/hostname", "localhost\n", 0o644)
     # Empty, not absent: systemd then makes one, and does not take the boot for the first after an installation.
     host.write("/etc/machine-id", "", 0o444)
     os.sync()

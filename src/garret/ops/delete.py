@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from garret.errors import CloudError, Interrupted, OperationError, UsageError
+from garret.ops.bake_names import is_bake
 from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, Stack, billed_by, left_of
 from garret.ops.crash import Crash
 from garret.ops.deployment import SECRET_FILES, Deployment
 from garret.ops.failure import billed_text, explain_left
+from garret.ops.image_delete import drop_unfinished
 from garret.ops.keep import is_keeping, keep_disks, kept_facts
 from garret.ops.records import Snapshot
 from garret.ops.tell import Teller
@@ -74,6 +76,8 @@ class Delete:
             kept = keep_disks(self.cloud, self.deployment, self.tell, self.crash)
         if stack is not None:
             self._delete(stack)
+        if is_bake(self.deployment.name):
+            self._drop_unfinished()
         self._make_sure()
         if self.drop_kept:
             kept = self._drop(kept)
@@ -155,6 +159,12 @@ class Delete:
             f"{self.deployment.name}",
             billed=billed_text(billed_by(self.cloud, self.deployment.name)),
         )
+
+    def _drop_unfinished(self) -> None:
+        """Of a bake that was given up, half an image may be left; one that was finished stays."""
+        journal = self.deployment.journal
+        asked = journal.last("imaging") if journal.last("baked") is None else None
+        drop_unfinished(self.cloud, self.deployment.name, self.tell, str(asked["name"]) if asked else "")
 
     def _drop(self, kept: list[Snapshot]) -> list[Snapshot]:
         for one in kept:

@@ -45,8 +45,13 @@ class Chosen:
 
 def contents_of(config: NodeConfig, bundle: Bundle) -> Contents:
     """What a node of this configuration has when it is set up."""
+    return Contents(bundle.sha256[:_DIGITS], lock_digits(), models_of(config))
+
+
+def lock_digits() -> str:
+    """The first digits of the SHA-256 of this garret's locks."""
     locks = b"\0".join(file.read_bytes() for file in sorted(LOCKS.glob("*.lock")))
-    return Contents(bundle.sha256[:_DIGITS], hashlib.sha256(locks).hexdigest()[:_DIGITS], models_of(config))
+    return hashlib.sha256(locks).hexdigest()[:_DIGITS]
 
 
 def models_of(config: NodeConfig) -> str:

@@ -57,6 +57,10 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         "ecs:CreateSnapshot", "ecs:DeleteSnapshot",
     ),
     "cost": (*_LOOK, *_BILLED, "ros:GetTemplateEstimateCost", "ecs:DescribePrice", "bssapi:DescribeInstanceBill"),
+    "image bake, list, delete": (
+        "ecs:CreateImage", "ecs:DescribeImages", "ecs:DeleteImage", "ecs:TagResources", "ecs:StopInstance",
+        "ecs:DescribeInstances", "ecs:DescribeSnapshots", "ecs:DeleteSnapshot", *_COMMAND,
+    ),
     "doctor": (
         "ecs:DescribeRegions", "ecs:DescribeImages", "ecs:DescribeAvailableResource", "ecs:DescribeImageFromFamily",
         "ecs:DescribeAccountAttributes", "quotas:ListProductQuotas", "bssapi:QueryAccountBalance",

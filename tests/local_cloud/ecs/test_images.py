@@ -75,7 +75,7 @@ def test_an_image_lives(house: House, driver: Forgetful) -> None:
     with pytest.raises(Exception, match="ImageUsingByInstance"):
         house.call("DeleteImage", RegionId=REGION, ImageId=id)
     house.call("DeleteImage", RegionId=REGION, ImageId=id, Force=True)
-    assert not driver.has_image(id)
+    until(lambda: not driver.has_image(id))
     assert describe(house, started)["OSName"].startswith("Ubuntu 24.04"), "its image is gone, and it runs on"
     house.call("DeleteSnapshot", SnapshotId=snapshot)
     with pytest.raises(Exception, match=r"InvalidImageId\.NotFound"):

@@ -43,7 +43,7 @@ def delete_image(call: Call, cloud: Cloud) -> Reply:
         dry_run(call)
         cloud.store.delete("image", id)
     if body["Status"] != freezing.CREATING:  # else it is dropped as soon as it is made
-        freezing.drop(cloud, id)
+        cloud.background.start(f"image {id}", lambda: freezing.drop(cloud, id))
     return {}
 
 
