@@ -35,11 +35,11 @@ def test_a_node_whose_power_is_cut_before_and_after_each_step_goes_on_at_the_nex
     commands = machine.apply(config_for(bundle, free_port()), stack.command)
     machine.receive(bundle)
     for name in NAMES:
-        for moment in ("before", "after"):
-            machine.environment["GARRET_NODE_CRASH_AT"] = f"{name}:{moment}"
+        for moment in ("", ":after"):
+            machine.environment["GARRET_NODE_CRASH_AT"] = f"{name}{moment}"
             done = machine.run(commands)
-            assert done.returncode == -signal.SIGKILL, f"{name}:{moment}\n{done.stdout}{done.stderr}"
-            assert done.stdout.strip().splitlines()[-1].startswith(f"{name} running") or moment == "after"
+            assert done.returncode == -signal.SIGKILL, f"{name}{moment}\n{done.stdout}{done.stderr}"
+            assert done.stdout.strip().splitlines()[-1].startswith(f"{name} running") or moment
     assert stack.heard == []
     done = machine.run(commands)
     assert done.returncode == 0, done.stdout + done.stderr

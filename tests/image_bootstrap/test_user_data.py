@@ -48,7 +48,7 @@ def test_it_uses_only_the_keys_that_every_driver_knows() -> None:
     assert set(document) == {"write_files", "runcmd"}
     for entry in document["write_files"]:
         assert set(entry) <= {"path", "permissions", "encoding", "content"}
-        assert entry["path"].startswith("/var/lib/garret/")
+        assert entry["path"].startswith(("/var/lib/garret/", "/etc/systemd/system/"))
     assert all(isinstance(word, str) for command in document["runcmd"] for word in command)
 
 

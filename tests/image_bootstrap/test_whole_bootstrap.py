@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import socket
 import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -90,10 +90,19 @@ def test_the_unit_that_resumes_is_enabled_before_the_bundle_arrives(
     assert machine.run(commands).returncode == 1
     unit = machine.disk / "etc/systemd/system/garret-bootstrap.service"
     assert (machine.disk / "etc/systemd/system/multi-user.target.wants/garret-bootstrap.service").resolve() == unit
-    text = unit.read_text()
-    assert f'ExecStart="{sys.executable}" "{machine.disk}/var/lib/garret/first_stage.py"' in text
-    assert f'"GARRET_PREFIX={machine.disk}"' in text
-    assert "@" not in text
+    line = next(line for line in unit.read_text().splitlines() if line.startswith("ExecStart="))
+    again = shlex.split(line.partition("=")[2].replace("$$", "$"))
+    machine.receive(bundle)
+    assert machine.run([again]).returncode == 0
+    assert [heard["status"] for heard in stack.heard] == ["FAILURE", "SUCCESS"]
+
+
+def test_a_power_cut_before_anything_of_ours_ran_finds_the_unit_wanted(machine: Machine, bundle: Bundle) -> None:
+    """The user-data's files alone are enough: the target wants the unit before there is a link."""
+    machine.apply(config_for(bundle, free_port()), "")
+    units = machine.disk / "etc/systemd/system"
+    assert (units / "multi-user.target.d/garret.conf").read_text() == "[Unit]\nWants=garret-bootstrap.service\n"
+    assert "first_stage.py" in (units / "garret-bootstrap.service").read_text()
 
 
 def test_a_bundle_that_does_not_come_is_reported_with_how_much_is_there(

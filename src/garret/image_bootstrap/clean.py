@@ -26,6 +26,7 @@ MODELS = "/var/lib/garret/models.json"
 GONE = (
     # This deployment's own: settings, keys, tokens, the bootstrap's files and the service's state.
     "/etc/garret/*", "/var/lib/garret/*", "/etc/systemd/system/garret*", "/etc/systemd/system/*.wants/garret*",
+    "/etc/systemd/system/*.d/garret*",
     "/etc/nginx/garret*",
     # This machine's: who it is, how it is reached, what cloud-init and the cloud's agent did on it.
     "/etc/ssh/ssh_host_*", "/var/lib/cloud/*", "/var/lib/dhcp/*", "/var/lib/dbus/machine-id",

@@ -85,10 +85,10 @@ class Journal:
 
     def run(self, step: str, work, *arguments) -> None:  # type: ignore[no-untyped-def]
         """Do one step and journal how it went and how long it took."""
-        self.write(step, "running")
-        self.crash(step, "")
         started = time.monotonic()
         try:
+            self.write(step, "running")
+            self.crash(step, "")
             work(*arguments)
         except StepSkipped as skipped:
             state, reason = "skipped", str(skipped)
@@ -186,23 +186,19 @@ def send_signal(
     return False
 
 
-def ensure_resume(root: Path, environment: dict[str, str]) -> None:
-    """Install the unit that runs this program again at boot: cloud-init runs user-data once in a node's life."""
-    source = root / "var/lib/garret/garret-bootstrap.service"
-    target = root / "etc/systemd/system/garret-bootstrap.service"
-    wanted = root / "etc/systemd/system/multi-user.target.wants/garret-bootstrap.service"
-    kept = [f'"{key}={environment[key]}"' for key in sorted(environment) if key.startswith("GARRET_") or key == "PATH"]
-    text = source.read_text("utf-8").replace("@ROOT@", str(root).rstrip("/"))
-    text = text.replace("@PYTHON@", environment.get("GARRET_PYTHON") or sys.executable)
-    text = text.replace("@ENVIRONMENT@", " ".join(kept))
-    wanted.parent.mkdir(parents=True, exist_ok=True)
-    if not target.exists() or target.read_text("utf-8") != text:
-        fresh = target.with_name("garret-bootstrap.new")
-        fresh.write_text(text, "utf-8")
-        fresh.replace(target)
+def ensure_resume(root: Path) -> None:
+    """Have the unit enabled that runs this program again at boot: cloud-init runs user-data once in a node's life.
+
+    The user-data brings the unit, and a drop-in by which it is wanted from its first moment; this is what people see.
+    """
+    units = root / "etc/systemd/system"
+    wanted = units / "multi-user.target.wants/garret-bootstrap.service"
+    if not (units / wanted.name).exists():
+        raise StepFailed(f"{units / wanted.name} is gone; nothing would finish this node after a reboot")
     if not wanted.is_symlink():
         # What `systemctl enable` does; but this works before any manager has seen the unit.
-        wanted.symlink_to("../garret-bootstrap.service")
+        wanted.parent.mkdir(parents=True, exist_ok=True)
+        wanted.symlink_to(f"../{wanted.name}")
 
 
 def ensure_bundle(root: Path, config: dict, journal: Journal, poll_s=0.1, pauses=(1, 4, 0)) -> None:  # type: ignore
@@ -317,7 +313,7 @@ def main(environment: dict[str, str]) -> int:
             journal.log("another bootstrap is at work on this node; leaving it alone")
             return 0
         config = json.loads((root / "var/lib/garret/node.json").read_text("utf-8"))
-        journal.run("ensure_resume", ensure_resume, root, environment)
+        journal.run("ensure_resume", ensure_resume, root)
         journal.run("ensure_bundle", ensure_bundle, root, config, journal)
         current = root / "opt/garret/current"
         python = environment.get("GARRET_PYTHON") or sys.executable

@@ -92,6 +92,8 @@ class Progress(Journal):
     def die(self) -> None:
         """End as a power cut would: without anybody left who could tell of it."""
         if self._supervisor:
+            # Or whoever sees that one gone would end this one more gently, and it could still tell.
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
             os.kill(self._supervisor, signal.SIGKILL)
         super().die()
 

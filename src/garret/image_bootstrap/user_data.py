@@ -24,6 +24,8 @@ SIGNAL_PLACEHOLDER = "@@GARRET_SIGNAL@@"
 """Where the template puts the stack's curl command; it is known only while the stack is created."""
 
 _HERE = Path(__file__).resolve().parent
+_UNITS = "/etc/systemd/system"
+_WANTED = "[Unit]\nWants=garret-bootstrap.service\n"
 # One line for a shell, because the interpreter's path differs between a machine and a folder that plays one.
 _START = 'exec "${GARRET_PYTHON:-python3}" "${GARRET_PREFIX}/var/lib/garret/first_stage.py"'
 
@@ -40,8 +42,10 @@ def build_user_data(config: NodeConfig) -> str:
         "write_files": [
             {"path": node_config.PATH, "permissions": "0600", "content": config.to_json()},
             {"path": "/var/lib/garret/signal", "permissions": "0600", "content": SIGNAL_PLACEHOLDER + "\n"},
-            {"path": "/var/lib/garret/garret-bootstrap.service", "permissions": "0644", "content": unit},
             _packed("/var/lib/garret/first_stage.py", "0755", first_stage),
+            # From here on a power cut is no harm: the next boot runs the unit, come to runcmd or not.
+            {"path": f"{_UNITS}/garret-bootstrap.service", "permissions": "0644", "content": unit},
+            {"path": f"{_UNITS}/multi-user.target.d/garret.conf", "permissions": "0644", "content": _WANTED},
         ],
         "runcmd": [["sh", "-c", _START]],
     }

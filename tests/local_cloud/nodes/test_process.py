@@ -141,6 +141,23 @@ def test_a_killed_init_is_cleaned_up_at_the_next_boot(driver: ProcessDriver, web
     until(lambda: answer(web) == "good day\n")
 
 
+def test_a_unit_that_a_drop_in_wants_is_started_at_boot(driver: ProcessDriver, tmp_path: Path) -> None:
+    """Without a link, as systemd does; two dollars of its line are one for its shell."""
+    driver.create(NodeRequest("i-wanted", "", "10.0.0.9", "node"))
+    disk = tmp_path / "nodes/i-wanted/disk"
+    units = disk / "etc/systemd/system"
+    (units / "multi-user.target.d").mkdir(parents=True)
+    (units / "multi-user.target.d/x.conf").write_text("[Unit]\nWants=note.service\n")
+    (units / "note.service").write_text(
+        """[Service]\nType=oneshot\nExecStart=/bin/sh -c 'echo "$${NOBODY:-here}" > "$$GARRET_PREFIX/srv"'\n"""
+    )
+    booted = disk / "var/lib/cloud/instance/booted"
+    booted.parent.mkdir(parents=True)
+    booted.touch()
+    driver.boot("i-wanted")
+    until(lambda: (disk / "srv").exists() and (disk / "srv").read_text() == "here\n")
+
+
 def test_files_stay_on_the_disk(driver: ProcessDriver, web: int, tmp_path: Path) -> None:
     """A file is written whole, is not replaced unasked, and cannot leave the node's disk."""
     driver.put("i-1", "/var/lib/x/a", b"one", 0o640, overwrite=False)

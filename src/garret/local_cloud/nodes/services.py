@@ -14,6 +14,7 @@ from garret.local_cloud.nodes.unit import BadUnit, Unit, read_unit
 
 UNITS = "etc/systemd/system"
 WANTS = f"{UNITS}/multi-user.target.wants"
+DROP_INS = f"{UNITS}/multi-user.target.d"
 BURST, BURST_S = 5, 60.0
 """A service that ended this often in this time has failed."""
 
@@ -136,7 +137,7 @@ class Services:
 
     def start_enabled(self) -> None:
         """Start what is enabled, as at boot: what stays first, then what ends by itself."""
-        names = sorted(path.name for path in (self._disk / WANTS).glob("*.service"))
+        names = sorted({path.name for path in (self._disk / WANTS).glob("*.service")} | self._dropped_in())
         units = []
         for name in names:
             try:
@@ -145,6 +146,13 @@ class Services:
                 print(error, flush=True)  # noqa: T201 - the console
         for unit in sorted(units, key=lambda unit: unit.kind == "oneshot"):
             self._start(unit.name, wait=False)
+
+    def _dropped_in(self) -> set[str]:
+        """What a drop-in of the target wants; its units need no link."""
+        lines = [
+            line for file in (self._disk / DROP_INS).glob("*.conf") for line in file.read_text("utf-8").splitlines()
+        ]
+        return {name for line in lines if line.startswith("Wants=") for name in line.partition("=")[2].split()}
 
     def stop_all(self) -> None:
         """Stop every service, all at once."""

@@ -51,7 +51,8 @@ def read_unit(path: Path) -> Unit:
         raise BadUnit(f"{path.name}: a process node does not do Type={kind} with Restart={restart}")
     return Unit(
         name=path.name,
-        command=tuple(shlex.split(commands[0])),
+        # systemd's way to write a dollar for a shell; it would put variables in itself, which this does not.
+        command=tuple(word.replace("$$", "$") for word in shlex.split(commands[0])),
         kind=kind,
         environment=_environment(path, settings),
         working_directory=_last(settings, "WorkingDirectory", ""),
