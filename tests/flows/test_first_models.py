@@ -43,6 +43,21 @@ def test_a_deployment_begins_with_a_checkpoint_from_a_hub(house: House, hub: She
     assert len(hub.asked) == 2
 
 
+def test_a_private_bucket_is_read_by_the_role_that_the_stack_made(house: House, hub: Shelf, tmp_path: Path) -> None:
+    """Template, role, metadata and signature together; the role may read this one object."""
+    picture = tmp_path / "first.png"
+    house.garret(
+        *DEPLOY, "--model", "oss://my-models/sd/mine.safetensors", "--picture", str(picture),
+        GARRET_ENDPOINT_OSS=f"http://127.0.0.1:{hub.port}",
+    )  # fmt: skip
+    assert shows(picture, "a red circle on a blue background")
+    [asked] = hub.asked
+    assert asked["path"] == "/my-models/sd/mine.safetensors"
+    assert asked["authorization"].startswith("OSS4-HMAC-SHA256 Credential=")
+    assert "/cn-hangzhou/oss/aliyun_v4_request, Signature=" in asked["authorization"]
+    assert asked["x-oss-security-token"]
+
+
 def test_a_model_with_another_hash_fails_the_deployment_by_name(house: House, hub: Shelf) -> None:
     """The stack hears of the step, the file and the source; nothing stays that is billed."""
     done = house.run(*DEPLOY, *MINE, "ab" * 32, GARRET_ENDPOINT_HUGGINGFACE=f"http://127.0.0.1:{hub.port}")
