@@ -42,7 +42,7 @@ bench: setup
 # The hashed locks of what nodes install, made anew from the ranges in pyproject.toml; takes seconds, downloads no wheel
 # but torch's CPU build.
 lock: setup
-	@$(PIP) 'uv>=0.9,<1' packaging
+	@$(PIP) 'uv>=0.13,<1' packaging
 	$(PY) requirements/make_locks.py
 
 clean:
