@@ -90,6 +90,10 @@ class House:
         """How many calls of a kind, "read" or "write", the local cloud has answered."""
         return sum(call["access"] == access for call in self._control("calls")["calls"])
 
+    def asked(self, action: str) -> int:
+        """How often the local cloud was asked for an action."""
+        return sum(call["action"] == action for call in self._control("calls")["calls"])
+
     def faults(self, *faults: dict[str, Any], stock: dict[str, str] | None = None) -> None:
         """Have the local cloud do wrong, by its documented control API."""
         self._control("faults", {"faults": list(faults), "stock": stock or {}})
