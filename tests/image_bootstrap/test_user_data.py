@@ -8,6 +8,7 @@ import gzip
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -17,6 +18,7 @@ from garret.image_bootstrap import first_stage
 from garret.image_bootstrap.bundle import URL_LIMIT
 from garret.image_bootstrap.node_config import NodeConfig
 from garret.image_bootstrap.user_data import LIMIT_BYTES, SIGNAL_PLACEHOLDER, build_user_data, travelling
+from garret.service_runtime.model_sources import LONGEST
 
 SOURCE = Path(first_stage.__file__).read_text("utf-8")
 CONFIG = NodeConfig(
@@ -29,6 +31,19 @@ CONFIG = NodeConfig(
 def test_it_fits_with_the_longest_names_and_room_for_the_signal() -> None:
     """8,192 bytes, of which the stack's command takes its part."""
     assert len(build_user_data(CONFIG).encode()) <= LIMIT_BYTES - 600
+
+
+@pytest.mark.parametrize(
+    "models",
+    [
+        {"model": "h" * LONGEST, "model_sha256": "a" * 64},
+        {"model": "sdxl", "model_sources": "s" * (300 + 4), "refiner": False},
+    ],
+    ids=["own", "sources"],
+)
+def test_it_fits_with_the_longest_words_about_models(models: dict[str, Any]) -> None:
+    """A checkpoint's address with its hash, or five sources."""
+    assert len(build_user_data(replace(CONFIG, **models)).encode()) <= LIMIT_BYTES - 600
 
 
 def test_it_fits_with_the_longest_address_of_a_bundle_too() -> None:

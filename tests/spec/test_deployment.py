@@ -72,6 +72,7 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"model_source": ["gopher"]}, "model_source.0", "is no source"),
     ({"model": "demo", "model_source": ["modelscope"]}, "model_source", "demo comes with garret"),
     ({"model": "hf:a/b/c.safetensors", "model_source": ["modelscope"]}, "model_source", "says itself where it is"),
+    ({"model_source": ["https://f.example/" + "a" * 200] * 2}, "model_source", "436 characters in all"),
     ({"refiner": "yes"}, "refiner", "valid boolean"),
     ({"bandwidth_mbps": 1}, "wait_timeout_s", r"13\.3 GB of sdxl take 178 minutes at 10 Mbit/s"),
     ({"wait_timeout_s": 600}, "wait_timeout_s", "take 18 minutes at 100 Mbit/s"),

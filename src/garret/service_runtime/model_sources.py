@@ -17,7 +17,8 @@ from garret.service_runtime.known_models import CHECKPOINT, DEMO, SDXL, Home, Mo
 
 HUGGINGFACE, MODELSCOPE, FOLDER, OSS, URL = "huggingface", "modelscope", "folder", "oss", "url"
 SUFFIX = ".safetensors"
-LONGEST = 400
+LONGEST = 240
+"""User-data has 8 KB in all, and these texts travel in it."""
 _MAINLAND = re.compile(r"cn-(?!hongkong)")
 _OWNER = r"[A-Za-z0-9][A-Za-z0-9._-]{0,95}"
 _HUB = re.compile(

@@ -12,6 +12,7 @@ from garret.service_runtime.model_sources import OSS, WrongSource, parse_model, 
 
 TAKEN_GIB = 60
 """About what the GPU image, the packages of the lock and the service's pictures take of a disk."""
+_LONGEST_SOURCES = 300
 _LEAST_INBOUND_MBPS = 10
 """What the cloud lets in through an address whose own limit is lower."""
 
@@ -53,6 +54,9 @@ def disagreement(
     if sources and model != SDXL:
         what = "comes with garret" if model in KNOWN else "says itself where it is"
         return "model_source", f"{model} {what}; a source is for --model sdxl"
+    together = sum(map(len, sources))
+    if together > _LONGEST_SOURCES:
+        return "model_source", f"{together} characters in all, and user-data has room for {_LONGEST_SOURCES}"
     size = download_bytes(model, refiner)
     if size > max(0, disk_size_gib - TAKEN_GIB) << 30:
         return "disk_size_gib", f"{model} is {gigabytes(size)}, and image and packages take {TAKEN_GIB} GiB"
