@@ -24,10 +24,10 @@ def house(tmp_path: Path) -> Iterator[House]:
 
 
 @contextmanager
-def house_at(home: Path) -> Iterator[House]:
+def house_at(home: Path, driver: str = "process") -> Iterator[House]:
     """A house with nothing in it, for as many tests as one likes."""
     with recording(lambda: cloud_of(home)) as record:
-        house = House(home, record.url)
+        house = House(home, record.url, driver)
         try:
             yield house
         finally:

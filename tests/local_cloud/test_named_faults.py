@@ -270,7 +270,7 @@ def test_a_node_is_told_where_to_die(house: House) -> None:
     """Of one deployment by its tag, and once; what it is told reaches its driver."""
     on(house, "node_crash", deployment="film", at="ensure_front,ensure_service:after")
     others = running(house)
-    tag = {"key": "garret:deployment", "value": "film"}
+    tag = {"Key": "garret:deployment", "Value": "film"}
     dying, fresh = (running(house, Tag=[tag]) for _ in range(2))
     told = {id: house.cloud.driver.nodes[id].environment.get("GARRET_NODE_CRASH_AT") for id in (others, dying, fresh)}
     assert told == {others: None, dying: "ensure_front,ensure_service:after", fresh: None}

@@ -133,6 +133,11 @@ def test_security_groups_hold_from_outside_and_between_nodes(nodes: Nodes) -> No
     assert banner("127.0.0.5", ADDRESS) == b""
     assert nodes.run(two, probe).exit_code == 0
     assert _open_ports(nodes, one, "203.0.113.10") == []
+    # A node that takes another's address is heard by nobody: it could ask for the other's keys.
+    nodes.says(two, "ip address add 192.168.1.10/32 dev lo")
+    ask = "curl -s -m 2 --interface 192.168.1.10 -X PUT http://100.100.100.200/latest/api/token"
+    assert nodes.run(two, ask).exit_code != 0
+    nodes.says(two, "ip address del 192.168.1.10/32 dev lo")
     nodes.driver.guard(one, (Rule("tcp", 22, 22, "203.0.113.0/24"),))
     assert _open_ports(nodes, one, "203.0.113.10") == [22]
     assert nodes.run(two, probe).exit_code != 0

@@ -276,7 +276,9 @@ class NamespaceDriver:
                 vpc = Vpc(net["vpc_id"], net["netns"], self._loop, self._doors, self._mirror)
                 self._vpcs[net["netns"]] = vpc
             rules = tuple(Rule(**rule) for rule in record["rules"])
-            vpc.cards[record["instance_id"]] = Card(net["mac"], net["private_ip"], net["vswitch_cidr"], rules)
+            vpc.cards[record["instance_id"]] = Card(
+                net["mac"], net["private_ip"], net["vswitch_cidr"], rules, net["device"]
+            )
             vpc.open()
             vpc.guard()
             if record["public_ip"]:

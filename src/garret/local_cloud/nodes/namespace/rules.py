@@ -19,8 +19,11 @@ def seen_from_inside(address: str) -> str:
     return str(OUTSIDE.network_address + number)
 
 
-def ruleset(nodes: Mapping[str, Iterable[Rule]]) -> str:
-    """The whole table, by the nodes' private addresses; loading it replaces the one before at once."""
+def ruleset(nodes: Mapping[str, Iterable[Rule]], devices: Mapping[str, str] | None = None) -> str:
+    """The whole table, by the nodes' private addresses; loading it replaces the one before at once.
+
+    `devices` are the nodes' network cards by the same addresses: from each comes its own address only.
+    """
     chains = [_chain(number, rules) for number, (_, rules) in enumerate(nodes.items())]
     verdicts = ", ".join(f"{address} : jump node{number}" for number, address in enumerate(nodes))
     to_nodes = f"    ip daddr vmap {{ {verdicts} }}\n" if verdicts else ""
@@ -29,6 +32,11 @@ def ruleset(nodes: Mapping[str, Iterable[Rule]]) -> str:
         f"  chain {hook} {{\n    type filter hook {hook} priority 0; policy accept;\n{known}{to_nodes}  }}\n"
         for hook in ("forward", "output")
     )
+    spoofed = "".join(
+        f"    iifname {device} ip saddr != {{ {address}, 0.0.0.0 }} drop\n"
+        for address, device in (devices or {}).items()
+    )
+    hooks += f"  chain sources {{\n    type filter hook prerouting priority -300; policy accept;\n{spoofed}  }}\n"
     return f"table inet {_TABLE}\ndelete table inet {_TABLE}\ntable inet {_TABLE} {{\n{''.join(chains)}{hooks}}}\n"
 
 

@@ -37,6 +37,7 @@ class Card:
     private_ip: str
     vswitch_cidr: str
     rules: tuple[Rule, ...] = ()
+    device: str = ""
 
     @property
     def gateway(self) -> str:
@@ -94,7 +95,9 @@ class Vpc:
 
     def guard(self) -> None:
         """Put the security groups of all nodes in force."""
-        text = rules.ruleset({card.private_ip: card.rules for card in self.cards.values()})
+        cards = list(self.cards.values())
+        devices = {card.private_ip: card.device for card in cards if card.device}
+        text = rules.ruleset({card.private_ip: card.rules for card in cards}, devices)
         done = subprocess.run(
             ["ip", "netns", "exec", self.netns, "nft", "-f", "-"],
             input=text, capture_output=True, text=True, check=False,
