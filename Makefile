@@ -5,6 +5,8 @@ BASE_PYTHON ?= python3
 # Compiled modules are written although PYTHONDONTWRITEBYTECODE may be set: without them each start takes seconds longer.
 PIP := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
+# Test files go side by side: most of their time is waiting for programs to start.
+TEST_WORKERS ?= 2
 
 .PHONY: setup demo test check bench lock clean
 
@@ -34,7 +36,7 @@ check: setup
 
 test: setup check
 	@command -v openssl >/dev/null || { echo "The tests make certificates with openssl: apt-get install openssl"; exit 1; }
-	$(PY) -m pytest -q
+	$(PY) -m pytest -q -n $(TEST_WORKERS) --dist loadfile
 
 bench: setup
 	$(PY) -m benchmarks
