@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import deploy_again, deploy_far, help_start, status_far, throughput
+from benchmarks import bake, deploy_again, deploy_far, help_start, status_far, throughput
 
 BENCHMARKS = {
     "help_start": help_start,
@@ -12,6 +12,7 @@ BENCHMARKS = {
     "deploy_far": deploy_far,
     "deploy_again": deploy_again,
     "throughput": throughput,
+    "bake": bake,
 }
 
 
