@@ -593,7 +593,9 @@ def picture_service() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             idle = {"after_s": 3600.0, "idle_s": 600.0, "last_sign": "GET /", "stops_in_s": 3000.0, "refused": ""}
-            self._reply({"autostop": idle} if self.path == "/machine" else {"status": "ok"})
+            vouched = {"state": "waiting", "name": "pictures.example.com", "reason": "it has no A record"}
+            machine = {"autostop": idle, "certificate": vouched, "deployment": "garret"}
+            self._reply(machine if self.path == "/machine" else {"status": "ok"})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -112,6 +112,20 @@ def test_a_plan_for_real_money_names_who_pays(world: World) -> None:
     assert plan.prices.running.made_up is False
 
 
+def test_the_plan_tells_what_a_trusted_certificate_opens(world: World) -> None:
+    """Who vouches, for what, and the one port more; the node is told, and the template passes."""
+    acme = {"allow_cidr": ("203.0.113.7/32",), "acme": True, "acme_agree": True}
+    plan = plan_of(world, "aliyun", **acme)
+    lines = "\n".join(plan_lines("aliyun", plan, "…"))
+    for word in ("certificate for the address from Let's Encrypt, its terms agreed to", "port 80 open for everyone"):
+        assert word in lines
+    assert '"acme":true' in plan.template.replace("\\", "")
+    private = plan_of(world, "local", **acme, acme_server="https://ca.example.com:9000/d", domain="a.example.com")
+    assert "certificate for a.example.com from ca.example.com:9000" in "\n".join(plan_lines("local", private, "…"))
+    with pytest.raises(SpecError, match="cannot reach a node on this machine"):
+        wanted_spec("local", "garret", "cn-hangzhou", {"acme": True, "acme_agree": True}, None)
+
+
 def test_the_plan_tells_which_models_come_from_where(world: World) -> None:
     """How much, from whom, under which licence; the node is told the same."""
     here = {"allow_cidr": ("203.0.113.7/32",)}

@@ -11,6 +11,8 @@ from typing import Any
 import pytest
 
 from garret.errors import BootstrapFailed, OperationError
+from garret.image_bootstrap.acme import state
+from garret.ops.authority import Authority
 from garret.ops.cloud import DEPLOYMENT_TAG, Instance, Stack
 from garret.ops.crash import Crash
 from garret.ops.deploy import Deploy, Wish
@@ -18,8 +20,10 @@ from garret.ops.deployment import Login
 from garret.ops.list import list_deployments
 from garret.ops.node_journal import NOW
 from garret.ops.records import CommandResult
-from garret.ops.status import Status, machine_of, status
+from garret.ops.standing import AUTHORITIES
+from garret.ops.status import Status, certificate_text, machine_of, status
 from tests.ops.fake import Killed, Listener, World, cloud_of, deployment_in, killed, small_bundle
+from tests.spec.authority import AUTHORITY
 
 
 def deployed(world: World, folder: Path, at: str = "") -> None:
@@ -303,3 +307,54 @@ def test_a_stack_that_failed_is_told_in_the_words_of_its_node(world: World, tmp_
     with pytest.raises(BootstrapFailed):
         deployed(world, tmp_path)
     assert "the node stopped at step ensure_gpu: nvidia-smi names no GPU" in look(world, tmp_path).why
+
+
+ACME = {
+    "domain": "pictures.example.com",
+    "acme": True,
+    "acme_agree": True,
+    "acme_server": "https://ca.example.com/directory",
+    "acme_ca": AUTHORITY,
+}
+
+
+def test_a_certificate_that_was_asked_for_says_what_it_lacks(world: World, tmp_path: Path) -> None:
+    """The deployment stands without it; its authority's certificates were sent to the node, once."""
+    deploy = Deploy(
+        cloud_of(world), deployment_in(tmp_path), Wish("cn-hangzhou", ACME), Listener(), lambda *_: True,
+        pack=small_bundle,
+    )  # fmt: skip
+    facts = deploy.run()
+    assert facts["certificate"].startswith("set pictures.example.com's A record to ")
+    assert world.files[AUTHORITIES] == AUTHORITY.encode()
+    found = look(world, tmp_path)
+    assert found.why == "the service answers; no trusted certificate for pictures.example.com yet: it has no A record"
+    assert found.certificate is not None
+    login = deployment_in(tmp_path).login
+    assert login is not None
+    assert login.authority == Authority("pictures.example.com", AUTHORITY)
+    assert "authority" not in (deployment_in(tmp_path).journal.folder / "login.json").read_text()
+    world.files.clear()
+    deploy.run()
+    assert AUTHORITIES not in world.files
+
+
+@pytest.mark.parametrize(
+    ("certificate", "text"),
+    [
+        (None, ""),
+        ({"state": "issued", "reason": "", "not_after": "2031"}, ""),
+        ({"state": "issued", "reason": "busy", "not_after": "2031"}, "; its certificate is good until 2031, and was "
+         "not renewed: busy"),
+        ({"state": "failed", "name": "", "reason": "refused"}, "; no trusted certificate for its address yet: refused"),
+        ({"state": "waiting", "name": "a.example"}, "; no trusted certificate for a.example yet: begun"),
+    ],
+)  # fmt: skip
+def test_only_what_is_missing_of_a_certificate_is_said(certificate: dict[str, Any] | None, text: str) -> None:
+    """One that is there and sound has a line of its own."""
+    assert certificate_text(certificate) == text
+
+
+def test_the_node_looks_for_the_authority_where_it_is_sent() -> None:
+    """Both rooms name the path; neither loads the other."""
+    assert AUTHORITIES == state.AUTHORITIES

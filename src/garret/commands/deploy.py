@@ -248,7 +248,7 @@ def _lines(facts: dict[str, Any], deployment: Deployment) -> list[str]:
             {
                 "Endpoint": facts["endpoint"],
                 "By name": facts.get("domain_endpoint"),
-                "Certificate": facts.get("certificate"),
+                "Trusted": facts.get("certificate"),
                 "Login": facts["login"],
                 "Password": _password_text(facts, deployment),
                 "Picture": facts.get("picture"),

@@ -214,8 +214,10 @@ def _bare_context() -> ssl.SSLContext:
 
 
 def _verifying_context(ca: str) -> ssl.SSLContext:
-    """This machine's own authorities (SSL_CERT_FILE names others), or those that were given."""
-    context = ssl.create_default_context(cadata=ca or None)
+    """This machine's own authorities (SSL_CERT_FILE names others), and those that were given."""
+    context = ssl.create_default_context()
+    if ca:
+        context.load_verify_locations(cadata=ca)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     return context
 

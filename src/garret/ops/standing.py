@@ -80,7 +80,8 @@ class Standing:
         if fresh or str(picture) != self.deployment.picture:
             self.deployment.journal.append("ready", picture=str(picture), endpoint=login.endpoint)
         password = {"password": login.password} if fresh and login.password else {}
-        return self._facts(login, "running") | {"picture": str(picture)} | password
+        certificate = {"certificate": self._certificate()} if fresh and login.authority is not None else {}
+        return self._facts(login, "running") | {"picture": str(picture)} | password | certificate
 
     def _send_authorities(self) -> None:
         """Give the node the certificates of the private authority that it is to ask, where there is one."""
@@ -88,6 +89,14 @@ class Standing:
         instance_id = str(self.deployment.outputs.get("InstanceId") or "")
         if ca and instance_id:
             self.cloud.assistant.send_file(instance_id, AUTHORITIES, ca.encode("ascii"))
+
+    def _certificate(self) -> str:
+        """What there is to do for the trusted certificate that was asked for, and where one sees how far it is."""
+        domain = str(((self.deployment.plan or {}).get("spec") or {}).get("domain") or "")
+        record = (
+            f"set {domain}'s A record to {self.deployment.outputs.get('PublicIp', 'the address')}; " if domain else ""
+        )
+        return f"{record}the certificate then comes by itself: garret status"
 
     def _facts(self, login: Login, state: str) -> dict[str, Any]:
         plan = self.deployment.plan
@@ -104,9 +113,6 @@ class Standing:
             "region": plan["region"],
             "cloud": self.cloud.kind,
             **({"domain_endpoint": domain} if domain else {}),
-            **(
-                {"certificate": _certificate(plan["spec"], self.deployment.outputs)} if plan["spec"].get("acme") else {}
-            ),
             "price_per_hour": stopped if state == "stopped" and stopped else plan["price"],
         }
 
@@ -128,14 +134,6 @@ class Standing:
             return False
         machines = self.cloud.instances.tagged(self.deployment.name)
         return bool(machines) and all(machine.status in ("Stopped", "Stopping") for machine in machines)
-
-
-def _certificate(spec: Mapping[str, Any], outputs: Mapping[str, Any]) -> str:
-    """What there is to do for the trusted certificate that was asked for, and where one sees how far it is."""
-    record = (
-        f"set {spec['domain']}'s A record to {outputs.get('PublicIp', 'the address')}; " if spec.get("domain") else ""
-    )
-    return f"{record}the trusted one then comes by itself: garret status"
 
 
 def _plain(value: Any) -> Any:
