@@ -101,6 +101,18 @@ def test_a_secret_in_an_unknown_place_stops_the_bake(baked: Machine) -> None:
     assert token not in done.stdout
 
 
+def test_a_signed_address_in_an_unknown_place_stops_the_bake(baked: Machine) -> None:
+    """The address of a private model opens it to whoever has the image."""
+    address = f"https://oss.example/xl.safetensors?Signature={PLANTED}"
+    config = baked.disk / "var/lib/garret/node.json"
+    config.write_text(json.dumps(json.loads(config.read_text()) | {"model": address}))
+    (baked.disk / "opt/garret/notes").write_text(f"from {address}\n")
+    done = run_clean(baked)
+    assert done.returncode == 1
+    assert "/opt/garret/notes" in json.loads(done.stdout)["error"]
+    assert PLANTED not in done.stdout
+
+
 def test_what_runs_the_cleaning_is_left_to_its_owner(baked: Machine) -> None:
     """The agent's script and what it hears of it are open while this runs."""
     for name in ("aa11.sh", "aa11.out", "bb22.sh"):

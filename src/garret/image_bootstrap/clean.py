@@ -84,6 +84,10 @@ def secrets_of(host: Host) -> set[bytes]:
     if signal.is_file():
         # An address, and what is signed in it; the words around it are curl's.
         words |= {word for word in _WORD.findall(signal.read_bytes()) if b"://" in word}
+    config = host.path(node_config.PATH)
+    if config.is_file():
+        # Of the runtime's and a model's: an address that is signed opens what it leads to.
+        words |= {word for word in _WORD.findall(config.read_bytes()) if b"://" in word and b"?" in word}
     keys = host.path("/etc/garret").rglob("*key*.pem")
     for file in (host.path("/etc/garret/node.token"), *sorted(keys)):
         if file.is_file():
