@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from garret.local_cloud.faults import Fault
+from garret.local_cloud.nodes.driver import RunResult
 from garret.ops.crash import POINTS, VARIABLE
 from tests.light.house import LightHouse, light_house
 from tests.local_cloud.house import REGION, TYPE
@@ -29,6 +30,10 @@ LIVES = (
 )  # fmt: skip
 # And one deployment for all of these, one after the other.
 BETWEEN = ("stop.sent", "start.sent", "update.journaled", "update.sent", "update.waiting")
+# And one bake for these, and the end of its image.
+BAKE = (
+    "bake.installed", "bake.cleaned", "bake.stopping", "bake.journaled", "bake.sent", "bake.done", "image.deleted",
+)  # fmt: skip
 
 
 @dataclass
@@ -95,7 +100,7 @@ def deploy(shell: Shell, name: str) -> tuple[str, ...]:
 def test_every_point_has_its_kill(shell: Shell) -> None:
     """A point that is listed and not tried here, or the other way round, is a hole in this matrix."""
     listed = set(shell.json("debug", "crash-points"))
-    assert listed == set(POINTS) == {point for life in LIVES for point in life} | set(BETWEEN)
+    assert listed == set(POINTS) == {point for life in LIVES for point in life} | set(BETWEEN) | set(BAKE)
 
 
 @pytest.mark.parametrize(("made", "deleted"), LIVES)
@@ -141,6 +146,23 @@ def test_what_is_deployed_outlives_every_kill(shell: Shell) -> None:
         assert len(shell.house.stacks()) == 1
     assert shell.json("status", name)["state"] == "running"
     shell.json("delete", name, "--yes")
+
+
+def test_a_bake_outlives_every_kill(shell: Shell) -> None:
+    """One image, made once, with nothing of its node left; and it goes with its snapshot."""
+    shell.house.driver.answers = lambda _: RunResult(0, b"{}")
+    bake = ("image", "bake", "--name", "light", "--region", REGION, "--instance-type", TYPE, "--yes")
+    for point in BAKE[:-1]:
+        shell.killed(point, *bake)
+    baked = shell.json(*bake)
+    shell.house.settle()
+    assert shell.house.stacks() == []
+    assert {kind: len(ids) for kind, ids in shell.house.exists().items()} == {"snapshot": 1}
+    assert [one["image_id"] for one in shell.json("image", "list", "--region", REGION)] == [baked["image_id"]]
+    delete = ("image", "delete", baked["image_id"], "--region", REGION, "--yes")
+    shell.killed(BAKE[-1], *delete)
+    assert shell.json(*delete)["snapshots"] == baked["snapshots"]
+    assert shell.json("image", "list", "--region", REGION) == []
 
 
 def test_what_is_told_to_a_person(shell: Shell) -> None:
