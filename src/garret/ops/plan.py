@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from garret.errors import SettingsError, SpecError
 from garret.image_bootstrap.bundle import Bundle
+from garret.image_bootstrap.cuda import GPU_FAMILY
 from garret.image_bootstrap.node_config import NodeConfig
 from garret.image_bootstrap.user_data import build_user_data
 from garret.ops.at_once import at_once
 from garret.ops.capacity import Candidate
 from garret.ops.cloud import Cloud
 from garret.ops.deployment import Login
+from garret.ops.gpu_image import look_at
 from garret.ops.own_images import Contents, choose, contents_of
 from garret.ops.prices import Prices, check_limit, find_prices
 from garret.ops.records import ResourceChange
@@ -29,7 +31,7 @@ from garret.templates.render import parameters, render_template
 if TYPE_CHECKING:
     from garret.ops.roles import Catalog
 
-IMAGE_FAMILY = "acs:ubuntu_24_04_x64_with_nvidia_gpu_driver_and_cuda"
+IMAGE_FAMILY = GPU_FAMILY
 LOCAL_PORT = 7860
 LOOPBACK = "127.0.0.0/8"
 CLOUD_NAMES = {"local": "the local cloud", "aliyun": "Alibaba Cloud"}
@@ -153,15 +155,16 @@ def place_of(spec: DeploymentSpec, candidate: Candidate, cloud: Cloud, wanted: C
     """A candidate with its image, and who pays.
 
     Raises:
-        SpecError: the region has no such image.
+        SpecError: the region has no such image, or one that no GPU node can be made of.
     """
     image = choose(spec, cloud, wanted, lambda: cloud.catalog.newest_image(IMAGE_FAMILY))
     if not image.image_id:
         raise SpecError(
             "image_id", f"{spec.region} has no image of family {IMAGE_FAMILY}", "name one of your own: --image-id m-…"
         )
+    note = "; ".join(filter(None, [image.note, look_at(image.image_id, spec, cloud)]))
     account = "" if cloud.made_up else cloud.catalog.account()
-    return Place(candidate.zone, image.image_id, account, candidate.stock, image.note, image.has_runtime)
+    return Place(candidate.zone, image.image_id, account, candidate.stock, note, image.has_runtime)
 
 
 def make_plan(

@@ -39,6 +39,8 @@ class Image:
     created_at: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
     snapshot_ids: tuple[str, ...] = ()
+    family: str = ""
+    os_name: str = ""
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,8 @@ def _image(raw: Mapping[str, Any]) -> Image:
         status=str(raw.get("Status") or ""),
         progress=str(raw.get("Progress") or ""),
         size_gib=int(raw.get("Size") or 0),
+        family=str(raw.get("ImageFamily") or ""),
+        os_name=str(raw.get("OSNameEn") or raw.get("OSName") or ""),
         created_at=str(raw.get("CreationTime") or ""),
         tags={str(tag["TagKey"]): str(tag.get("TagValue") or "") for tag in rows(raw, "Tags.Tag")},
         snapshot_ids=tuple(
