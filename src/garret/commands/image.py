@@ -46,7 +46,9 @@ Examples:
 
 
 @click.command(epilog=BAKE_EPILOG)
-@click.option("--name", default="image", show_default=True, help="What the image is called: garret-NAME-DATE-TIME.")
+@click.option(
+    "--name", default="image", show_default=True, help="What the image is called: garret-NAME, with date and time."
+)
 @file_option
 @spec_options(FIELDS)
 @click.option("--yes", "-y", is_flag=True, help="Do not ask.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from datetime import UTC, datetime
 
 PREFIX = "bake-"
@@ -19,4 +20,4 @@ def is_bake(deployment: str) -> bool:
 
 def image_name(deployment: str) -> str:
     """A name for the image of a bake that begins now; the cloud takes each name once."""
-    return f"garret-{deployment.removeprefix(PREFIX)}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
+    return f"garret-{deployment.removeprefix(PREFIX)}-{datetime.now(UTC):%Y%m%d-%H%M}-{secrets.token_hex(2)}"
