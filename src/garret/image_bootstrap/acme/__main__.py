@@ -37,12 +37,16 @@ class Keeper:
     sleep: Callable[[float], object] = time.sleep
     failures: int = 0
     asked_at: float = 0.0
+    said: str = ""
 
     def run(self) -> int:
         """Try until callers are shown a trusted certificate; what renews it later is the timer."""
         while True:
             state, pause_s = self.round()
-            self.node.host.journal.log(f"{state.state} {state.name}" + (f": {state.reason}" if state.reason else ""))
+            text = f"{state.state} {state.name}" + (f": {state.reason}" if state.reason else "")
+            if text != self.said:  # who waits for an A record may wait for weeks
+                self.node.host.journal.log(text)
+            self.said = text
             if state.state == "issued":
                 write_state(self.node.host, state)
                 return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import ipaddress
+import os
 import re
 import shutil
 from pathlib import Path
@@ -57,6 +58,7 @@ def ensure_client(node: Node) -> str:
         except StepFailed as failed:
             said = host.journal.log_path.read_bytes()[started:].decode("utf-8", "replace")
             raise StepFailed(f"certbot cannot be installed: {why(said) or failed}") from failed
+        os.sync()  # or a power cut may keep the stamp and lose what it stands for
         (folder / ".complete").touch()
     for other in folder.parent.iterdir():
         if other != folder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
+import os
 import re
 import shutil
 import ssl
@@ -94,6 +95,7 @@ def serve(node: Node, folder: Path) -> Certificate:
     for file in (chain, key):
         shutil.copyfile(file, kept / file.name)
         (kept / file.name).chmod(0o600)
+    os.sync()
     with alone(node):
         _switch(node, kept)
     for other in kept.parent.iterdir():
