@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -103,6 +104,29 @@ def test_commands_run_as_whom_and_where_the_call_says(node: Node) -> None:
     assert (found["Output"], found["ExitCode"]) == ("True\n", 5)
     long = node.ask("head -c 30000 /dev/zero | tr '\\0' x; echo end")
     assert (len(long["Output"]), long["Dropped"]) == (24 * 1024, 30_004 - 24 * 1024)
+
+
+def test_what_a_command_leaves_in_the_background_goes_on(node: Node) -> None:
+    """As long as the command itself ends; the call does not wait for it, and the node's next start ends it."""
+    began = time.monotonic()
+    assert node.ask("setsid sleep 4712 & sleep 4712 & echo left")["Output"] == "left\n"
+    assert time.monotonic() - began < 30
+    assert node.ask("pgrep -fc '^sleep 4712'")["Output"] == "2\n"
+    assert node.ask("pkill -f '^sleep 4712'")["ExitCode"] == 0
+
+
+def test_what_a_command_says_is_its_own_affair(node: Node) -> None:
+    """It may open /dev/stderr, whoever it is, and say what systemd says; a reload of systemd does not disturb it."""
+    for user in ("root", "painter"):
+        found = node.ask("echo one > /dev/stderr; echo two > /dev/stdout; echo three", Username=user)
+        assert found["Output"] == "one\ntwo\nthree\n"
+    text = "Failed to connect to bus: no such thing"
+    assert node.ask(f"echo x >> /tmp/times; echo {text}; exit 1")["Output"] == text + "\n"
+    assert node.ask("cat /tmp/times")["Output"] == "x\n"
+    reloads = send(node.house, node.instance, "for n in 1 2 3 4 5 6 7 8 9; do systemctl daemon-reload; done")
+    for _ in range(8):
+        assert node.ask("#!/bin/sh\necho ok")["Output"] == "ok\n"
+    assert result(node.house, reloads)["InvocationStatus"] == "Success"
 
 
 def test_another_users_command_is_ended_with_all_it_started(node: Node) -> None:

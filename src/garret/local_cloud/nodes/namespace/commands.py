@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import secrets
+import select
 import signal
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from garret.local_cloud.nodes.driver import DriverError, FileThere, NoFolder, NoGroup, NotUp, NoUser, RunResult
 
@@ -16,20 +19,33 @@ PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 OUTPUT_LIMIT = 24 * 1024
 GRACE_S = 10
 _THERE, _NO_USER, _NO_GROUP = 87, 88, 89
-# What is missing is told by a word that the command cannot know, for any exit code may be its own. A unit of its own:
-# its time limit ends every process of the command, also one that left its session, and `end` finds it by its name.
-# To systemd a service that was asked to end has ended well: how the script ended it says itself, or not at all.
+# What is missing, and the exit code, are told after a word that the command does not know: any output and any code may
+# be its own. Its output goes through a pipe that belongs to its user, who may open /dev/stderr therefore. The unit's
+# command line has neither quotes nor variables: a reload of systemd would not keep them. What a command that has ended
+# left in the background goes on, as with the vendor's agent; one that is ended, or takes too long, ends with all that
+# it started. To systemd it has ended well then: how a script ended it says itself, or not at all.
 _RUN = r"""id -u "$1" >/dev/null 2>&1 || { echo "$5 user"; exit; }
 home=$(getent passwd "$1" | cut -d: -f6); folder=${2:-$home}
 [ -d "$folder" ] || { echo "$5 folder"; exit; }
 [ -e /run/systemd/private ] || { echo "$5 systemd"; exit; }
-f=/run/garret-agent/$3; mkdir -p -m 755 /run/garret-agent; (umask 077; cat > "$f"; : > "$f.code")
-chown "$1" "$f" "$f.code"; chmod 500 "$f"
-case $(head -c 2 "$f") in '#!') how='"$0"' ;; *) how='/bin/sh "$0"' ;; esac
-systemd-run --quiet --pipe --wait --collect --unit="$3" --uid="$1" --working-directory="$folder" \
-  -p RuntimeMaxSec="$4" -p KillMode=control-group -p TimeoutStopSec=2 -p IgnoreSIGPIPE=no \
-  -E HOME="$home" -E PATH="$PATH" /bin/sh -c "$how; echo \$? > \"\$0.code\"" "$f" 2>&1
-code=$?; [ $code != 0 ] || code=$(cat "$f.code"); rm -f "$f" "$f.code"; exit ${code:-143}
+f=/run/garret-agent/$3; mkdir -p -m 755 /run/garret-agent; (umask 077; cat > "$f"; : > "$f.code"; mkfifo "$f.out")
+chown "$1" "$f" "$f.code" "$f.out"; chmod 500 "$f"
+how=/bin/sh; [ "$(head -c 2 "$f")" != '#!' ] || how=
+printf '%s\n' "exec > $f.out 2>&1" "$how $f" "echo \$? > $f.code" > "$f.run"
+cat "$f.out" & exec 3> "$f.out"
+systemd-run --quiet --wait --collect --unit="$3" --uid="$1" --working-directory="$folder" \
+  -p RuntimeMaxSec="$4" -p KillMode=process -p TimeoutStopSec=2 -p IgnoreSIGPIPE=no \
+  -E HOME="$home" -E PATH="$PATH" /bin/sh "$f.run" 2>"$f.err"
+code=$?; own=$(cat "$f.code") why=$(head -n 1 "$f.err"); rm -f "$f" "$f".*
+case $own in *[!0-9]*) own=1 ;; esac
+case $own$why in 'Failed to connect to bus'*) printf '\n%s bus\n' "$5" >&3; exit ;; esac
+group=/sys/fs/cgroup/system.slice/$3.service/cgroup.procs n=0
+while [ -z "$own" ] && [ $n -lt 60 ] && left=$(cat $group 2>/dev/null) && [ -n "$left" ]; do
+  case $n in 0) kill -TERM $left ;; [2-9]?) kill -KILL $left ;; esac 2>/dev/null
+  n=$((n + 1)); sleep 0.1
+done
+[ "${own:-$code}" != 0 ] || [ -n "$own" ] || code=143
+printf '\n%s %s\n' "$5" "${own:-$code}" >&3
 """
 _PUT = f"""\
 [ -n "$3" ] || [ ! -e "$1" ] || exit {_THERE}
@@ -66,39 +82,79 @@ def run(
         words, env=_environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
         start_new_session=True,
     )  # fmt: skip
-    output = _output(process, script, timeout_s + GRACE_S, up)
-    code, timed_out = process.returncode, time.monotonic() - started >= timeout_s - 0.05 and process.returncode != 0
-    if output.startswith(word.encode()):
-        missing = output.split()[1].decode()
+    with process:
+        try:
+            said = _hear(process, script, word.encode(), _Watch(started + timeout_s + GRACE_S, up))
+        finally:
+            _signal(process, signal.SIGKILL)  # who listens for what goes on in the background
+    if said.head.startswith(word.encode()):
+        missing = said.head.split()[1].decode()
         says = {"user": f"there is no user {user} on the node", "systemd": "the node is not up yet"}
         raise _MISSING[missing](says.get(missing, f"{directory or 'their home'} is not a folder of the node"))
-    for beginning, error in ((b"Failed to connect to bus", NotUp), (b"nsenter:", DriverError)):
-        if output.startswith(beginning):
-            raise error(f"the node does not answer: {output[:200].decode('utf-8', 'replace').strip()}")
-    if code < 0 and (not timed_out or not up()):
+    if said.code is None and said.head.startswith(b"nsenter:"):
+        raise DriverError(f"the node does not answer: {said.head.decode('utf-8', 'replace').strip()}")
+    timed_out = time.monotonic() - started >= timeout_s - 0.05 and said.code != 0
+    if said.code is None and (not timed_out or not up()):
         raise DriverError("the node went down while the command ran")
-    kept = output[-OUTPUT_LIMIT:]
-    return RunResult(code, kept, len(output) - len(kept), timed_out)
+    kept = said.tail[-OUTPUT_LIMIT:]
+    return RunResult(137 if said.code is None else said.code, kept, said.length - len(kept), timed_out)
 
 
-def _output(process: subprocess.Popen[bytes], script: bytes, limit_s: float, up: Callable[[], bool]) -> bytes:
-    """Feed a process and return what it says; one that takes too long, or whose node has gone, is killed."""
-    deadline, unread = time.monotonic() + limit_s, script
-    while True:
-        try:
-            return process.communicate(unread, 0.5)[0]
-        except subprocess.TimeoutExpired:
-            unread = b""  # it was taken the first time
-            over = time.monotonic() > deadline or not up()
-            with contextlib.suppress(ProcessLookupError):
-                # A node that goes down stops all its processes for a moment. nsenter stops itself with its child, and
-                # nobody would wake it: the node could not end, for it waits for the child that nsenter is to collect.
-                os.killpg(process.pid, signal.SIGKILL if over else signal.SIGCONT)
+@dataclass(frozen=True)
+class _Said:
+    """What a command said: how it began, how it ended, its length in bytes, and its exit code if it told one."""
+
+    head: bytes
+    tail: bytes
+    length: int
+    code: int | None
+
+
+@dataclass(frozen=True)
+class _Watch:
+    """How long somebody listens: until a moment of time.monotonic(), and while the node is up."""
+
+    deadline: float
+    up: Callable[[], bool]
+
+    def over(self) -> bool:
+        """Say whether it is in vain to go on."""
+        return time.monotonic() > self.deadline or not self.up()
+
+
+def _hear(process: subprocess.Popen[bytes], script: bytes, word: bytes, watch: _Watch) -> _Said:
+    """Feed a process and listen until the word; one that takes too long, or whose node has gone, is killed."""
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018 - both are pipes
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(script)
+        process.stdin.close()
+    head, tail, length, code = b"", b"", 0, None
+    while code is None:
+        if not select.select([process.stdout], [], [], 0.5)[0]:
+            # A node that goes down stops all its processes for a moment. nsenter stops itself with its child, and
+            # nobody would wake it: the node could not end, for it waits for the child that nsenter is to collect.
+            _signal(process, signal.SIGKILL if watch.over() else signal.SIGCONT)
+            continue
+        more = os.read(process.stdout.fileno(), 65_536)
+        if not more:
+            break
+        head, tail, length = (head + more)[:200], (tail + more)[-2 * OUTPUT_LIMIT :], length + len(more)
+        found = re.search(rb"\n%s (\d+|bus)\n" % word, tail)
+        if found and found[1] == b"bus":
+            raise NotUp("the node's systemd does not answer")
+        if found:
+            code, length, tail = int(found[1]), length - len(tail) + found.start(), tail[: found.start()]
+    return _Said(head, tail, length, code)
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, number)
 
 
 def end(init: int, name: str) -> None:
     """End a command by its name, with all that it started; one that is not there is fine."""
-    words = [*_inside(init), "systemctl", "stop", f"{_unit(name)}.service"]
+    words = [*_inside(init), "systemctl", "kill", "--kill-whom=all", "--signal=TERM", f"{_unit(name)}.service"]
     subprocess.run(words, env=_environment(), capture_output=True, check=False, timeout=30)
 
 

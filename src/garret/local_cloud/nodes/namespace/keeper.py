@@ -108,6 +108,9 @@ class Keeper:
     def _plug_in(self, pid: int) -> None:
         """Give the node its network card, down: cloud-init brings it up."""
         net = self.node["network"]
+        # One of the boot before may be left for a moment, while somebody outside still looks into that node.
+        old = ["ip", "-n", net["netns"], "link", "del", net["device"]]
+        subprocess.run(old, check=False, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         _ip("-n", net["netns"], "link", "add", net["device"], "type", "veth", "peer", "name", "eth0",
             "address", net["mac"], "netns", str(pid))  # fmt: skip
         _ip("-n", net["netns"], "addr", "add", f"{net['gateway']}/32", "dev", net["device"])
