@@ -61,9 +61,9 @@ def remove(group: Path) -> None:
             for folder in sorted((path for path in group.rglob("*") if path.is_dir()), reverse=True):
                 folder.rmdir()
             group.rmdir()
-        except FileNotFoundError:
-            return  # the keeper, or a later look, was faster
         except OSError:
+            if not group.is_dir():
+                return  # the keeper, or a later look, was faster
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.02)
@@ -72,8 +72,9 @@ def remove(group: Path) -> None:
 
 
 def _members(group: Path) -> list[int]:
-    found = []
-    for procs in group.rglob("cgroup.procs"):
-        with contextlib.suppress(OSError):
-            found += [int(line) for line in procs.read_text("ascii").split()]
+    found: list[int] = []
+    with contextlib.suppress(FileNotFoundError):  # a folder that goes while its parent is looked through
+        for procs in group.rglob("cgroup.procs"):
+            with contextlib.suppress(OSError):
+                found += [int(line) for line in procs.read_text("ascii").split()]
     return [pid for pid in found if pid > 1]
