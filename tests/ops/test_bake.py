@@ -13,6 +13,7 @@ from garret.errors import BootstrapFailed, CloudError, GarretError, Interrupted,
 from garret.ops.bake import Bake, temporary_spec
 from garret.ops.crash import Crash
 from garret.ops.delete import Delete
+from garret.ops.events import events
 from garret.ops.image_delete import delete_image
 from garret.ops.image_list import list_images
 from garret.ops.records import CommandResult
@@ -78,6 +79,22 @@ def test_the_node_is_told_no_login(world: World, tmp_path: Path) -> None:
     login = deployment_in(tmp_path, NAME).login
     assert login is not None
     assert (login.token, login.password_hash, login.password) == ("", "", "")
+
+
+def test_the_events_tell_a_bake(world: World, tmp_path: Path) -> None:
+    """What garret did is told in words, and no token among them."""
+    work = bake(world, tmp_path)
+    id = work.run()["image_id"]
+    told = [one.text for one in events(work.cloud, work.deployment) if one.who == "garret"]
+    for words in (
+        "was cleaned",
+        "CreateImage was decided for i-",
+        f"the image {id} is whole",
+        "nothing of it was left",
+    ):
+        assert any(words in one for one in told), told
+    (asked,) = [one for one in work.deployment.journal.history() if one["event"] == "imaging"]
+    assert not any(asked["token"] in one for one in told)
 
 
 @pytest.mark.parametrize("point", POINTS)
