@@ -32,6 +32,11 @@ def test_from_nothing_to_a_picture_and_back(house: House, tmp_path: Path) -> Non
     assert deployed["price_per_hour"]["made_up"] is True
     assert shows(first, "a red circle on a blue background")
 
+    told = house.json("logs", "--bootstrap")
+    assert [entry["state"] for entry in told["journal"] if entry["step"] == "ensure_picture"] == ["running", "done"]
+    assert any(line.endswith("signal done: SUCCESS") for line in told["lines"])
+    assert len(house.json("logs", "--service", "-n", "2")["lines"]) == 2
+
     written = house.calls("write")
     again = house.json(*DEPLOY)
     assert again["endpoint"] == deployed["endpoint"]

@@ -211,3 +211,25 @@ def test_delivery_counts_bytes(world: World) -> None:
     deliver(cloud_of(world).assistant, "i-1", bundle, heard.append)
     assert heard == sorted(heard)
     assert heard[-1] == bundle.size
+
+
+def test_what_the_node_said_last_is_kept_when_its_stack_goes(world: World, tmp_path: Path) -> None:
+    """The stack takes the machine with it; its journal was seen before, and its console is read just then."""
+    cloud, stack_id = created(world, tmp_path)
+    world.answers["tail"] = lines(("ensure_bundle", "done"), ("ensure_python", "running"))
+    world.console = "Linux boots\n"
+    clock = cloud.clock
+    assert isinstance(clock, FakeClock)
+    states = iter(["CREATE_IN_PROGRESS", "ROLLBACK_IN_PROGRESS", "ROLLBACK_COMPLETE"])
+
+    def pass_by() -> None:
+        state = next(states)
+        world.stacks[stack_id] = replace(world.stacks[stack_id], status=state)
+        if state == "ROLLBACK_COMPLETE":
+            world.answers.clear()
+            world.instances.clear()
+
+    clock.on_sleep = pass_by
+    work = Creation(cloud, "garret", stack_id, small_bundle(), Listener())
+    assert work.watch(600) is not None
+    assert (work.sight.step, work.console) == ("ensure_python", "Linux boots\n")
