@@ -77,9 +77,9 @@ http.server.ThreadingHTTPServer(where, Handler).serve_forever()
 REFUSED = ("PermissionError", "FileNotFoundError", "OSError", "1", "[]")
 
 
-def user_data(bundle: Bundle) -> str:
+def user_data(bundle: Bundle, **changes: object) -> str:
     """What the node is born with: ours, but with the image's own interpreter, and nobody who hears its signal."""
-    config = config_for(bundle, PORT, model="demo", bundle_wait_s=60)
+    config = config_for(bundle, PORT, **{"model": "demo", "bundle_wait_s": 60, **changes})
     document = yaml.safe_load(build_user_data(config))
     for entry in document["write_files"]:
         entry["content"] = entry["content"].replace(SIGNAL_PLACEHOLDER, "curl -X POST 'http://127.0.0.1:9/'")
