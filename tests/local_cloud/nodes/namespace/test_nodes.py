@@ -50,6 +50,7 @@ def test_a_node_is_a_machine(nodes: Nodes) -> None:
     assert "GARRET_DRIVER=namespace" in nodes.says(node, "cat /srv/environment")
     assert nodes.metadata.asked[0][:2] == ("192.168.1.10", "PUT")
     assert "could not be resolved" not in nodes.says(node, "getent hosts mirrors.cloud.aliyuncs.com")
+    assert "Reached target" in nodes.driver.console(node).decode("utf-8", "replace")
     # Root there is nobody here, and sees nothing of this machine.
     assert int(nodes.says(node, "awk '{ print $2 }' /proc/self/uid_map")) > 65_536
     assert nodes.run(node, f"ls {Path.cwd()}").exit_code != 0

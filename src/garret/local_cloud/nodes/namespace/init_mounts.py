@@ -28,10 +28,10 @@ def overlay(root: str, layers: list[int], upper: int, work: int) -> None:
 
 
 def furnish(root: str, identity: Mapping[str, str]) -> None:
-    """Mount below `root` what a kernel gives to a machine; `identity` is its name and serial number."""
+    """Mount below `root` what a kernel gives to a machine; `identity` is its serial and its console."""
     kernel.mount("proc", f"{root}/proc", "proc", kernel.NO_SUID | kernel.NO_DEVICES | kernel.NO_EXECUTION)
     kernel.mount("sysfs", f"{root}/sys", "sysfs", kernel.READ_ONLY)
-    _devices(f"{root}/dev")
+    _devices(f"{root}/dev", identity["console"])
     for folder, mode in (("run", "755"), ("tmp", "1777")):
         kernel.mount("tmpfs", f"{root}/{folder}", "tmpfs", kernel.NO_SUID | kernel.NO_DEVICES, f"mode={mode}")
     Path(f"{root}/run/lock").mkdir()
@@ -49,11 +49,13 @@ def enter_root(root: str) -> None:
     os.chdir("/")
 
 
-def _devices(folder: str) -> None:
+def _devices(folder: str, console: str) -> None:
     kernel.mount("tmpfs", folder, "tmpfs", kernel.NO_SUID, "mode=755")
     for name in DEVICES:
         Path(folder, name).touch()
         kernel.mount(f"/dev/{name}", f"{folder}/{name}", "", kernel.BIND)
+    Path(folder, "console").touch()
+    kernel.mount(console, f"{folder}/console", "", kernel.BIND)
     Path(folder, "pts").mkdir()
     kernel.mount("devpts", f"{folder}/pts", "devpts", 0, "newinstance,ptmxmode=0666,mode=620,gid=5")
     Path(folder, "shm").mkdir()

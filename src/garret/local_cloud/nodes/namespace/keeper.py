@@ -64,11 +64,15 @@ class Keeper:
         cgroups.make(self.cgroup)
         up_reader, up_writer = os.pipe()
         go_reader, go_writer = os.pipe()
+        console, terminal = os.openpty()
+        os.fchown(terminal, users.BASE, users.BASE)
         outer = os.fork()
         if outer == 0:
-            os.close(up_reader)
-            os.close(go_writer)
+            for handle in (up_reader, go_writer, console):
+                os.close(handle)
+            self.node["console"] = os.ttyname(terminal)
             _as_outer(self, up_writer, go_reader)
+        os.close(terminal)
         os.close(up_writer)
         os.close(go_reader)
         with os.fdopen(up_reader, "rb") as news, os.fdopen(go_writer, "wb") as go:
@@ -82,11 +86,17 @@ class Keeper:
         if self._init:
             door = {"pid": os.getpid(), "since": start_time(os.getpid()), "init": self._init}
             write_private(self.folder / "running.json", json.dumps({**door, "init_since": start_time(self._init)}))
-        return self._wait(outer)
+        try:
+            return self._wait(outer, console)
+        finally:
+            os.close(console)
 
-    def _wait(self, outer: int) -> int:
+    def _wait(self, outer: int, console: int) -> int:
+        os.set_blocking(console, False)
         while True:
             ended, status = os.waitpid(outer, os.WNOHANG)
+            with contextlib.suppress(OSError):  # nothing was said, or nobody has it open
+                os.write(1, os.read(console, 65_536))
             if ended:
                 self._init = 0
                 return os.waitstatus_to_exitcode(status)
