@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
 PASSWORD = "Planted-Password-1"
 PLANTED = {"CIVITAI_TOKEN": "planted-civitai-2", "HF_TOKEN": "planted-hugging-3", "MODELSCOPE_TOKEN": "planted-scope-4"}
-FIRST_STAGE = ("ensure_resume:after", "ensure_bundle")
+FIRST_STAGE = ("ensure_resume", "ensure_bundle")
 PROMPT = "a green star on a white background"
 
 
