@@ -20,7 +20,7 @@ ROOM = Path(garret.image_bootstrap.__file__).parent
 OPERATOR_SIDE = {"user_data.py", "bundle.py"}
 SHARED = tuple(
     f"garret.service_runtime.{name}"
-    for name in ("settings", "passwords", "known_models", "model_sources", "sdxl_files")
+    for name in ("settings", "passwords", "known_models", "model_sources", "sdxl_files", "metadata", "acs3")
 )
 NODE_SIDE = sorted(path for path in ROOM.rglob("*.py") if path.name not in OPERATOR_SIDE)
 
