@@ -36,7 +36,7 @@ check: setup
 
 test: setup check
 	@command -v openssl >/dev/null || { echo "The tests make certificates with openssl: apt-get install openssl"; exit 1; }
-	$(PY) -m pytest -q -n $(TEST_WORKERS) --dist loadfile
+	$(PY) -m pytest -q -rs -n $(TEST_WORKERS) --dist loadfile
 
 bench: setup
 	$(PY) -m benchmarks
