@@ -211,6 +211,17 @@ def test_metadata_is_given_to_nobody_without_a_token(node: OnNode) -> None:
     assert node.says(read) == node.instance_id
 
 
+def test_the_service_reaches_its_cloud_and_nothing_else(node: OnNode) -> None:
+    """Metadata where every instance has it, ECS by the door inside the VPC; the internet is not there."""
+    assert "GARRET_SERVICE_ECS_ENDPOINT=http://100.100.64.1" in node.says("cat /etc/garret/service.env").replace(
+        '"', ""
+    )
+    said = node.says("curl -s -m 10 -o /dev/null -w '%{http_code}' http://100.100.64.1/healthz", user="garret")
+    assert said == "200"
+    assert node.run("curl -s -m 3 http://192.0.2.1/", user="garret")[0] != 0
+    assert node.run("getent hosts example.com", user="garret")[0] != 0
+
+
 def test_a_scan_from_outside_finds_the_service_and_nothing_else(house: House, node: OnNode) -> None:
     """From another address of the VPC nothing answers; from the range that was let in, one port does."""
     record = json.loads((house.home / f"local-cloud/nodes/{node.instance_id}/node.json").read_text("utf-8"))

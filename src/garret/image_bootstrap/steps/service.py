@@ -9,12 +9,11 @@ import json
 import re
 import ssl
 import time
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from garret.image_bootstrap.acme.state import FILE as CERTIFICATE_STATE
-from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
+from garret.image_bootstrap.first_stage import LOCAL_DRIVERS, StepFailed, StepSkipped
 from garret.image_bootstrap.host import Host
 from garret.image_bootstrap.steps.answers import ask_healthz, check_port_is_free
 from garret.image_bootstrap.steps.models import CONFIGS
@@ -105,18 +104,21 @@ def ensure_service_settings(node: Node) -> None:
         certificate_state=str(host.path(CERTIFICATE_STATE)) if config.acme and node.has_front else "",
         autostop_s=float(config.autostop_s),
     )
-    if host.driver == "process":
-        settings = _with_doors(settings, host.environment)
+    settings = _with_doors(settings, host)
     host.write(SERVICE_ENV, write_env_file(settings.to_env()), 0o640, group=SERVICE_USER)
 
 
-def _with_doors(settings: ServiceSettings, environment: Mapping[str, str]) -> ServiceSettings:
-    """Say where a node on the process driver finds the cloud that it is on; a real one knows by the defaults."""
+def _with_doors(settings: ServiceSettings, host: Host) -> ServiceSettings:
+    """Say where a node of the local cloud finds the cloud that it is on; a real one knows by the defaults."""
+    if host.driver not in LOCAL_DRIVERS:
+        return settings
     nowhere = "http://127.0.0.1:9"
+    # A node with a network of its own has the metadata where every instance has it.
+    metadata = nowhere if host.driver == "process" else settings.metadata_url
     return replace(
         settings,
-        metadata_url=environment.get("GARRET_METADATA_URL", nowhere),
-        ecs_endpoint=environment.get("GARRET_ENDPOINT_ECS", nowhere),
+        metadata_url=host.environment.get("GARRET_METADATA_URL", metadata),
+        ecs_endpoint=host.environment.get("GARRET_ENDPOINT_ECS", nowhere),
     )
 
 
