@@ -111,7 +111,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"KeyPairName": "nobody"}, "InvalidKeyPairName.NotFound"),
     ({"DataDisk": [{"Category": "cloud_ssd", "Size": 40}]}, "InvalidDataDiskCategory.ValueNotSupported"),
     ({"DataDisk": [{"Category": "cloud_essd"}]}, "MissingParameter"),
-    ({"InternetMaxBandwidthOut": 5}, "InvalidParameter.NotSupported"),
+    ({"InternetMaxBandwidthOut": 101}, "InvalidParameter"),
     ({"HttpTokens": "sometimes"}, "InvalidHttpTokens.NotSupported"),
     ({"HttpEndpoint": "off"}, "InvalidHttpEndpoint.NotSupported"),
     ({"RegionId": "cn-atlantis"}, "InvalidRegionId.NotFound"),
@@ -268,3 +268,29 @@ def test_the_console_is_read_with_and_without_its_symbols(house: House) -> None:
     with pytest.raises(Exception) as refused:
         house.call("GetInstanceConsoleOutput", RegionId=REGION, InstanceId="i-gone")
     assert code_of(refused.value) == "InvalidInstanceId.NotFound"
+
+
+def test_an_address_of_its_own_lasts_until_an_economical_stop(house: House, driver: PaperDriver) -> None:
+    """A node keeps it over a plain stop; after one that ends the bill it has another, and the same private one."""
+    instance = running(house, InternetMaxBandwidthOut=5)
+
+    def own() -> list[str]:
+        found: list[str] = describe(house, instance)["PublicIpAddress"]["IpAddress"]
+        return found
+
+    private = describe(house, instance)["VpcAttributes"]["PrivateIpAddress"]
+    first = own()
+    assert len(first) == 1
+    assert driver.addresses.get(instance, driver.nodes[instance].public_ip) == first[0]
+    for mode, kept in (("KeepCharging", True), ("StopCharging", False)):
+        house.call("StopInstance", InstanceId=instance, StoppedMode=mode)
+        until(lambda: status(house, instance) == "Stopped")
+        assert own() == (first if kept else [])
+        house.call("StartInstance", InstanceId=instance)
+        until(lambda: status(house, instance) == "Running")
+        assert (own() == first) is kept
+    until(lambda: driver.addresses.get(instance) == own()[0])
+    assert describe(house, instance)["VpcAttributes"]["PrivateIpAddress"] == private
+    elastic = house.vpc("AllocateEipAddress")["AllocationId"]
+    with pytest.raises(Exception, match="of its own"):
+        house.vpc("AssociateEipAddress", AllocationId=elastic, InstanceId=instance)

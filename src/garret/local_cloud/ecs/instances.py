@@ -14,6 +14,7 @@ from garret.local_cloud.ecs.instance_types import DISK_CATEGORIES, FAMILY, GPU_S
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, dry_run, flag, has_tags, names, number, numbered, once, page, tags
 from garret.local_cloud.quotas import limits
+from garret.local_cloud.vpc.loopback import free_address
 from garret.local_cloud.vpc.switches import free_addresses
 
 _SHOWN = (
@@ -81,6 +82,8 @@ def _run(call: Call, cloud: Cloud) -> Reply:
     paid = charging.read_charge(params, kind.id, cloud.clock.now())
     limits.check_vcpus(cloud, {**paid, "RegionId": call.region}, kind.id, amount)
     more = {**paid, **orders.log_in(call, cloud), "SecurityGroupIds": groups_of_it}
+    # With some, an instance has a public address of its own, that it keeps until it is stopped economically.
+    more["Bandwidth"] = number(params, "InternetMaxBandwidthOut", 0, 0, 100)
     more |= {**orders.metadata_options(params), "UserData": orders.user_data(params), "Tags": tags(params)}
     free = free_addresses(cloud, vswitch)
     address = params.get("PrivateIpAddress", "")
@@ -91,7 +94,8 @@ def _run(call: Call, cloud: Cloud) -> Reply:
     dry_run(call)
     ids = []
     for private_ip in [address] if address else free[:amount]:
-        body = {**_body(call, cloud, vswitch, image, private_ip), **more}
+        public = {"PublicIp": free_address(cloud) if more["Bandwidth"] else ""}
+        body = {**_body(call, cloud, vswitch, image, private_ip), **more, **public}
         cloud.store.put("instance", body["InstanceId"], body, body["RegionId"])
         _put_disks(cloud, body, disk, data_disks)
         ids.append(body["InstanceId"])
@@ -192,13 +196,13 @@ def _view(body: dict[str, Any]) -> dict[str, Any]:
         "SaleCycle": body.get("PeriodUnit", "").lower(),
         "ResourceGroupId": body.get("ResourceGroupId", ""),
         "InternetChargeType": "PayByTraffic",
-        "InternetMaxBandwidthOut": 0,
+        "InternetMaxBandwidthOut": body.get("Bandwidth", 0),
         "InstanceNetworkType": "vpc",
         "IoOptimized": True,
         "DeviceAvailable": True,
         "ExpiredTime": body.get("ExpiredTime", charging.NEVER),
         "SecurityGroupIds": {"SecurityGroupId": body["SecurityGroupIds"]},
-        "PublicIpAddress": {"IpAddress": []},
+        "PublicIpAddress": {"IpAddress": [body["PublicIp"]] if body.get("PublicIp") else []},
         "InnerIpAddress": {"IpAddress": []},
         "EipAddress": {
             "AllocationId": body["EipAllocationId"],

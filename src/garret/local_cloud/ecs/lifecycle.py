@@ -81,6 +81,11 @@ def settle(cloud: Cloud, id: str) -> None:
             return
 
 
+def public_address(body: Mapping[str, Any]) -> str:
+    """The address that leads to an instance from outside: its Elastic IP, else its own; empty for none."""
+    return str(body["EipAddress"] or body.get("PublicIp", ""))
+
+
 def _step(cloud: Cloud, body: dict[str, Any]) -> bool:
     """Do the next thing an instance needs; False when it needs nothing."""
     id, goal = body["InstanceId"], body["Goal"]
@@ -94,9 +99,9 @@ def _step(cloud: Cloud, body: dict[str, Any]) -> bool:
     elif body.get("GuardTold") != (wanted := firewall.digest(rules := firewall.rules_of(cloud, body))):
         cloud.driver.guard(id, rules)
         cloud.store.update("instance", id, GuardTold=wanted)
-    elif body["AddressTold"] != body["EipAddress"]:
-        cloud.driver.attach_address(id, body["EipAddress"] or None)
-        cloud.store.update("instance", id, AddressTold=body["EipAddress"])
+    elif body["AddressTold"] != (address := public_address(body)):
+        cloud.driver.attach_address(id, address or None)
+        cloud.store.update("instance", id, AddressTold=address)
     elif goal == RUNNING and body["Status"] != RUNNING:
         cloud.driver.boot(id)
         cloud.store.update("instance", id, Status=RUNNING, StartTime=cloud.clock.stamp(), Trouble="")
@@ -124,7 +129,7 @@ def _make(cloud: Cloud, body: dict[str, Any]) -> None:
         user_data=base64.b64decode(body["UserData"]).decode("utf-8", "replace"),
         private_ip=body["PrivateIp"],
         hostname=body["HostName"],
-        public_ip=body["EipAddress"] or None,
+        public_ip=public_address(body) or None,
         environment=metadata.environment(cloud, body["InstanceId"]) | _crash(cloud, body),
         region=body["RegionId"],
         image_id=body["ImageId"],
@@ -134,7 +139,7 @@ def _make(cloud: Cloud, body: dict[str, Any]) -> None:
         mac=metadata.mac_of(body["InstanceId"]),
     )
     cloud.driver.create(request)
-    changes: dict[str, object] = {"Made": True, "AddressTold": body["EipAddress"]}
+    changes: dict[str, object] = {"Made": True, "AddressTold": public_address(body)}
     if body["Goal"] == RUNNING:
         changes["Status"] = "Starting"
     cloud.store.update("instance", body["InstanceId"], **changes)

@@ -36,9 +36,6 @@ def refuse_unknown(params: Mapping[str, str]) -> None:
     for name, what in _REFUSED.items():
         if params.get(name):
             raise ApiError("InvalidParameter.NotSupported", f"{name}: the local cloud has no {what}.")
-    if params.get("InternetMaxBandwidthOut", "0") not in ("", "0"):
-        text = "InternetMaxBandwidthOut: the local cloud gives no address with an instance; bind an Elastic IP."
-        raise ApiError("InvalidParameter.NotSupported", text)
 
 
 def metadata_options(params: Mapping[str, str]) -> dict[str, str]:

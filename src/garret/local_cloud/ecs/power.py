@@ -10,6 +10,7 @@ from garret.local_cloud.core import ApiError, Call, Cloud
 from garret.local_cloud.ecs import catalog, lifecycle
 from garret.local_cloud.params import Reply, dry_run, flag, numbered
 from garret.local_cloud.quotas import limits
+from garret.local_cloud.vpc.loopback import free_address
 
 KEEP, STOP_CHARGING, NOT_APPLICABLE = "KeepCharging", "StopCharging", "Not-applicable"
 
@@ -68,9 +69,9 @@ def _start(call: Call, cloud: Cloud, id: str) -> str:
             catalog.check_stock(cloud, body["ZoneId"], body["InstanceType"])
             limits.check_vcpus(cloud, body, body["InstanceType"])
         dry_run(call)
-        cloud.store.update(
-            "instance", id, Goal=lifecycle.RUNNING, Status="Starting", StoppedMode=NOT_APPLICABLE, Trouble=""
-        )
+        own = {"PublicIp": free_address(cloud)} if body.get("Bandwidth") and not body["PublicIp"] else {}
+        going = {"Goal": lifecycle.RUNNING, "Status": "Starting", "StoppedMode": NOT_APPLICABLE, "Trouble": ""}
+        cloud.store.update("instance", id, **going, **own)
     lifecycle.settle_soon(cloud, id)
     return before
 
@@ -90,6 +91,8 @@ def _stop(call: Call, cloud: Cloud, id: str) -> str:
             Status="Stopping",
             ForceStop=flag(call.params, "ForceStop"),
             StoppedMode=mode,
+            # An economical stop gives up the instance's own address; an Elastic IP stays.
+            PublicIp="" if mode == STOP_CHARGING else body.get("PublicIp", ""),
             ReclaimAt="" if mode == STOP_CHARGING else body.get("ReclaimAt", ""),  # there is nothing left to take back
         )
     lifecycle.settle_soon(cloud, id)

@@ -14,7 +14,8 @@ def recover(cloud: Cloud) -> None:
             alive = cloud.driver.alive(id)
             cloud.store.update("instance", id, Status="Running" if alive else "Starting")
         # A driver may keep in memory what it was told of addresses and rules: it is told again.
-        cloud.store.update("instance", id, GuardTold="", AddressTold="" if body["EipAddress"] else body["AddressTold"])
+        told = "" if lifecycle.public_address(body) else body["AddressTold"]
+        cloud.store.update("instance", id, GuardTold="", AddressTold=told)
         lifecycle.settle_soon(cloud, id)
     freezing.recover(cloud)
     spot.notice(cloud)

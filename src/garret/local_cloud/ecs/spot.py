@@ -57,7 +57,7 @@ def _release(cloud: Cloud, id: str) -> None:
             return
         changes: dict[str, object] = {"Goal": lifecycle.DELETED}
         if body.get("SpotInterruptionBehavior") == "Stop":
-            changes = {"Goal": lifecycle.STOPPED, "StoppedMode": "StopCharging", "ForceStop": False}
+            changes = {"Goal": lifecycle.STOPPED, "StoppedMode": "StopCharging", "ForceStop": False, "PublicIp": ""}
             changes |= {} if body["Goal"] == lifecycle.STOPPED else {"Status": "Stopping"}
         cloud.store.update("instance", id, **changes, ReclaimAt="")
     lifecycle.settle_soon(cloud, id)

@@ -31,6 +31,7 @@ def meta_data(cloud: Cloud, instance: Mapping[str, Any]) -> Tree:
         "disks": _disks(cloud, id),
         "dns-conf": {"nameservers": "\n".join(NAMESERVERS)},
         "eipv4": str(instance["EipAddress"]),
+        "public-ipv4": str(instance.get("PublicIp", "")),
         "hibernation": {"configured": "false"},
         "hostname": str(instance["HostName"]),
         "image-id": str(instance["ImageId"]),

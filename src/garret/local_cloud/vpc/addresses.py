@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
-import sys
 from typing import Any
 
 from garret.local_cloud import tagging
@@ -13,6 +11,7 @@ from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, dry_run, has_tags, names, number, once, page, tags
 from garret.local_cloud.quotas import limits
 from garret.local_cloud.vpc.gateways import find_gateway
+from garret.local_cloud.vpc.loopback import free_address
 
 ECS = "EcsInstance"
 BANDWIDTH = {"PayByTraffic": 200, "PayByBandwidth": 500}  # the most, in Mbit/s, of an address paid by the hour
@@ -30,7 +29,7 @@ def allocate_eip_address(call: Call, cloud: Cloud) -> Reply:
         body = {
             "AllocationId": id,
             "RegionId": call.region,
-            "IpAddress": _free_address(cloud),
+            "IpAddress": free_address(cloud),
             "Status": "Available",
             "InstanceId": "",
             "InstanceType": "",
@@ -79,6 +78,11 @@ def associate_eip_address(call: Call, cloud: Cloud) -> Reply:
             raise ApiError("IncorrectEipStatus", f"{allocation} is {address['Status']}, not Available.")
         if address["RegionId"] != instance["RegionId"]:
             raise ApiError("InvalidInstanceId.NotFound", f"{instance_id} is not in {address['RegionId']}.", 404)
+        if instance.get("PublicIp"):
+            text = (
+                f"{instance_id} has {instance['PublicIp']} of its own; order it without bandwidth."
+            )
+            raise ApiError("InvalidInstance.HasPublicIp", text)
         if instance["EipAllocationId"]:
             raise ApiError("InvalidAssociation.Duplicated", f"{instance_id} has {instance['EipAllocationId']} already.")
         cloud.store.update("eip", allocation, Status="InUse", InstanceId=instance_id, InstanceType=ECS)
@@ -153,17 +157,6 @@ def find_eip(cloud: Cloud, allocation: str) -> dict[str, Any]:
     if body is None:
         raise ApiError("InvalidAllocationId.NotFound", f"The address {allocation!r} does not exist.", 404)
     return body
-
-
-def _free_address(cloud: Cloud) -> str:
-    if not sys.platform.startswith("linux"):
-        return "127.0.0.1"
-    used = {body["IpAddress"] for body in cloud.store.find("eip")}
-    while True:
-        # By chance, so that the clouds of two homes on one machine hardly ever pick the same.
-        address = f"127.88.{secrets.randbelow(256)}.{1 + secrets.randbelow(254)}"
-        if address not in used:
-            return address
 
 
 def _view(body: dict[str, Any]) -> dict[str, Any]:
