@@ -79,9 +79,7 @@ def associate_eip_address(call: Call, cloud: Cloud) -> Reply:
         if address["RegionId"] != instance["RegionId"]:
             raise ApiError("InvalidInstanceId.NotFound", f"{instance_id} is not in {address['RegionId']}.", 404)
         if instance.get("PublicIp"):
-            text = (
-                f"{instance_id} has {instance['PublicIp']} of its own; order it without bandwidth."
-            )
+            text = f"{instance_id} has {instance['PublicIp']} of its own; order it without bandwidth."
             raise ApiError("InvalidInstance.HasPublicIp", text)
         if instance["EipAllocationId"]:
             raise ApiError("InvalidAssociation.Duplicated", f"{instance_id} has {instance['EipAllocationId']} already.")

@@ -20,10 +20,9 @@ from typing import Any
 from garret.local_cloud.metadata.facts import serial_number
 from garret.local_cloud.nodes.driver import Doors, DriverError, NodeRequest, NotUp, Rule, RunResult
 from garret.local_cloud.nodes.init import write_private
-from garret.local_cloud.nodes.namespace import base_image, cgroups, commands, layers, sockets, users
-from garret.local_cloud.nodes.namespace.addresses import Addresses
-from garret.local_cloud.nodes.namespace.loop import Loop
-from garret.local_cloud.nodes.namespace.vpc import DOOR, Card, Mirror, Vpc, gateway, run_ip
+from garret.local_cloud.nodes.namespace import base_image, cgroups, commands, layers, users
+from garret.local_cloud.nodes.namespace.vpc import DOOR, Mirror
+from garret.local_cloud.nodes.namespace.wiring import Wiring
 from garret.local_cloud.nodes.processes import end, is_running, start_time
 
 CACHE = Path("/var/cache/garret/local-cloud")
@@ -45,21 +44,12 @@ class NamespaceDriver:
     def __init__(
         self, nodes: Path, cache: Path = CACHE, model: Path | None = None, mirror: Mirror | None = None
     ) -> None:
-        self._nodes, self._cache, self._mirror = nodes, cache, mirror
+        self._nodes, self._cache = nodes, cache
         self._model = model or Path(__file__).resolve().parents[3] / "demo_model"
         self._mark = hashlib.sha256(str(nodes.resolve()).encode()).hexdigest()[:6]
         self._images = layers.Images(nodes.parent / "images")
-        self._vpcs: dict[str, Vpc] = {}
+        self._wiring = Wiring(self._mark, mirror)
         self._lock = threading.RLock()
-        self._doors = Doors("http://127.0.0.1:9", lambda *_: (404, "not found"))
-
-    @functools.cached_property
-    def _loop(self) -> Loop:
-        return Loop()
-
-    @functools.cached_property
-    def _addresses(self) -> Addresses:
-        return Addresses(self._loop)
 
     def create(self, node: NodeRequest) -> None:
         """Make the node's disk: an empty layer over its image."""
@@ -78,7 +68,7 @@ class NamespaceDriver:
             "layers": self._layers(node.image_id),
             "public_ip": node.public_ip or "",
             "rules": [],
-            "network": self._network(node),
+            "network": self._wiring.network(node),
         }
         write_private(folder / "node.json", json.dumps(record))
 
@@ -88,7 +78,7 @@ class NamespaceDriver:
             return
         folder, record = self._folder(instance_id), self._record(instance_id)
         self._end_rest(record)
-        self._plug(record)
+        self._wiring.plug(record)
         (folder / "running.json").unlink(missing_ok=True)
         with (folder / "console.log").open("ab") as console:
             process = subprocess.Popen(
@@ -126,7 +116,8 @@ class NamespaceDriver:
             except DriverError:
                 return
             self.stop(instance_id, force=True)
-            self._unplug(record)
+            shared = [one for one in self._records() if one["network"]["netns"] == record["network"]["netns"]]
+            self._wiring.unplug(record, is_last=len(shared) <= 1)
             shutil.rmtree(self._folder(instance_id), ignore_errors=True)
             self._images.sweep({layer for one in self._records() for layer in one["layers"]})
 
@@ -171,20 +162,20 @@ class NamespaceDriver:
         with self._lock:
             record = self._record(instance_id)
             if record["public_ip"] and record["public_ip"] != public_ip:
-                self._addresses.leave(record["public_ip"])
-            self._plug(self._change(instance_id, public_ip=public_ip or ""))
+                self._wiring.leave(record["public_ip"])
+            self._wiring.plug(self._change(instance_id, public_ip=public_ip or ""))
 
     def guard(self, instance_id: str, rules: tuple[Rule, ...]) -> None:
         """Put these ingress rules in force."""
         with self._lock:
-            self._plug(self._change(instance_id, rules=[asdict(rule) for rule in rules]))
+            self._wiring.plug(self._change(instance_id, rules=[asdict(rule) for rule in rules]))
 
     def connect(self, doors: Doors) -> None:
         """Open the doors of the cloud to the nodes that a server before this one left running."""
-        self._doors = doors
+        self._wiring.doors = doors
         for record in self._records():
             if self.alive(record["instance_id"]):
-                self._plug(record)
+                self._wiring.plug(record)
 
     def door_url(self, default: str) -> str:  # noqa: ARG002 - a node has a loopback of its own
         """Return the address of the cloud inside a VPC."""
@@ -212,12 +203,7 @@ class NamespaceDriver:
 
     def disconnect(self) -> None:
         """Close the cloud's doors to the nodes, which go on; a later driver opens them again."""
-        with self._lock:
-            for vpc in self._vpcs.values():
-                vpc.close()
-            self._vpcs.clear()
-            if "_addresses" in self.__dict__:
-                self._addresses.close()
+        self._wiring.close()
 
     def network_of(self, instance_id: str) -> str:
         """The network namespace of the node's VPC."""
@@ -231,9 +217,7 @@ class NamespaceDriver:
         """Leave nothing of this cloud's nodes on the machine but their disks, whatever a crash has left."""
         for record in self._records():
             self._end_rest(record)
-        self.disconnect()
-        for netns in sockets.RUN.glob(f"gl{self._mark}-*"):
-            run_ip("netns", "del", netns.name)
+        self._wiring.clear()
         top = cgroups.root()
         for group in top.glob(f"garret-{self._mark}-*") if top else ():
             cgroups.remove(group)
@@ -242,17 +226,6 @@ class NamespaceDriver:
         if self._images.has(image_id):
             return self._images.layers(image_id)
         return [str(layers.demo_layer(self._cache, self._model)), str(base_image.base_image(self._cache))]
-
-    def _network(self, node: NodeRequest) -> dict[str, str]:
-        return {
-            "vpc_id": node.vpc_id,
-            "netns": f"gl{self._mark}-{hashlib.sha256(node.vpc_id.encode()).hexdigest()[:8]}",
-            "device": "n" + hashlib.sha256(node.instance_id.encode()).hexdigest()[:12],
-            "mac": node.mac,
-            "private_ip": node.private_ip,
-            "vswitch_cidr": node.vswitch_cidr,
-            "gateway": gateway(node.vswitch_cidr),
-        }
 
     def _write_settings(self, upper: Path, told: Mapping[str, str]) -> None:
         """Say in the node's own settings which cloud it is on; no user-data could."""
@@ -266,39 +239,6 @@ class NamespaceDriver:
         path.write_text(f"[Manager]\nDefaultEnvironment={words}\n", "ascii")
         path.chmod(0o644)
         users.give(path)
-
-    def _plug(self, record: dict[str, Any]) -> None:
-        """Have the node's VPC open, its rules in force, and its public address lead to it."""
-        with self._lock:
-            net = record["network"]
-            vpc = self._vpcs.get(net["netns"])
-            if vpc is None:
-                vpc = Vpc(net["vpc_id"], net["netns"], self._loop, self._doors, self._mirror)
-                self._vpcs[net["netns"]] = vpc
-            rules = tuple(Rule(**rule) for rule in record["rules"])
-            vpc.cards[record["instance_id"]] = Card(
-                net["mac"], net["private_ip"], net["vswitch_cidr"], rules, net["device"]
-            )
-            vpc.open()
-            vpc.guard()
-            if record["public_ip"]:
-                self._addresses.lead(record["public_ip"], net["netns"], net["private_ip"], rules)
-
-    def _unplug(self, record: dict[str, Any]) -> None:
-        net = record["network"]
-        if record["public_ip"]:
-            self._addresses.leave(record["public_ip"])
-        vpc = self._vpcs.get(net["netns"])
-        if vpc is not None:
-            vpc.cards.pop(record["instance_id"], None)
-            if vpc.cards:
-                vpc.guard()
-                return
-            vpc.close()
-            del self._vpcs[net["netns"]]
-        others = [one for one in self._records() if one["network"]["netns"] == net["netns"]]
-        if len(others) <= 1 and (sockets.RUN / net["netns"]).exists():
-            run_ip("netns", "del", net["netns"])
 
     def _end_rest(self, record: dict[str, Any]) -> None:
         """End what a keeper that was killed has left."""
