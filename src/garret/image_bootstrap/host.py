@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import secrets
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from garret.image_bootstrap.first_stage import Journal, StepFailed
+from garret.image_bootstrap.folders import entered
 
 
 class Host:
@@ -72,15 +76,29 @@ class Host:
         return True
 
     def copy(self, source: Path, absolute: str, mode: int = 0o644) -> bool:
-        """Have a copy of a file at the node's path; say whether anything changed."""
-        target = self.path(absolute)
-        if target.is_file() and target.stat().st_size == source.stat().st_size and _same(source, target):
-            return False
-        target.parent.mkdir(parents=True, exist_ok=True)
-        fresh = target.with_name(target.name + ".new")
-        shutil.copyfile(source, fresh)
-        fresh.chmod(mode)
-        fresh.replace(target)
+        """Have a copy of a file at the node's path, of the owner of its folder; say whether anything changed.
+
+        That owner may be the service's user: links that lie there are not followed, and no name is known before.
+        """
+        folder, _, name = absolute.rpartition("/")
+        with entered(self.root, folder) as handle:
+            if _same(source, name, handle):
+                return False
+            fresh = f".{name}.{secrets.token_hex(8)}"
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+            descriptor = os.open(fresh, flags, 0o600, dir_fd=handle)
+            try:
+                with os.fdopen(descriptor, "wb") as file, source.open("rb") as content:
+                    shutil.copyfileobj(content, file)
+                    if os.geteuid() == 0:
+                        owner = os.fstat(handle)
+                        os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+                    os.fchmod(file.fileno(), mode)
+                os.replace(fresh, name, src_dir_fd=handle, dst_dir_fd=handle)
+            except BaseException:
+                with suppress(OSError):
+                    os.unlink(fresh, dir_fd=handle)
+                raise
         return True
 
     def has(self, program: str) -> bool:
@@ -115,8 +133,15 @@ class Host:
         return done.stdout
 
 
-def _same(left: Path, right: Path) -> bool:
-    with left.open("rb") as one, right.open("rb") as other:
+def _same(source: Path, name: str, folder: int) -> bool:
+    try:
+        known = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder)
+    except OSError:  # none, or a link
+        return False
+    with os.fdopen(known, "rb") as one, source.open("rb") as other:
+        there = os.fstat(known)
+        if not stat.S_ISREG(there.st_mode) or there.st_size != source.stat().st_size:
+            return False
         while True:
             piece = one.read(1 << 20)
             if piece != other.read(1 << 20):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from pathlib import Path
 
 from garret.image_bootstrap.first_stage import StepSkipped
+from garret.image_bootstrap.folders import entered
+from garret.image_bootstrap.host import Host
 from garret.image_bootstrap.steps.node import MODEL_FOLDERS, SERVICE_STATE, SERVICE_USER, Node
 
 _OWN = ("/etc/garret", "/opt/garret", "/var/lib/garret/incoming", "/var/lib/garret/requests")
@@ -22,11 +24,14 @@ _SERVICE = (
 
 def ensure_directories(node: Node) -> None:
     """Have the folders of the runtime, the models and the service's state."""
-    for folder in _OWN + _SERVICE:
+    for folder in _OWN:
         path = node.host.path(folder)
         if not path.is_dir():
             path.mkdir(parents=True)
-            path.chmod(0o750 if folder.startswith("/var/lib/garret") else 0o755)
+            path.chmod(_mode(folder))
+    for folder in _SERVICE:
+        with entered(node.host.root, folder, _mode(folder)):
+            pass  # it is there now
 
 
 def ensure_user(node: Node) -> None:
@@ -40,7 +45,7 @@ def ensure_user(node: Node) -> None:
     # The way to the state must be walkable for the user; what lies beside it stays closed by its own modes.
     host.path("/var/lib/garret").chmod(0o711)
     for folder in _SERVICE:
-        _own(host.path(folder))
+        _own(host, folder)
     # Requests come from the operator, as root; the service's user reads them.
     shutil.chown(host.path("/var/lib/garret/requests"), "root", SERVICE_USER)
 
@@ -55,11 +60,18 @@ def _user_exists(name: str) -> bool:
     return True
 
 
-def _own(path: Path) -> None:
+def _mode(folder: str) -> int:
+    return 0o750 if folder.startswith("/var/lib/garret") else 0o755
+
+
+def _own(host: Host, folder: str) -> None:
+    """Give a folder to the service's user: the folder itself, never what a link in its place leads to."""
     import pwd
 
     user = pwd.getpwnam(SERVICE_USER)
-    if (path.stat().st_uid, path.stat().st_gid) != (user.pw_uid, user.pw_gid):
-        shutil.chown(path, user.pw_uid, user.pw_gid)
-    if path.stat().st_mode & 0o7777 != 0o750:
-        path.chmod(0o750)
+    with entered(host.root, folder) as handle:
+        known = os.fstat(handle)
+        if (known.st_uid, known.st_gid) != (user.pw_uid, user.pw_gid):
+            os.fchown(handle, user.pw_uid, user.pw_gid)
+        if known.st_mode & 0o7777 != 0o750:
+            os.fchmod(handle, 0o750)
