@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import socket
 import subprocess
 import sys
@@ -19,6 +21,7 @@ from garret.image_bootstrap.acme.state import FILE
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
 from garret.image_bootstrap.steps import Node
 from garret.image_bootstrap.steps.acme import SITE, challenge_site, ensure_acme
+from garret.image_bootstrap.steps.front import CONFIG
 from garret.image_bootstrap.steps.node import ACME_CERTIFICATE, CERTIFICATE, KEY
 from tests.image_bootstrap.front import needs_nginx
 from tests.image_bootstrap.machine import Machine, free_port
@@ -125,6 +128,27 @@ def test_the_step_waits_for_nobody_and_says_that_it_has_begun(plain: Node) -> No
     assert "@" not in service + plain.host.path("/etc/systemd/system/garret-acme.timer").read_text().replace(
         "@system", ""
     )
+
+
+@needs_nginx
+@root_only
+def test_nginx_can_be_asked_with_the_powers_that_the_unit_leaves(plain: Node) -> None:
+    """`nginx -t` opens logs of another user, makes folders his, and binds a low port: root needs powers for it."""
+    ensure_acme(plain)
+    unit = plain.host.path("/etc/systemd/system/garret-acme.service").read_text()
+    [powers] = re.findall(r"^CapabilityBoundingSet=(CAP_.+)$", unit, re.MULTILINE)
+    logs = plain.host.path("/var/log/nginx")
+    for path in (logs, *logs.iterdir()):
+        shutil.chown(path, "daemon", "daemon")
+        path.chmod(0o700)
+    config = plain.host.path(CONFIG)
+    config.write_text(re.sub(r"listen 127\.0\.0\.1:\d+ ssl", "listen 127.0.0.1:983 ssl", config.read_text()))
+    left = ["-all", *(f"+{power.removeprefix('CAP_').lower()}" for power in powers.split())]
+    closed = ["setpriv", "--no-new-privs", "--bounding-set", ",".join(left)]
+    assert "listen 127.0.0.1:983 ssl" in config.read_text()
+    plain.host.run([*closed, "nginx", "-t", "-q", "-c", str(config)])
+    with pytest.raises(StepFailed):  # they are what it needs
+        plain.host.run(["setpriv", "--bounding-set", "-all", "nginx", "-t", "-q", "-c", str(config)])
 
 
 @needs_nginx
