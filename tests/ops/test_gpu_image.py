@@ -63,16 +63,30 @@ def test_an_own_image_that_tells_nothing_is_allowed_with_a_warning(world: World)
     assert look_at(OWN.id, spec(), cloud_with(world, replace(OWN, tags={IMAGE_TAG: "abc"}))) == ""
 
 
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"status": "Creating"}, "is Creating, not Available"), ({"size_gib": 900}, "needs 900 GiB, and the disk has")],
+)
+def test_an_own_image_is_refused_when_it_is_not_there_or_too_large(
+    world: World, changes: dict[str, object], reason: str
+) -> None:
+    """That garret baked it makes it neither whole nor small."""
+    image = replace(OWN, tags={IMAGE_TAG: "abc"}, **changes)  # type: ignore[arg-type]
+    with pytest.raises(SpecError, match=reason):
+        look_at(image.id, spec(), cloud_with(world, image))
+
+
 def test_on_the_local_cloud_any_image_draws_on_the_cpu(world: World) -> None:
     """All public images are the same base there."""
     assert look_at(PLAIN.id, spec(), cloud_with(world, PLAIN, "local")).endswith("no matter here, where the CPU draws")
 
 
 def test_without_the_right_to_look_the_node_looks_for_itself(world: World) -> None:
-    """A policy of an earlier garret does not stand in the way."""
+    """A policy of an earlier garret does not stand in the way, and the plan says that nobody looked, and why."""
 
     class Closed:
         def get(self, image_id: str) -> Image | None:
             raise CloudError("DescribeImages", "Forbidden.RAM", image_id)
 
-    assert look_at(GPU.id, spec(), replace(cloud_of(world), images=Closed())) == ""  # type: ignore[arg-type]
+    note = look_at(GPU.id, spec(), replace(cloud_of(world), images=Closed()))  # type: ignore[arg-type]
+    assert note == f"image not checked: DescribeImages: Forbidden.RAM: {GPU.id}"

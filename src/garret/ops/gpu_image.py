@@ -26,11 +26,13 @@ def look_at(image_id: str, spec: DeploymentSpec, cloud: Cloud) -> str:
     """
     try:
         image = cloud.images.get(image_id)
-    except CloudError:  # rights that a policy of an earlier garret lacks: the node looks for itself
-        return ""
-    if image is None or IMAGE_TAG in image.tags:  # what garret baked was a GPU node of garret's
+    except CloudError as error:  # such as rights that a policy of an earlier garret lacks: the node looks for itself
+        return f"image not checked: {error}"
+    if image is None:
         return ""
     _check_whole(image, spec)
+    if IMAGE_TAG in image.tags:  # what garret baked was a GPU node of garret's
+        return ""
     faults = _faults(image)
     if not faults:
         return f"with NVIDIA driver and CUDA; {NEEDS}, which the node checks"
