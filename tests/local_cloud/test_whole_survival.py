@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +14,8 @@ import pytest
 
 from garret.errors import SettingsError
 from garret.local_cloud import daemon
-from garret.local_cloud.nodes.namespace import cgroups, sockets
+from garret.local_cloud.nodes.namespace import cgroups, sockets, trial
+from garret.local_cloud.nodes.namespace.driver import CACHE
 from garret.local_cloud.nodes.processes import is_running, start_time
 from tests.local_cloud.house import Clients, until
 from tests.local_cloud.machines import running, status
@@ -85,3 +88,21 @@ def test_nothing_is_left_after_down_also_after_a_crash(home: Path, also_the_keep
     assert (again["init"] == door["init"]) is not also_the_keeper
     daemon.down(home)
     assert traces(netns, home) == []
+
+
+def test_a_trial_that_is_killed_leaves_nothing_for_long(home: Path) -> None:
+    """kill -9 in the middle of the trial leaves its node; the next look, or the next down, ends it."""
+    clients(home)
+    folder = CACHE / trial.FOLDER
+    code = "from garret.local_cloud.nodes.namespace.trial import trial; trial(print)"
+    trying = subprocess.Popen([sys.executable, "-c", code])
+    until(lambda: list(folder.glob("nodes/*/running.json")), 30)
+    record = json.loads(next(folder.glob("nodes/*/node.json")).read_text("utf-8"))
+    trying.kill()
+    trying.wait()
+    netns = record["network"]["netns"]
+    assert (sockets.RUN / netns).exists()
+    daemon.down(home)
+    assert not folder.exists()
+    assert not (sockets.RUN / netns).exists()
+    assert not cgroups.place(record["cgroup"]).exists()

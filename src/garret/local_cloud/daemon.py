@@ -24,7 +24,7 @@ from garret.errors import OperationError, SettingsError
 from garret.local_cloud.home import CloudFile, Home, new_cloud_file, private, read_cloud_file, write_cloud_file
 from garret.local_cloud.hubs import HUBS
 from garret.local_cloud.nodes import choosing
-from garret.local_cloud.nodes.choice import PROCESS, chosen
+from garret.local_cloud.nodes.choice import NAMESPACE, PROCESS, chosen
 from garret.local_cloud.nodes.processes import is_running
 from garret.local_cloud.running import answers
 
@@ -218,6 +218,10 @@ def _stop_nodes(place: Home) -> int:
         # Also those whose first process is gone: what a killed one left goes on running.
         list(pool.map(lambda instance: driver.stop(instance, force=False), nodes))
     driver.clear()
+    if driver.name == NAMESPACE:
+        from garret.local_cloud.nodes.namespace import trial
+
+        trial.clear()
     return len(alive)
 
 

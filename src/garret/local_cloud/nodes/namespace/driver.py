@@ -38,7 +38,7 @@ class NamespaceDriver:
     proves = (
         "nodes are whole Debian systems in namespaces of this machine: systemd, unmodified cloud-init, users, nginx, "
         "TLS, security groups and disks are the real thing; they prove nothing about GPUs, Alibaba's own images, "
-        "its network's speed, or a kernel of their own"
+        "its network's speed, or a kernel of their own, and their roots are one user to each other"
     )
 
     def __init__(
@@ -182,14 +182,10 @@ class NamespaceDriver:
         return f"http://{DOOR}"
 
     def freeze(self, instance_id: str, image_id: str) -> int:
-        """Make an image of the node's disk; a stopped node stands on it from then on."""
+        """Make an image of the node's disk as it is now."""
         with self._lock:
-            record, running = self._record(instance_id), self.alive(instance_id)
-            size = self._images.freeze(image_id, self._folder(instance_id) / "upper", record["layers"], running)
-            if not running:
-                self._change(instance_id, layers=self._images.layers(image_id))
-                self._write_settings(self._folder(instance_id) / "upper", {})
-        return size
+            disk = self._folder(instance_id) / "upper"
+            return self._images.freeze(image_id, disk, self._record(instance_id)["layers"])
 
     def has_image(self, image_id: str) -> bool:
         """Say whether such an image was frozen here."""

@@ -20,27 +20,39 @@ async def serve(listener: socket.socket, connect: Connect) -> asyncio.Server:
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         peer = writer.get_extra_info("peername")
         try:
-            there, target = await asyncio.to_thread(connect, str(peer[0]) if peer else "")
-            async with asyncio.timeout(CONNECT_LIMIT_S):
-                await asyncio.get_running_loop().sock_connect(there, target)
-            far_reader, far_writer = await asyncio.open_connection(sock=there, limit=PIECE)
+            far_reader, far_writer = await _far_side(connect, str(peer[0]) if peer else "")
         except (OSError, TimeoutError):
             writer.transport.abort()
             return
-        await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        try:
+            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
+        except OSError:
+            # One side is broken: the other has nobody to talk to.
+            for one in (writer, far_writer):
+                one.transport.abort()
+        finally:
+            for one in (writer, far_writer):
+                one.close()
 
     return await asyncio.start_server(handle, sock=listener, limit=PIECE)
 
 
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+async def _far_side(connect: Connect, caller: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    there, target = await asyncio.to_thread(connect, caller)
     try:
-        while data := await reader.read(PIECE):
-            writer.write(data)
-            await writer.drain()
+        async with asyncio.timeout(CONNECT_LIMIT_S):
+            await asyncio.get_running_loop().sock_connect(there, target)
+        return await asyncio.open_connection(sock=there, limit=PIECE)
+    except BaseException:
+        there.close()
+        raise
+
+
+async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass on until the end of one direction, and that end as well; OSError when either side breaks."""
+    while data := await reader.read(PIECE):
+        writer.write(data)
+        await writer.drain()
+    with contextlib.suppress(RuntimeError):  # it is closed already
         if writer.can_write_eof():
             writer.write_eof()
-    except (OSError, RuntimeError):
-        writer.transport.abort()
-        return
-    with contextlib.suppress(OSError):
-        await writer.drain()

@@ -9,6 +9,7 @@ import subprocess
 from pathlib import Path
 
 from garret.local_cloud.nodes.driver import DriverError
+from garret.local_cloud.nodes.init import write_private
 from garret.local_cloud.nodes.namespace import users
 
 DEMO = "usr/share/garret/demo-model"
@@ -43,26 +44,22 @@ class Images:
         """The image's layers, topmost first."""
         return list(self._known(image_id)["layers"])
 
-    def freeze(self, image_id: str, disk: Path, below: list[str], running: bool) -> int:
-        """Make an image of a node's disk; its size in bytes. The disk of a stopped node is moved, not copied.
-
-        A stopped node stands on the image from then on: its own layer is `layers(image_id)[0]`.
-        """
-        place = self._folder / image_id
-        layer = place / "layer"
+    def freeze(self, image_id: str, disk: Path, below: list[str]) -> int:
+        """Make an image of a node's disk, whole or not at all; its size in bytes."""
         self._folder.mkdir(mode=0o711, exist_ok=True)
-        place.mkdir(mode=0o711)
-        if running:
-            done = subprocess.run(["cp", "-a", str(disk), str(layer)], capture_output=True, text=True, check=False)
-            if done.returncode:
-                shutil.rmtree(place, ignore_errors=True)
-                raise DriverError(f"the disk cannot be copied: {done.stderr.strip()[-300:]}")
-        else:
-            disk.rename(layer)
-            disk.mkdir()
-            users.give(disk)
-        self._write(image_id, {"layers": [str(layer), *below], "dropped": False})
-        return sum(path.lstat().st_blocks * 512 for path in layer.rglob("*"))
+        place, fresh = self._folder / image_id, self._folder / f".{image_id}.new"
+        shutil.rmtree(fresh, ignore_errors=True)  # of an attempt that was killed
+        fresh.mkdir(mode=0o711)
+        done = subprocess.run(
+            ["cp", "-a", str(disk), str(fresh / "layer")], capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise DriverError(f"the disk cannot be copied: {done.stderr.strip()[-300:]}")
+        record = {"layers": [str(place / "layer"), *below], "dropped": False}
+        write_private(fresh / "image.json", json.dumps(record))
+        fresh.replace(place)
+        return sum(path.lstat().st_blocks * 512 for path in (place / "layer").rglob("*"))
 
     def drop(self, image_id: str) -> None:
         """Have the image offered no more; it goes with `sweep`."""
@@ -72,7 +69,7 @@ class Images:
 
     def sweep(self, used: set[str]) -> None:
         """Remove dropped images that no layer in use, of a node or of another image, stands on."""
-        known = {path.parent.name: self._known(path.parent.name) for path in self._folder.glob("*/image.json")}
+        known = {path.parent.name: self._known(path.parent.name) for path in self._folder.glob("[!.]*/image.json")}
         for one in known.values():
             if not one.get("dropped"):
                 used = used | set(one["layers"])
@@ -87,4 +84,4 @@ class Images:
             return {}
 
     def _write(self, image_id: str, record: dict[str, object]) -> None:
-        (self._folder / image_id / "image.json").write_text(json.dumps(record), "utf-8")
+        write_private(self._folder / image_id / "image.json", json.dumps(record))

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import platform
 import shutil
 import sys
-import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from garret.errors import OperationError
@@ -24,6 +25,8 @@ PROGRAMS = {
 """What the driver calls, and the Debian package that brings it."""
 MACHINES = ("x86_64", "aarch64")
 BOOT_LIMIT_S = 30.0
+FOLDER = "trial"
+"""Below the cache: always the same, so that what a killed trial has left is found."""
 
 
 def trial(tell: Callable[[str], None], cache: Path = CACHE) -> str:
@@ -54,10 +57,20 @@ def missing() -> str:
     return "" if cgroups.root() else "no cgroup2 hierarchy is mounted"
 
 
+def clear(cache: Path = CACHE) -> None:
+    """End what a trial that was killed has left; one that is under way is left alone."""
+    if not (cache / FOLDER).is_dir():
+        return
+    with _locked(cache, fcntl.LOCK_EX | fcntl.LOCK_NB) as alone:
+        if alone:
+            _clear(cache)
+
+
 def _boot(cache: Path) -> None:
-    with tempfile.TemporaryDirectory(prefix="garret-trial-") as name:
-        nodes = Path(name) / "nodes"
-        nodes.mkdir()
+    with _locked(cache, fcntl.LOCK_EX):
+        _clear(cache)
+        nodes = cache / FOLDER / "nodes"
+        nodes.mkdir(mode=0o711, parents=True)
         driver = NamespaceDriver(nodes, cache)
         node = NodeRequest(
             "i-trial", "", "192.168.0.1", "trial", vpc_id="vpc-trial", vpc_cidr="192.168.0.0/24",
@@ -68,8 +81,28 @@ def _boot(cache: Path) -> None:
             driver.boot("i-trial")
             _wait(driver)
         finally:
-            driver.destroy("i-trial")
-            driver.clear()
+            _clear(cache)
+
+
+def _clear(cache: Path) -> None:
+    nodes = cache / FOLDER / "nodes"
+    driver = NamespaceDriver(nodes, cache)
+    for folder in nodes.glob("*"):
+        driver.destroy(folder.name)
+    driver.clear()
+    shutil.rmtree(cache / FOLDER, ignore_errors=True)
+
+
+@contextmanager
+def _locked(cache: Path, how: int) -> Iterator[bool]:
+    cache.mkdir(parents=True, exist_ok=True)
+    with (cache / "trial.lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, how)
+        except BlockingIOError:
+            yield False
+            return
+        yield True
 
 
 def _wait(driver: NamespaceDriver) -> None:
