@@ -206,6 +206,16 @@ def test_looking_makes_nothing(home: Path, capsys: pytest.CaptureFixture[str]) -
     assert not (home / "local-cloud").exists()
 
 
+def test_delete_does_not_guess_which(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With several, also when one has the usual name, it asks for the name instead of taking one."""
+    for name in ("garret", "second"):
+        Journal(home / "deployments/local" / name).append("planned")
+    assert run(["delete", "--cloud", "local", "--yes"]) == 2
+    said = capsys.readouterr().err
+    assert "several deployments: garret, second" in said
+    assert "garret delete garret" in said
+
+
 def test_delete_takes_the_only_deployment_and_names_its_region(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Without a name it means what other commands mean; what it saw, it saw in one region, and says which."""
     local = ["--cloud", "local", "--region", "cn-beijing"]

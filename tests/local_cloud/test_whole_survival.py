@@ -90,19 +90,23 @@ def test_nothing_is_left_after_down_also_after_a_crash(home: Path, also_the_keep
     assert traces(netns, home) == []
 
 
-def test_a_trial_that_is_killed_leaves_nothing_for_long(home: Path) -> None:
-    """kill -9 in the middle of the trial leaves its node; the next look, or the next down, ends it."""
-    clients(home)
-    folder = CACHE / trial.FOLDER
-    code = "from garret.local_cloud.nodes.namespace.trial import trial; trial(print)"
-    trying = subprocess.Popen([sys.executable, "-c", code])
-    until(lambda: list(folder.glob("nodes/*/running.json")), 30)
-    record = json.loads(next(folder.glob("nodes/*/node.json")).read_text("utf-8"))
+def test_a_trial_that_is_killed_leaves_nothing_for_long(tmp_path: Path, whole_nodes: None) -> None:
+    """kill -9 in the middle of the trial leaves its node; the next trial, or the next down, clears it away."""
+    cache = tmp_path / "cache"  # of its own, for others of this machine may be trying as well
+    cache.mkdir()
+    for made in CACHE.iterdir():
+        if made.is_dir() and made.name != trial.FOLDER:
+            (cache / made.name).symlink_to(made)
+    code = "import pathlib, sys; from garret.local_cloud.nodes.namespace import trial; "
+    code += "trial.trial(print, pathlib.Path(sys.argv[1]))"
+    trying = subprocess.Popen([sys.executable, "-c", code, str(cache)])
+    until(lambda: list(cache.glob("trial/nodes/*/running.json")), 30)
+    record = json.loads(next(cache.glob("trial/nodes/*/node.json")).read_text("utf-8"))
     trying.kill()
     trying.wait()
     netns = record["network"]["netns"]
     assert (sockets.RUN / netns).exists()
-    daemon.down(home)
-    assert not folder.exists()
+    trial.clear(cache)
+    assert not (cache / trial.FOLDER).exists()
     assert not (sockets.RUN / netns).exists()
     assert not cgroups.place(record["cgroup"]).exists()

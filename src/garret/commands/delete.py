@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
-from garret.errors import NothingToDo
+from garret.errors import NothingToDo, UsageError
+
+if TYPE_CHECKING:
+    from garret.ops.deployment import Deployment
 
 EPILOG = """\b
 Examples:
@@ -40,6 +43,7 @@ def delete(
     crash = caller.crash()
     settings = caller.settings()
     one = caller.deployment(settings, deployment or name)
+    _refuse_to_guess(one, deployment or name)
     name, region = one.name, caller.region_of(settings, one)
     console = caller.console
     if not caller.has_cloud(settings) and not one.journal.entries():
@@ -65,6 +69,19 @@ def delete(
         lines = [f"{name} is deleted", f"Kept: {_kept_text(facts['snapshots'])}", f"Next: {_drop_hint(name)}"]
     console.answer(facts, lines)
     return 0
+
+
+def _refuse_to_guess(one: Deployment, said: str | None) -> None:
+    """What goes for ever is named when there are several.
+
+    Raises:
+        UsageError: names them.
+    """
+    from garret.ops.journal import journals
+
+    known = [journal.folder.name for journal in journals(one.journal.folder.parent) if journal.entries()]
+    if said is None and len(known) > 1:
+        raise UsageError(f"there are several deployments: {', '.join(known)}", f"say which: garret delete {known[0]}")
 
 
 def _kept_text(snapshots: list[dict[str, Any]]) -> str:

@@ -55,8 +55,12 @@ def down(caller: Caller, erase: bool) -> int:
     """Stop it and its nodes; what it holds stays on disk, unless --erase."""
     from garret.local_cloud import daemon
 
-    changed = daemon.down(home_folder(caller.environment), erase)
-    caller.console.answer({"running": False, "changed": changed}, ["it is down" if changed else "it was not up"])
+    home = home_folder(caller.environment)
+    held = (home / "local-cloud").is_dir()
+    changed = daemon.down(home, erase)
+    text = "it is down" if changed else "it was not up"
+    text += "; all that it held is forgotten" if erase and held else ""
+    caller.console.answer({"running": False, "changed": changed}, [text])
     return 0
 
 

@@ -73,8 +73,11 @@ def up(
                     f"port: the local cloud is up on port {record.port}, not {port}",
                     "Type `garret local down` first, or leave the port out.",
                 )
-            if driver and driver != getattr(chosen(place), "name", driver):
-                raise SettingsError("driver: the local cloud is up with another", "Type `garret local down` first.")
+            choosing.check(driver)
+            known = chosen(place)
+            if driver and known and driver != known.name:
+                problem = f"driver: the local cloud is up with {known.name}"
+                raise SettingsError(problem, "Type `garret local down` first.")
             return status(home)
         choosing.choose(place, _wanted(place, driver), tell)
         _end_server(record)  # one that is there but does not answer

@@ -19,8 +19,7 @@ def choose(place: Home, wanted: str, tell: Tell) -> Choice:
     Raises:
         SettingsError: there is no such driver, it does not work here, or the home has nodes on another.
     """
-    if wanted and wanted not in NAMES:
-        raise SettingsError(f"driver: there is no driver {wanted!r}", f"drivers are {' and '.join(NAMES)}")
+    check(wanted)
     known = chosen(place)
     if known is not None and wanted in ("", known.name):
         return known
@@ -32,6 +31,12 @@ def choose(place: Home, wanted: str, tell: Tell) -> Choice:
     choice = _choice(wanted, tell)
     keep(place, choice)
     return choice
+
+
+def check(wanted: str | None) -> None:
+    """See that a driver of this name exists, if one was asked for; SettingsError names those there are."""
+    if wanted and wanted not in NAMES:
+        raise SettingsError(f"driver: there is no driver {wanted!r}", f"drivers are {' and '.join(NAMES)}")
 
 
 def driver(place: Home) -> Driver:
