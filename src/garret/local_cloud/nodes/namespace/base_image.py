@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
+from garret.local_cloud.metadata.tree import NAMESERVERS
 from garret.local_cloud.nodes.driver import DriverError
 from garret.local_cloud.nodes.namespace import users
 
@@ -43,7 +44,7 @@ _FILES = {
         "ssh_genkeytypes: [ ed25519, ecdsa ]\napt: { preserve_sources_list: true }\n"
         "growpart: { mode: 'off' }\nresize_rootfs: false\n"
     ),
-    "etc/resolv.conf": "nameserver 100.100.2.136\nnameserver 100.100.2.138\n",
+    "etc/resolv.conf": "".join(f"nameserver {server}\n" for server in NAMESERVERS),
     "etc/pip.conf": (
         "[global]\nindex-url = http://mirrors.cloud.aliyuncs.com/pypi/simple/\n"
         "[install]\ntrusted-host = mirrors.cloud.aliyuncs.com\n"

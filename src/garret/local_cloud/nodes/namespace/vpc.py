@@ -13,16 +13,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+from garret.local_cloud.metadata.facts import gateway_of
+from garret.local_cloud.metadata.tree import NAMESERVERS
 from garret.local_cloud.nodes.driver import Doors, DriverError, Rule
 from garret.local_cloud.nodes.namespace import dhcp, dns, forward, metadata_door, rules, sockets
 from garret.local_cloud.nodes.namespace.loop import Loop
 
-NAME_SERVERS = ("100.100.2.136", "100.100.2.138")
 DOOR = "100.100.64.1"
 """Where nodes find the local cloud itself: its ROS for their signal, its ECS for their autostop."""
 MIRROR = "100.100.64.2"
 NAMES = {"mirrors.cloud.aliyuncs.com": MIRROR}
-_OWN = (metadata_door.ADDRESS, *NAME_SERVERS, DOOR, MIRROR)
+_OWN = (metadata_door.ADDRESS, *NAMESERVERS, DOOR, MIRROR)
 _SETTINGS = ("net.ipv4.ip_forward=1", "net.ipv4.conf.all.rp_filter=0", "net.ipv4.conf.default.proxy_arp=1")
 
 Mirror = Callable[[socket.socket], Callable[[], None]]
@@ -42,18 +43,13 @@ class Card:
     @property
     def gateway(self) -> str:
         """The VSwitch's gateway: on ECS the third address from its end."""
-        return gateway(self.vswitch_cidr)
+        return gateway_of(self.vswitch_cidr)
 
     @property
     def lease(self) -> dhcp.Lease:
         """What DHCP tells it."""
         prefix = ipaddress.ip_network(self.vswitch_cidr).prefixlen
-        return dhcp.Lease(self.private_ip, prefix, self.gateway, NAME_SERVERS)
-
-
-def gateway(vswitch_cidr: str) -> str:
-    """The address of a VSwitch's gateway."""
-    return str(ipaddress.ip_network(vswitch_cidr).broadcast_address - 2)
+        return dhcp.Lease(self.private_ip, prefix, self.gateway, NAMESERVERS)
 
 
 @dataclass
@@ -76,7 +72,7 @@ class Vpc:
         with ExitStack() as stack:
             web = sockets.listener(self.netns, metadata_door.ADDRESS, 80)
             stack.callback(metadata_door.MetadataDoor(web, self.vpc_id, self.doors.metadata).close)
-            for server in NAME_SERVERS:
+            for server in NAMESERVERS:
                 self._datagrams(stack, server, 53, functools.partial(_name, NAMES))
             self._datagrams(stack, "0.0.0.0", 67, self._lease)  # noqa: S104 - of a namespace without a way out
             door = sockets.listener(self.netns, DOOR, 80)

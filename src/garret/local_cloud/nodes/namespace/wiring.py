@@ -8,11 +8,12 @@ import threading
 from collections.abc import Mapping
 from typing import Any
 
+from garret.local_cloud.metadata.facts import gateway_of
 from garret.local_cloud.nodes.driver import Doors, NodeRequest, Rule
 from garret.local_cloud.nodes.namespace import sockets
 from garret.local_cloud.nodes.namespace.addresses import Addresses
 from garret.local_cloud.nodes.namespace.loop import Loop
-from garret.local_cloud.nodes.namespace.vpc import Card, Mirror, Vpc, gateway, run_ip
+from garret.local_cloud.nodes.namespace.vpc import Card, Mirror, Vpc, run_ip
 
 Record = Mapping[str, Any]
 """A node as node.json has it: instance_id, public_ip, rules, and its network."""
@@ -44,7 +45,7 @@ class Wiring:
             "mac": node.mac,
             "private_ip": node.private_ip,
             "vswitch_cidr": node.vswitch_cidr,
-            "gateway": gateway(node.vswitch_cidr),
+            "gateway": gateway_of(node.vswitch_cidr),
         }
 
     def plug(self, record: Record) -> None:
