@@ -34,7 +34,7 @@ from garret.service_runtime.model_sources import (
 )
 from garret.service_runtime.models import FOLDERS, HashCache, sha256_of
 from garret.service_runtime.node import become_owner
-from garret.service_runtime.operations import already_there, remember_hash, under_name
+from garret.service_runtime.operations.known_files import already_there, remember_hash, under_name
 from garret.service_runtime.oss import is_public_or_inside, signed_headers
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.transfer import RESERVE_BYTES, DownloadError, Fetched, Surroundings, Wanted, note_path

@@ -97,7 +97,7 @@ def start(node: Node, identifier: str) -> dict[str, Any]:
 
 def run(node: Node, identifier: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Carry an execution out, in this process."""
-    from garret.service_runtime.operations import Run, run_operation
+    from garret.service_runtime.operations.run import Run, run_operation
     from garret.service_runtime.transfer import Surroundings
 
     store = node.executions

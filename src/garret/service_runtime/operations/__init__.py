@@ -1,0 +1,22 @@
+"""The verbs that a node carries out as executions; parameters arrive as data and are checked by each verb.
+
+Where a verb's code is (module:function), loaded when it is run: `function(run, parameters)` returns the output as JSON
+values, and raises `run.WrongParameter` or `transfer.DownloadError` with what a person should read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+VERBS: dict[str, str] = {
+    "download-model": "garret.service_runtime.operations.download_model:download_model",
+}
+
+
+def load(verb: str) -> Callable[..., dict[str, Any]]:
+    """Return the function of a verb that is in the table."""
+    module, _, name = VERBS[verb].partition(":")
+    function: Callable[..., dict[str, Any]] = getattr(import_module(module), name)
+    return function
