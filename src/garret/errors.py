@@ -13,6 +13,7 @@ GarretError                 message, hint, exit_code
 │   ├── NodeSilent               a node that never signalled: the step it was last seen in, tail of its log
 │   ├── NodeFailed               a command on a node that did not end well
 │   └── NotReady                 waited long enough
+├── Cancelled               1    somebody asked for that
 └── Interrupted             130  Ctrl-C; says what goes on without us
 
 Errors carry fields; `garret.console` makes the text: what failed and on which thing · why, in the cloud's words
@@ -140,6 +141,10 @@ class NodeFailed(OperationError):
 
 class NotReady(OperationError):
     """Waited long enough."""
+
+
+class Cancelled(GarretError):
+    """It did not go on, since somebody asked for that."""
 
 
 class Interrupted(GarretError):

@@ -89,6 +89,17 @@ class Caller:
             )
         return self.cloud(settings, self.region_of(settings, deployment))
 
+    def there(self, name: str | None) -> Deployment:
+        """A deployment by its name, or the only one, whose cloud can be asked; the local one is started for it.
+
+        Raises:
+            UsageError: there can be no such deployment.
+        """
+        settings = self.settings()
+        deployment = self.deployment(settings, name)
+        self.cloud_of(settings, deployment)
+        return deployment
+
     def has_cloud(self, settings: Settings) -> bool:
         """Say whether there can be anything: a local cloud that was never up holds nothing."""
         return settings.cloud == "aliyun" or (settings.home / "local-cloud").is_dir()

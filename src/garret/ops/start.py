@@ -13,9 +13,16 @@ from garret.ops.endpoint import endpoint_at
 from garret.ops.power import machine_of, wait_for_status
 from garret.ops.tell import Teller
 from garret.ops.wait_ready import wait_ready
+from garret.ops.work import Work
 
 READY_S = 900.0
 _MONEY = ("InsufficientBalance", "InvalidAccountStatus", "Account.Arrearage", "InstanceExpired", "DiskInArrears")
+
+
+def run(work: Work) -> dict[str, Any]:
+    """The verb `start`: `picture` is where the picture goes that proves it ready."""
+    said = work.parameters.get("picture")
+    return start(work.cloud, work.deployment, work.tell, work.crash, Path(said) if said else None)
 
 
 def start(

@@ -11,6 +11,13 @@ from garret.ops.deployment import Deployment, flag
 from garret.ops.failure import billed_text
 from garret.ops.power import machine_of, wait_for_status
 from garret.ops.tell import Teller
+from garret.ops.work import Work
+
+
+def run(work: Work) -> dict[str, Any]:
+    """The verb `stop`: parameters are `economical`."""
+    economical = bool(work.parameters.get("economical", True))
+    return stop(work.cloud, work.deployment, work.tell, work.crash, economical=economical)
 
 
 def stop(

@@ -1,0 +1,31 @@
+"""The verbs that are made of cloud calls, and where each one's code is; loaded when one is run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from garret.errors import UsageError
+
+if TYPE_CHECKING:
+    from garret.ops.work import Work
+
+VERBS = {
+    "stop": "garret.ops.stop:run",
+    "start": "garret.ops.start:run",
+}
+"""Verb to module:function; a function takes a Work and returns the execution's output, JSON values."""
+
+
+def load(verb: str) -> Callable[[Work], dict[str, Any]]:
+    """The function that carries a verb out.
+
+    Raises:
+        UsageError: there is no such verb, as in the record of a newer garret.
+    """
+    if verb not in VERBS:
+        raise UsageError(f"there is no verb {verb!r} in this garret", "garret ops --help")
+    module, _, name = VERBS[verb].partition(":")
+    function: Callable[[Work], dict[str, Any]] = getattr(import_module(module), name)
+    return function
