@@ -22,6 +22,16 @@ def test_a_region_is_all_that_has_to_be_said() -> None:
     assert (spec.name, spec.stack_name, spec.instance_type) == ("garret", "garret-garret", "ecs.gn7i-c8g1.2xlarge")
     assert (spec.service_port, spec.disk_size_gib, spec.bandwidth_mbps, spec.public) == (443, 100, 100, False)
     assert spec.ingress_cidrs == ()
+    assert spec.autostop_min == 60
+
+
+@pytest.mark.parametrize(
+    ("said", "minutes"),
+    [({}, 60), ({"charge_type": "Spot"}, 60), ({"charge_type": "Subscription"}, 0), ({"autostop_min": None}, 0)],
+)
+def test_autostop_is_on_where_hours_are_paid_for(said: dict[str, Any], minutes: int) -> None:
+    """Unless somebody says otherwise; a journal from before this default said off by nothing."""
+    assert parse_spec(LEAST | said).autostop_min == minutes
 
 
 ACME = {"acme": True, "acme_agree": True}
@@ -55,6 +65,9 @@ WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"vpc_cidr": "::/0"}, "vpc_cidr", "not an IPv4 range"),
     ({"vswitch_cidr": "192.168.1.1/24"}, "vswitch_cidr", r"192\.168\.1\.0/24 is meant"),
     ({"vswitch_cidr": "10.0.0.0/24"}, "vswitch_cidr", r"not inside vpc_cidr 192\.168\.0\.0/16"),
+    ({"autostop_min": 4}, "autostop_min", "4 minutes are too few"),
+    ({"autostop_min": 10_081}, "autostop_min", "less than or equal to 10080"),
+    ({"autostop_min": 60, "charge_type": "Subscription"}, "autostop_min", "paid for whether it runs or not"),
     ({"allow_cidr": ["0.0.0.0/0"]}, "allow_cidr", "the whole internet"),
     ({"allow_cidr": ["0.0.0.0/1", "128.0.0.0/1"]}, "allow_cidr", r"0\.0\.0\.0/0 is the whole internet"),
     ({"allow_cidr": ["64.0.0.0/3"]}, "allow_cidr", "a good part of the internet"),

@@ -51,6 +51,7 @@ WRONG = [
     ("tags: {a: x, a: y}\n", "tags.a", "said a second time", "keep one"),
     ("tags: {a: {b: c}}\n", "tags.a", "lies too deep", "a list of values"),
     ("allow_cidr: &loop [*loop]\n", "allow_cidr.0", "lies too deep", "a list of values"),
+    ("autostop_min: 3m\n", "autostop_min", "too few", "--no-autostop"),
     ("autostop_min: soon\n", "autostop_min", "not a span such as 60m", "--autostop"),
     ("login: !!python/name:os.system x\n", "login", "is not taken here", "plain text"),
 ]

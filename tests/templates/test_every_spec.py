@@ -56,7 +56,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     "fallback_zones": st.lists(st.sampled_from(["cn-hangzhou-j", "cn-beijing-a"]), max_size=2),
     "fallback_regions": st.lists(st.sampled_from(["cn-shanghai", "moon"]), max_size=2),
     "max_price_per_hour": st.floats(-1, 100) | st.none() | st.just(float("inf")),
-    "autostop_min": st.integers(0, 20_000) | st.none(),
+    "autostop_min": st.integers(0, 20_000),
     "model": st.sampled_from(["sdxl", "demo", "sd15", "hf:a/b/c.safetensors", "oss://mine/a/x.safetensors"]),
     "model_sha256": st.sampled_from(["ab" * 32, "ab"]) | st.none(),
     "model_source": st.lists(st.sampled_from(["modelscope", "oss://mine/sd", "ftp://x"]), max_size=2),

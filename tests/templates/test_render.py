@@ -54,6 +54,7 @@ SPECS = {
         {"region": "cn-hangzhou", "domain": "pictures.example.com", "tags": {"team": "studio: 1"}, "autostop_min": 60,
          "resource_group": "rg-acfm1", "allow_cidr": ["203.0.113.7/32"]}
     ),
+    "no autostop": parse_spec({"region": "cn-hangzhou", "public": True, "autostop_min": 0}),
     "acme": parse_spec(
         {"region": "cn-hangzhou", "domain": "pictures.example.com", "acme": True, "acme_agree": True,
          "allow_cidr": ["203.0.113.7/32"]}

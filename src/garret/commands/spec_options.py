@@ -74,7 +74,11 @@ def said_by_options(options: Mapping[str, Any]) -> dict[str, Any]:
         said["tags"] = dict(_tag(text) for text in said["tags"])
     if "acme_ca" in said:
         said["acme_ca"] = _text_of("acme_ca", Path(said["acme_ca"]))
-    if "autostop_min" in said:
+    if options.get("no_autostop"):
+        if "autostop_min" in said:
+            raise SpecError("autostop_min", "--autostop and --no-autostop were both said", FIELDS["autostop_min"].hint)
+        said["autostop_min"] = 0
+    elif "autostop_min" in said:
         said["autostop_min"] = _autostop(said["autostop_min"])
     return said
 
@@ -90,10 +94,18 @@ def _option(name: str) -> Callable[[Function], Function]:
         return click.option(f"{field.flag}/--no-{name}", name, default=None, help=field.sentence)
     if name in ("instance_password", "acme", "acme_agree"):
         return click.option(field.flag, name, is_flag=True, help=field.sentence)
+    if name == "autostop_min":
+        return _with_off(click.option(*flags, metavar="SPAN", help=field.sentence))
     if name in _SEVERAL:
         return click.option(*flags, multiple=True, help=field.sentence)
     kind = int if name in _WHOLE else float if name in _BROKEN else str
     return click.option(*flags, type=kind, help=field.sentence)
+
+
+def _with_off(option: Callable[[Function], Function]) -> Callable[[Function], Function]:
+    """Add --no-autostop behind --autostop."""
+    off = click.option("--no-autostop", is_flag=True, help="Let it run, and be paid for, until somebody stops it.")
+    return lambda function: option(off(function))
 
 
 def _tag(text: str) -> tuple[str, str]:
@@ -111,7 +123,7 @@ def _text_of(name: str, file: Path) -> str:
         raise SpecError(name, f"{file}: {why}", FIELDS[name].hint) from None
 
 
-def _autostop(text: str) -> int | None:
+def _autostop(text: str) -> int:
     try:
         return minutes(text)
     except ValueError as error:

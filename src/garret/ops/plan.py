@@ -239,7 +239,7 @@ def node_config(spec: DeploymentSpec, kind: str, login: Login, bundle: Bundle) -
         refiner=spec.refiner,
         allow_private_download=kind == "local",
         bundle_wait_s=max(60, spec.wait_timeout_s - 60),
-        autostop_s=60 * (spec.autostop_min or 0),
+        autostop_s=60 * spec.autostop_min,
         domain=spec.domain or "",
         acme=spec.acme,
         acme_email=spec.acme_email or "",

@@ -105,9 +105,17 @@ def _more(spec: DeploymentSpec) -> Sequence[tuple[str, str]]:
         found.append(("group", spec.resource_group))
     if spec.tags:
         found.append(("tags", ", ".join(f"{key}={value}" for key, value in spec.tags.items())))
-    if spec.autostop_min:
-        found.append(("autostop", f"after {spec.autostop_min} minutes without use"))
+    found.append(("autostop", autostop_text(spec)))
     return found
+
+
+def autostop_text(spec: DeploymentSpec) -> str:
+    """When it stops by itself, which somebody who did not ask for it has to read."""
+    if spec.autostop_min:
+        return f"stops itself after {spec.autostop_min} minutes without use; for another time --autostop, --no-autostop"
+    if spec.charge_type == "Subscription":
+        return "none: it is paid in advance, whether it runs or not"
+    return "none: it runs, and is paid for, until somebody stops it"
 
 
 def authority(spec: DeploymentSpec) -> str:

@@ -24,7 +24,7 @@ _UNMAKE = (
     "vpc:DeleteVSwitch", "vpc:DeleteVpc",
 )  # fmt: skip
 
-# With `--autostop`, the node has a role that may stop this one machine.
+# Unless `--no-autostop` was said, the node has a role that may stop this one machine.
 _ROLE = (
     "ram:CreateRole", "ram:GetRole", "ram:DeleteRole", "ram:CreatePolicy", "ram:GetPolicy", "ram:DeletePolicy",
     "ram:AttachPolicyToRole", "ram:DetachPolicyFromRole", "ram:ListPoliciesForRole",

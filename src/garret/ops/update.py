@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -269,7 +270,9 @@ class Update:
         none = {"fallback_types": nothing, "fallback_zones": nothing, "fallback_regions": nothing}
         spec = self.wish.model_copy(update={**kept, **none, "region": placed.region, "zone": placed.zone})
         template = require_good(
-            render_template(spec, user_data_of(plan["template"]), scheme=self.cloud.scheme),
+            render_template(
+                spec, user_data_of(plan["template"]), scheme=self.cloud.scheme, may_stop=may_stop(plan["template"])
+            ),
             public=spec.public,
             acme=spec.acme,
         )
@@ -301,3 +304,9 @@ def user_data_of(template: str) -> str:
     """The user-data inside a template that was rendered earlier: a changed one would make the node anew."""
     parsed = read_template(template)
     return str(parsed["Resources"]["Node"]["Properties"]["UserData"]["Fn::Replace"][1])
+
+
+def may_stop(template: str) -> bool:
+    """Whether the node of a template that was rendered earlier has the role to stop itself."""
+    role = read_template(template)["Resources"].get("NodeRole") or {}
+    return "ecs:StopInstance" in json.dumps(role)

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from garret.errors import SpecError
 from garret.spec.acme import ACME_SERVER, EMAIL, acme_disagreement, certificates
-from garret.spec.fields import DEFAULT_INSTANCE_TYPE, FIELDS
+from garret.spec.fields import DEFAULT_AUTOSTOP_MIN, DEFAULT_INSTANCE_TYPE, FIELDS, SHORTEST_AUTOSTOP_MIN
 from garret.spec.models import disagreement, model_text, source_text
 from garret.spec.ranges import (
     WHOLE_INTERNET,
@@ -40,6 +40,12 @@ def _service_port(port: int) -> int:
     return port
 
 
+def _autostop(minutes: int) -> int:
+    if 0 < minutes < SHORTEST_AUTOSTOP_MIN:
+        raise ValueError(f"{minutes} minutes are too few: whoever thinks for a moment would lose the node")
+    return minutes
+
+
 def _tags(tags: dict[str, str]) -> dict[str, str]:
     if len(tags) > _MOST_TAGS:
         raise ValueError(f"{len(tags)} tags, and {_MOST_TAGS} are the most")
@@ -66,7 +72,7 @@ class DeploymentSpec(BaseModel):
     """One deployment: where, how big, how paid, who may reach it.
 
     Sizes are GiB, bandwidth is Mbit/s, times are seconds but for `autostop_min`, prices are per hour in the cloud's
-    currency. What each field means, and what to type, is in `FIELDS`.
+    currency; `autostop_min` 0 is never. What each field means, and what to type, is in `FIELDS`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -105,7 +111,7 @@ class DeploymentSpec(BaseModel):
     fallback_zones: Annotated[tuple[Zone, ...], Field(max_length=20)] = ()
     fallback_regions: Annotated[tuple[Region, ...], Field(max_length=10)] = ()
     max_price_per_hour: Annotated[float, Field(gt=0, le=1_000_000)] | None = None
-    autostop_min: Annotated[int, Field(ge=5, le=10_080)] | None = None
+    autostop_min: Annotated[int, Field(ge=0, le=10_080), AfterValidator(_autostop)] = DEFAULT_AUTOSTOP_MIN
     model: Annotated[str, AfterValidator(model_text)] = "sdxl"
     model_sha256: Annotated[str, Field(pattern=r"^[0-9a-fA-F]{64}$")] | None = None
     model_source: Annotated[tuple[ModelSource, ...], Field(max_length=5)] = ()
@@ -161,7 +167,7 @@ class DeploymentSpec(BaseModel):
             raise _refusal("period", f"{self.period} {self.period_unit} is not sold")
         if self.charge_type != "Spot" and self.spot_price_limit is not None:
             raise _refusal("spot_price_limit", f"{self.charge_type} has a fixed price; a limit is for Spot")
-        if self.charge_type == "Subscription" and self.autostop_min is not None:
+        if self.charge_type == "Subscription" and self.autostop_min:
             raise _refusal("autostop_min", "a Subscription is paid for whether it runs or not")
 
     def _check_models(self) -> None:
@@ -206,7 +212,7 @@ def parse_spec(mapping: Mapping[str, Any]) -> DeploymentSpec:
         SpecError: names the field, the reason, and what to type next.
     """
     try:
-        return DeploymentSpec.model_validate(_as_tuples(mapping))
+        return DeploymentSpec.model_validate(_as_said(mapping))
     except ValidationError as error:
         raise _spec_error(error) from None
 
@@ -214,7 +220,7 @@ def parse_spec(mapping: Mapping[str, Any]) -> DeploymentSpec:
 def wrong_field(mapping: Mapping[str, Any]) -> SpecError | None:
     """The first field that is wrong by itself, as an error; fields that only do not agree are not looked at."""
     try:
-        DeploymentSpec.model_validate(_as_tuples(mapping))
+        DeploymentSpec.model_validate(_as_said(mapping))
     except ValidationError as error:
         return _spec_error(error)
     except SpecError:
@@ -222,11 +228,17 @@ def wrong_field(mapping: Mapping[str, Any]) -> SpecError | None:
     return None
 
 
-def _as_tuples(mapping: Mapping[str, Any]) -> dict[str, Any]:
-    """What YAML and JSON call a list is a tuple here."""
-    return {
+def _as_said(mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """The values as the fields have them: what YAML and JSON call a list is a tuple here, and autostop is 0 for off.
+
+    What is paid for in advance does not stop by itself unless somebody says so, which is refused.
+    """
+    values = {
         name: tuple(value) if name in _LISTS and isinstance(value, list) else value for name, value in mapping.items()
     }
+    if values.get("autostop_min") is None and ("autostop_min" in values or values.get("charge_type") == "Subscription"):
+        values["autostop_min"] = 0
+    return values
 
 
 def _spec_error(error: ValidationError) -> SpecError:

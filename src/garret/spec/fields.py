@@ -14,6 +14,10 @@ FAMILY = "ecs.gn7i"
 DEFAULT_INSTANCE_TYPE = "ecs.gn7i-c8g1.2xlarge"
 """The smallest gn7i: one A10 with 24 GB, which holds SDXL's base and refiner in fp16, and 30 GiB to load them in."""
 
+DEFAULT_AUTOSTOP_MIN = 60
+"""Too early a stop costs somebody two minutes and a command; none at all costs a GPU's night."""
+SHORTEST_AUTOSTOP_MIN = 5
+
 Effect = Literal["live", "restart", "replace", "free"]
 """What a change does to a deployed node: nothing that users notice, a stop and start, a new node, nothing at all."""
 
@@ -115,8 +119,8 @@ _ALL = (
               "Refuse to make anything that costs more than this an hour, in the cloud's currency.",
               "for example --max-price 12.5", "free"),
     SpecField("autostop_min", "--autostop",
-              "Stop the node by itself after so long without use, for example 60m; off when it is not said.",
-              "for example --autostop 60m or --autostop 2h, 5 minutes to 7 days; or --autostop off"),
+              "Stop the node by itself, economically, after so long without use; `off`, or --no-autostop, for never.",
+              "for example --autostop 60m or --autostop 2h, 5 minutes to 7 days; or --no-autostop"),
     SpecField("model", "--model",
               "The first model: sdxl (base, refiner and a VAE for half precision), demo (tiny and built in; the local "
               "cloud takes it), or a checkpoint of your own by its address.",
@@ -141,15 +145,15 @@ _SPAN = re.compile(r"(\d{1,6})\s*(m|min|h|d)?", re.IGNORECASE)
 _MINUTES = {"m": 1, "min": 1, "h": 60, "d": 1440}
 
 
-def minutes(text: str) -> int | None:
-    """A span such as 60m, 2h, 1d or a bare number of minutes; None for off.
+def minutes(text: str) -> int:
+    """A span such as 60m, 2h, 1d or a bare number of minutes; 0 for off.
 
     Raises:
         ValueError: it is none.
     """
     if text.strip().lower() in ("off", "never", "none"):
-        return None
+        return 0
     found = _SPAN.fullmatch(text.strip())
-    if found is None:
+    if found is None or int(found[1]) == 0:
         raise ValueError(f"{text!r} is not a span such as 60m, 2h or off")
     return int(found[1]) * _MINUTES[(found[2] or "m").lower()]

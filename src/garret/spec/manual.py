@@ -51,7 +51,7 @@ _EXAMPLES: dict[str, Any] = {
     "key_pair": "studio",
     "resource_group": "rg-acfm…", "tags": "{team: studio}", "fallback_types": "[ecs.gn7i-c16g1.4xlarge]",
     "fallback_zones": "[cn-hangzhou-j]", "fallback_regions": "[cn-shanghai]", "max_price_per_hour": 12.5,
-    "autostop_min": "60m", "model_source": "[modelscope, huggingface]",
+    "model_source": "[modelscope, huggingface]",
 }  # fmt: skip
 
 

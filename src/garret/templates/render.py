@@ -27,15 +27,18 @@ def render_template(
     scheme: str = "https",
     template: Template = SERVICE,
     encrypted: bool = True,
+    may_stop: bool | None = None,
 ) -> str:
     """Return the template's text; the same spec and user-data always give the same text.
 
     `scheme` is what the node's endpoint speaks: https on a cloud, http on a loopback address. A spec without
-    `allow_cidr` and without `public` gives a template that asks for the range when its stack is created.
+    `allow_cidr` and without `public` gives a template that asks for the range when its stack is created. `may_stop` is
+    whether the node has the role for it, where that is not just what the spec says: one that has it keeps it.
     """
     port = "" if _DEFAULT_PORTS.get(scheme) == spec.service_port else f":{spec.service_port}"
     readable = readable_objects(spec.model, spec.model_source)
-    may = (["stop itself"] if spec.autostop_min else []) + (["read its models"] if readable else [])
+    stops = bool(spec.autostop_min) if may_stop is None else may_stop
+    may = (["stop and release itself"] if stops else []) + (["read its models"] if readable else [])
     values = {
         "spec": spec,
         "user_data": user_data,
@@ -45,6 +48,7 @@ def render_template(
         "port_suffix": port,
         "groups": _groups(spec),
         "readable": readable,
+        "may_stop": stops,
         "role_text": f"garret's node may {' and '.join(may)}, and nothing else.",
         "role_policy": "node" if readable else "autostop",
         "encrypted": encrypted,
