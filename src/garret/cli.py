@@ -25,9 +25,17 @@ class Lazy:
 class LazyGroup(click.Group):
     """A group that loads a command when it is run, and shows its list of commands without loading any."""
 
-    def __init__(self, *, table: Mapping[str, Lazy], **options: object) -> None:
+    def __init__(self, *, table: Mapping[str, Lazy], default: str = "", **options: object) -> None:
         super().__init__(**options)  # type: ignore[arg-type]
         self.table = table
+        self.default = default
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Take the group's name alone, or with options, for the command that is its default."""
+        if self.default and not (args and (args[0] in self.table or args[0] in ("-h", "--help"))):
+            options_only = not args or args[0].startswith("-")
+            args = [self.default, *args] if options_only else args
+        return super().parse_args(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Names in the order in which a person meets them."""
@@ -80,7 +88,7 @@ OPS = {
     "stop": Lazy("garret.commands.power:stop", "Stop the node and stop paying for it; disk and address stay."),
     "start": Lazy("garret.commands.power:start", "Start a stopped node; ends when a picture can be made."),
     "download-model": Lazy("garret.commands.models:download_model", "Bring a model onto the node."),
-    "executions": Lazy("garret.cli:executions", "What ran on the node, and what runs."),
+    "executions": Lazy("garret.cli:executions", "What was asked for, what runs, how it ended."),
 }
 IMAGE = {
     "bake": Lazy("garret.commands.image:bake", "Make one: a temporary node, then an image of its disk."),
@@ -88,8 +96,10 @@ IMAGE = {
     "delete": Lazy("garret.commands.image:delete", "Delete one, with the snapshot that it lies on."),
 }
 EXECUTIONS = {
-    "list": Lazy("garret.commands.models:executions_list", "All executions, the newest first."),
-    "show": Lazy("garret.commands.models:executions_show", "One execution."),
+    "list": Lazy("garret.commands.executions:list_", "All executions, the newest first."),
+    "show": Lazy("garret.commands.executions:show", "One execution: its parts, their times, who asked."),
+    "wait": Lazy("garret.commands.executions:wait", "Look on again until one has ended."),
+    "cancel": Lazy("garret.commands.executions:cancel", "Have one end where it can."),
 }
 TEMPLATE = {
     "render": Lazy("garret.commands.template:render", "Print the ROS template behind a deployment."),
@@ -114,13 +124,15 @@ DEBUG = {
 }
 
 
-def _group(name: str, table: Mapping[str, Lazy], text: str, example: str) -> LazyGroup:
-    return LazyGroup(name=name, table=table, help=text, epilog=f"\b\nExample:\n  {example}\n")
+def _group(name: str, table: Mapping[str, Lazy], text: str, example: str, default: str = "") -> LazyGroup:
+    return LazyGroup(name=name, table=table, default=default, help=text, epilog=f"\b\nExample:\n  {example}\n")
 
 
 ops = _group("ops", OPS, "Stop and start, bring models, look at what ran.", "garret ops stop")
 image = _group("image", IMAGE, "Images of your own, from which deployments start sooner.", "garret image bake")
-executions = _group("executions", EXECUTIONS, "What ran on the node, and what runs.", "garret ops executions list")
+executions = _group(
+    "executions", EXECUTIONS, "What was asked for, what runs, how it ended.", "garret ops executions", default="list"
+)
 template = _group(
     "template", TEMPLATE, "The ROS template behind a deployment.", "garret template render -o garret.yaml"
 )

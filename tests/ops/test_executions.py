@@ -85,7 +85,7 @@ def test_an_interrupt_leaves_the_execution_alone(node: Node, world: World) -> No
     clock.on_sleep = interrupt
     with pytest.raises(Interrupted) as interrupted:
         node.follow(execution("Running"), Listener())
-    assert f"garret ops executions show {ID}" in interrupted.value.hint
+    assert f"garret ops executions wait {ID}" in interrupted.value.hint
     assert world.commands == []
 
 

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
-from garret.commands.models import Way, address_of, way_options
 from garret.commands.spec_options import file_option, read_file, said_by_options, spec_options
+from garret.commands.way import Way, address_of, way_options
 from garret.console import fields, price_text
 from garret.errors import UsageError
 

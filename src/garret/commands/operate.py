@@ -42,6 +42,7 @@ def carry_out(
         GarretError: the verb's own.
     """
     from garret.ops.execution import Execution
+    from garret.ops.mirror import files_of
     from garret.ops.operate import Operator, output_of
 
     caller.crash()  # a point that does not exist is said before anything begins
@@ -76,10 +77,3 @@ def look(caller: Caller, files: ExecutionFiles, execution: Execution) -> Executi
     if caller.console.debug and ended.error and files.log(ended.id).exists():
         caller.console.note(files.log(ended.id).read_text("utf-8", "replace").rstrip())
     return ended
-
-
-def files_of(deployment: Deployment) -> ExecutionFiles:
-    """Where this machine keeps the executions of a deployment."""
-    from garret.ops.execution_files import FOLDER, ExecutionFiles
-
-    return ExecutionFiles(deployment.journal.folder / FOLDER)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,14 +13,14 @@ from garret.ops.channels import Channel
 from garret.ops.channels.cloud_assistant import CloudAssistantChannel
 from garret.ops.cloud import Cloud
 from garret.ops.deployment import Deployment, flag
+from garret.ops.execution import ENDED, IDENTIFIER
+from garret.ops.mirror import keep_begun, keep_lost, keep_seen
 from garret.ops.power import machine_of
 from garret.ops.records import CommandResult
 from garret.ops.tell import Teller
 
 REQUESTS = "/var/lib/garret/requests"
-ENDED = ("Success", "Failed", "Cancelled")
 EVERY_S = 0.3
-_IDENTIFIER = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True)
@@ -51,23 +50,28 @@ class Node:
     def begin(self, verb: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         """Put a request onto the node and start it; the execution."""
         identifier = uuid.uuid4().hex
-        request = {"verb": verb, "parameters": dict(parameters), "requested_by": "garret command line"}
+        known = keep_begun(self.deployment, identifier, verb, parameters)
+        request = {"verb": verb, "parameters": dict(parameters), "requested_by": known.requested_by}
         content = json.dumps(request).encode("utf-8")
         self.channel.put(f"{REQUESTS}/{identifier}.json", content)
         return self._ask(f"garret-node operation start {identifier}")
 
     def show(self, identifier: str) -> dict[str, Any]:
         """One execution."""
-        if not _IDENTIFIER.fullmatch(identifier):  # it becomes a word of a command
-            raise UsageError(f"{identifier!r} is not the id of an execution", "garret ops executions list")
-        return self._ask(f"garret-node operation show {identifier}")
+        return self._ask(f"garret-node operation show {_checked(identifier)}")
 
     def all(self) -> list[dict[str, Any]]:
         """All executions, the newest first."""
         found = self._reply(self.channel.run("garret-node operation list"))
         if not isinstance(found, list):
             raise NodeFailed("the node's answer is not a list of executions", "garret status")
-        return found
+        kept = [keep_seen(self.deployment, one).to_dict() for one in found]
+        keep_lost(self.deployment, {one["id"] for one in kept})
+        return kept
+
+    def cancel(self, identifier: str) -> dict[str, Any]:
+        """Leave word for one execution to stop; as it is then."""
+        return self._ask(f"garret-node operation cancel {_checked(identifier)}")
 
     def follow(self, execution: dict[str, Any], tell: Teller) -> dict[str, Any]:
         """Look on until an execution has ended; Ctrl-C stops the looking only.
@@ -86,7 +90,7 @@ class Node:
         except KeyboardInterrupt:
             raise Interrupted(
                 f"stopped looking; execution {identifier} goes on on the node",
-                f"garret ops executions show {identifier}{flag(self.deployment.name)}",
+                f"garret ops executions wait {identifier}; to end it: garret ops executions cancel {identifier}",
             ) from None
         if execution["status"] != "Success":
             raise _failed(execution)
@@ -96,7 +100,7 @@ class Node:
         reply = self._reply(self.channel.run(command))
         if not isinstance(reply, dict) or "status" not in reply:
             raise NodeFailed("the node's answer is not an execution", "garret status")
-        return reply
+        return keep_seen(self.deployment, reply).to_dict()
 
     def _reply(self, result: CommandResult) -> Any:
         try:
@@ -110,6 +114,12 @@ class Node:
             hint = str(error.get("hint") or "").replace("garret-node operation", "garret ops executions")
             raise NodeFailed(str(error.get("message")), hint)
         return reply
+
+
+def _checked(identifier: str) -> str:
+    if not IDENTIFIER.fullmatch(identifier):  # it becomes a word of a command
+        raise UsageError(f"{identifier!r} is not the id of an execution", "garret ops executions")
+    return identifier
 
 
 def _failed(execution: Mapping[str, Any]) -> NodeFailed:
