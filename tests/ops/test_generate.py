@@ -9,7 +9,7 @@ import pytest
 from garret.errors import NotReady, UsageError
 from garret.ops.deployment import new_login, opened
 from garret.ops.generate import file_names, generate
-from tests.ops.fake import PICTURE, World, deployment_in, picture_service
+from tests.ops.fake import PICTURE, World, cloud_of, deployment_in, picture_service
 from tests.ops.test_status import deployed
 
 
@@ -44,6 +44,20 @@ def test_a_service_that_was_stopped_from_here_says_how_to_start_it(tmp_path: Pat
     one.journal.append("stopping", instance_id="i-1", economical=True)
     with pytest.raises(NotReady) as stopped:
         generate(one, {"prompt": "a star"}, [tmp_path / "a.png"])
+    assert "garret ops start" in stopped.value.hint
+
+
+def test_a_node_that_stopped_itself_says_how_to_start_it(world: World, tmp_path: Path) -> None:
+    """The cloud is asked only when nobody answers, and its word on the machine is what is told."""
+    deployed(world, tmp_path)
+    one = deployment_in(tmp_path)
+    login = one.login
+    assert login is not None
+    one.keep_login(opened(login, {"EndPoint": "http://127.0.0.1:9"}))
+    cloud = cloud_of(world)
+    cloud.instances.stop(cloud.instances.tagged(one.name)[0].id, economical=True)
+    with pytest.raises(NotReady, match="is stopped") as stopped:
+        generate(one, {"prompt": "a star"}, [tmp_path / "a.png"], lambda: cloud)
     assert "garret ops start" in stopped.value.hint
 
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
 from garret.errors import UsageError
+
+if TYPE_CHECKING:
+    from garret.ops.cloud import Cloud
 
 EPILOG = """\b
 Examples:
@@ -43,7 +46,11 @@ def generate(caller: Caller, prompt: str, output: Path | None, count: int, name:
     settings = caller.settings()
     deployment = caller.deployment(settings, name)
     started = time.monotonic()
-    written = make(deployment, _body(prompt, said), file_names(output, prompt, count))
+
+    def cloud() -> Cloud | None:
+        return caller.cloud_of(settings, deployment) if caller.has_cloud(settings) else None
+
+    written = make(deployment, _body(prompt, said), file_names(output, prompt, count), cloud)
     seconds = time.monotonic() - started
     facts = {"name": deployment.name, "prompt": prompt, "pictures": [str(path) for path in written]}
     caller.console.answer(facts, [f"{path}   ({seconds:.1f} s)" for path in written])

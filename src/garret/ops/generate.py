@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from garret.errors import NotReady, UsageError
+from garret.errors import GarretError, NotReady, UsageError
 from garret.ops.deployment import Deployment, flag
 from garret.ops.endpoint import Endpoint, endpoint_at
 from garret.ops.journal import write_atomic
+
+if TYPE_CHECKING:
+    from garret.ops.cloud import Cloud
 
 LONGEST_NAME = 40
 
@@ -29,8 +33,12 @@ def endpoint_of(deployment: Deployment) -> Endpoint:
     return endpoint_at(login)
 
 
-def generate(deployment: Deployment, body: Mapping[str, Any], paths: list[Path]) -> list[Path]:
+def generate(
+    deployment: Deployment, body: Mapping[str, Any], paths: list[Path], cloud: Callable[[], Cloud | None] = lambda: None
+) -> list[Path]:
     """Ask for as many pictures as there are paths, and write each whole or not at all.
+
+    The `cloud` is asked for the machine only when nobody answers: an idle node has itself stopped.
 
     Raises:
         UsageError: the service refuses the request, in its own words; nothing was written.
@@ -42,14 +50,22 @@ def generate(deployment: Deployment, body: Mapping[str, Any], paths: list[Path])
     try:
         pictures = endpoint_of(deployment).txt2img({**body, "batch_size": 1, "n_iter": len(paths)})
     except NotReady as error:
-        if (last := deployment.journal.entries()[-1:]) and last[0].get("event") == "stopping":
-            hint = f"garret ops start{flag(deployment.name)}   (it was stopped from here)"
-        else:
-            hint = f"garret status {deployment.name}   (says whether it is stopped)"
-        raise NotReady(error.message, hint) from error
+        raise _why_silent(deployment, error, cloud) from error
     for path, picture in zip(paths, pictures, strict=False):
         write_atomic(path, picture, 0o644)
     return paths[: len(pictures)]
+
+
+def _why_silent(deployment: Deployment, error: NotReady, cloud: Callable[[], Cloud | None]) -> NotReady:
+    again = f"garret ops start{flag(deployment.name)}, then the same again"
+    with suppress(GarretError):  # the cloud may be as far away as the node
+        where = cloud()
+        for machine in where.instances.tagged(deployment.name) if where else ():
+            if machine.status in ("Stopping", "Stopped"):
+                return NotReady(f"{deployment.name} is {machine.status.lower()}, so nobody makes pictures", again)
+    if (last := deployment.journal.entries()[-1:]) and last[0].get("event") == "stopping":
+        return NotReady(error.message, f"{again}   (it was stopped from here)")
+    return NotReady(error.message, f"garret status {deployment.name}   (says whether it is stopped)")
 
 
 def file_names(output: Path | None, prompt: str, count: int) -> list[Path]:
