@@ -16,8 +16,11 @@ import socket
 import sqlite3
 import ssl
 import sys
+from collections.abc import MutableMapping
 from types import FrameType
+from typing import Any
 
+from garret.service_runtime.life import LISTENER, RESTART, begin_anew
 from garret.service_runtime.settings import ServiceSettings, SettingsError
 
 EXIT_SETTINGS = 2
@@ -64,6 +67,16 @@ def listen(settings: ServiceSettings) -> socket.socket:
     return listener
 
 
+def inherited(environment: MutableMapping[str, str]) -> socket.socket | None:
+    """Return the socket of the process that this one was before, when it begins anew."""
+    descriptor = environment.pop(LISTENER, "")
+    if not descriptor.isdigit():
+        return None
+    listener = socket.socket(fileno=int(descriptor))
+    listener.set_inheritable(False)
+    return listener
+
+
 def main() -> int:
     """Serve until told to stop; return the exit code."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
@@ -74,7 +87,7 @@ def main() -> int:
     except SettingsError as error:
         return _say(f"garret: {error}", EXIT_SETTINGS)
     try:
-        listener = listen(settings)
+        listener = inherited(os.environ) or listen(settings)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             text = f"{settings.host} port {settings.port} is in use; stop what holds it or set GARRET_SERVICE_PORT"
@@ -89,11 +102,20 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
     """Run the HTTP server on a bound socket."""
     from garret.service_runtime.service import Service
 
+    kept = listener.dup()
+    servers: list[Any] = []
+
+    def end() -> None:
+        for server in servers:
+            server.should_exit = True
+
     try:
-        service = Service(settings)
+        service = Service(settings, end=end)
     except (OSError, sqlite3.Error) as error:
         return _say(f"garret: GARRET_SERVICE_STATE_DIR: {settings.state_dir} cannot be used: {error}", EXIT_SETTINGS)
+    signal.signal(RESTART, lambda _number, _frame: service.renewal.ask())
     service.pool.start_early()
+    service.extensions.load()
     import uvicorn
 
     from garret.service_runtime.app import create_app
@@ -102,8 +124,11 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
     class Server(uvicorn.Server):
         """Tells waiting callers at once that the service stops; uvicorn alone would wait for their pictures."""
 
+        was_told = False
+
         def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002  (a signal handler's shape)
             # Not uvicorn's own, which raises the signal again in the end: being told to stop is no failure.
+            self.was_told = True
             self.force_exit = self.should_exit and sig == signal.SIGINT
             self.should_exit = True
             service.stop_soon()
@@ -128,8 +153,12 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
     host, port = listener.getsockname()[:2]
     print(f"garret: serving on {scheme}://{host}:{port}", flush=True)  # noqa: T201  (the one line a supervisor looks for)
     server = Server(config)
+    servers.append(server)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+    if service.renewal.asked and server.started and not server.was_told:
+        service.trial.release()
+        begin_anew(kept.fileno())
     return 0 if server.started else 1
 
 

@@ -20,6 +20,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from garret.service_runtime.api import a1111, jobs, machine
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized, Unavailable
+from garret.service_runtime.extensions.loading import failure
+from garret.service_runtime.extensions.web import Pages, add_extensions, name_in
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.service import Service
 
@@ -110,7 +112,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(a1111.router(service))
     app.include_router(jobs.router(service))
     app.include_router(machine.router(service))
-    _add_pages(app, service)
+    _add_pages(app, service, add_extensions(app, service.extensions))
     _add_errors(app)
     settings = service.settings
     app.add_middleware(
@@ -123,7 +125,7 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
-def _add_pages(app: FastAPI, service: Service) -> None:
+def _add_pages(app: FastAPI, service: Service, pages: Pages) -> None:
     @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
     async def healthz() -> Response:
         ready = service.pool.ready
@@ -133,7 +135,7 @@ def _add_pages(app: FastAPI, service: Service) -> None:
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
-        return HTMLResponse((_UI / "page.html").read_text(encoding="utf-8"))
+        return HTMLResponse(pages.into((_UI / "page.html").read_text(encoding="utf-8")))
 
     @app.get("/ui/{name}", include_in_schema=False)
     async def page_file(name: str) -> Response:
@@ -169,7 +171,10 @@ def _add_errors(app: FastAPI) -> None:
         return error_response(wrapped)
 
     @app.exception_handler(Exception)
-    async def on_anything(_: Request, error: Exception) -> Response:
+    async def on_anything(request: Request, error: Exception) -> Response:
+        if name := name_in(request.url.path):
+            logger.error("extension %s", name, exc_info=error)
+            return error_response(failure(name, f"{type(error).__name__}: {error}"[:300]))
         # The traceback is in the log, with whoever runs the service; a caller has no use for it.
         logger.error("unexpected", exc_info=error)
         return error_response(ServiceError("the service made a mistake", "Its log says which"))

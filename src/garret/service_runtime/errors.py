@@ -1,6 +1,7 @@
 """What the service answers when it cannot make a picture, drawn as a tree with each one's HTTP status.
 
 ServiceError              500   message, hint, status, retry_after
+├── ExtensionFailed       500   an extension did not do what it should; the message names it
 ├── BadRequest            422   a field is wrong: field, reason
 │   └── UnknownChoice     400   a name that is none of those there are: field, reason
 ├── ModelError            422   a model file that cannot be used: reason
@@ -135,6 +136,13 @@ class InsufficientStorage(ServiceError):
     status = 507
 
 
+class ExtensionFailed(ServiceError):
+    """An extension did not do what it should; the service itself is well."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint or "The service goes on without it after `garret ops extensions disable NAME`")
+
+
 class ModelError(ServiceError):
     """A model file cannot be used; the caller may choose another one."""
 
@@ -145,6 +153,15 @@ def from_record(name: str, message: str) -> ServiceError:
     """Make the error of a stored job again; an unknown name becomes a ServiceError."""
     kinds: dict[str, type[ServiceError]] = {
         kind.__name__: kind
-        for kind in (NotFound, Cancelled, Unavailable, OutOfMemory, TimedOut, InsufficientStorage, ModelError)
+        for kind in (
+            NotFound,
+            Cancelled,
+            Unavailable,
+            OutOfMemory,
+            TimedOut,
+            InsufficientStorage,
+            ModelError,
+            ExtensionFailed,
+        )
     }
     return kinds.get(name, ServiceError)(message)

@@ -24,14 +24,18 @@ from garret.service_runtime.errors import (
     from_record,
 )
 from garret.service_runtime.executions import ENDED, ExecutionStore
+from garret.service_runtime.extensions.trial import Trial
+from garret.service_runtime.extensions.words import change_words
 from garret.service_runtime.files import sweep, write_atomically
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.infotext import infotext
 from garret.service_runtime.jobs import Job, JobStore
+from garret.service_runtime.life import Beacon
 from garret.service_runtime.messages import Made
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Model, Models
 from garret.service_runtime.png import encode_png
+from garret.service_runtime.renewal import Renewal
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.scheduler import Assignment, Scheduler, Task
 from garret.service_runtime.self_stop import SelfStop
@@ -75,6 +79,7 @@ class Service:
         settings: ServiceSettings,
         *,
         free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
+        end: Callable[[], None] = lambda: None,
     ) -> None:
         self.settings = settings
         self._pictures = settings.state_dir / "pictures"
@@ -90,10 +95,15 @@ class Service:
         self._down = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.stopping = False
+        self.trial = Trial(settings)
+        self.extensions = self.trial.begin()
+        self.renewal = Renewal(self, end)
+        self._ready = False
+        self._beacon = Beacon(settings.state_dir)
         self.idle = Idle()
         stop = SelfStop(Metadata(settings.metadata_url), settings.ecs_endpoint)
         self.autostop = Autostop(settings.autostop_s, self.idle, self._doing, stop)
-        self.pool = WorkerPool(settings, self, self._first_checkpoint)
+        self.pool = WorkerPool(settings, self, self._first_checkpoint, self.trial)
 
     # ---- life
 
@@ -106,12 +116,15 @@ class Service:
             await self._take_up(job)
         self.pool.feed()
         self._spawn(self._keep_tidy())
+        self._spawn(self.renewal.watch())
         if self.settings.autostop_s:
             self._spawn(self.autostop.watch())
 
     async def stop(self) -> None:
         """End the workers; jobs without a caller stay accepted, for the next start."""
         self.say_stopping()
+        if not self.renewal.asked:
+            self.trial.call_off()
         await self.pool.stop()
         for task in self._tasks:
             task.cancel()
@@ -136,6 +149,7 @@ class Service:
     async def submit(self, request: ImageRequest, owner: str) -> Live:
         """Accept a request as a job, or say why not."""
         self._check_open()
+        request = await change_words(self.extensions, request)
         model = self.models.usable_checkpoint(request.checkpoint)
         job_id = secrets.token_hex(16)
         self._scheduler.reserve(job_id)
@@ -182,7 +196,10 @@ class Service:
     def next_assignment(self) -> Assignment | None:
         """Give a worker that is ready its next batch."""
         self._down = ""
-        return self._scheduler.take()
+        if not self._ready:
+            self._ready = True
+            self._spawn(self._say_ready())
+        return None if self.renewal.is_due else self._scheduler.take()
 
     def started(self, assignment: Assignment) -> None:
         """Note the jobs that a worker has begun."""
@@ -229,6 +246,8 @@ class Service:
     def no_worker(self, reason: str) -> None:
         """Tell everybody who waits that no worker comes up."""
         self._down = reason
+        if self.trial.roll_back(f"no worker came up with it: {reason}"):
+            self.renewal.ask()
         if self.pool.ready == 0:
             for live in self.live:
                 self._fail(live, Unavailable(f"no worker comes up: {reason}"))
@@ -238,6 +257,7 @@ class Service:
     def _check_open(self) -> None:
         if self.stopping:
             raise Unavailable("the service is stopping", "Send the request again", retry_after=5)
+        self.renewal.check()
         if self._down and self.pool.ready == 0:
             raise Unavailable(f"no worker comes up: {self._down}", "See the service's log", retry_after=30)
         free = self._free_bytes(self._pictures)
@@ -245,6 +265,13 @@ class Service:
             # The next caller may be luckier: pictures that their callers have had long since make room.
             self._spawn(self._forget(_KEPT_WHEN_FULL_S))
             raise InsufficientStorage(f"the disk has {free >> 20} MiB left", "Delete models or pictures")
+
+    async def _say_ready(self) -> None:
+        """Tell the node that pictures can be made, and what is on trial that it has passed."""
+        if await self._in_thread(self.trial.ready):
+            await self._in_thread(self._beacon.tell, True)
+        else:
+            self.renewal.ask()
 
     async def _doing(self) -> str:
         """Say what keeps this node busy, if anything does."""

@@ -36,6 +36,7 @@ class ServiceSettings:
     state_dir: Path = Path("/var/lib/garret/service")
     models_dir: Path = Path("/home/models")
     embeddings_dir: Path = Path("/home/embeddings")
+    extensions_dir: Path = Path("/home/extensions")
     config_dir: Path = Path("/usr/share/garret/configs")
     login: str = "admin"
     password_hash: str = ""

@@ -18,6 +18,8 @@ from pathlib import Path
 
 from garret.service_runtime.engine.base import Engine, Fatal, Image, Step
 from garret.service_runtime.errors import ServiceError
+from garret.service_runtime.extensions.loading import Extensions
+from garret.service_runtime.extensions.pictures import change_picture, extensions_of_worker
 from garret.service_runtime.messages import (
     LENGTHS,
     Cancel,
@@ -51,8 +53,15 @@ def build_engine(settings: ServiceSettings) -> Engine:
 class Worker:
     """The loop between one socket and one engine."""
 
-    def __init__(self, channel: socket.socket, build: Callable[[], Engine]) -> None:
+    def __init__(
+        self,
+        channel: socket.socket,
+        build: Callable[[], Engine],
+        extensions: Callable[[], Extensions] | None = None,
+    ) -> None:
         self._channel = channel
+        self._load = extensions
+        self._extensions: Extensions | None = None
         self._build = build
         self._runs: queue.SimpleQueue[Run] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
@@ -63,6 +72,8 @@ class Worker:
         started = time.monotonic()
         device, note = "unknown", ""
         try:
+            if self._load is not None:
+                self._extensions = self._load()
             self._engine = self._build()
             device = self._engine.setup(checkpoint)
         except ServiceError as error:
@@ -94,6 +105,8 @@ class Worker:
             if isinstance(event, Step):
                 self._send(Stepped(run.number, event.done, event.total))
             elif isinstance(event, Image):
+                if self._extensions is not None:
+                    event = change_picture(self._extensions, event, run.batch)
                 self._send(Made(run.number, event.index, event.width, event.height, event.rgb, event.notes))
             cancelled = run.number in self._cancelled
         if cancelled:
@@ -129,11 +142,16 @@ class Worker:
 
 
 def main(arguments: list[str]) -> None:
-    """Serve the socket whose descriptor is the first argument; the second names the checkpoint to begin with."""
+    """Serve the socket whose descriptor is the first argument.
+
+    The second names the checkpoint to begin with, the third the extensions whose hooks belong here.
+    """
     channel = socket.socket(fileno=int(arguments[0]))
     checkpoint = Path(arguments[1]) if len(arguments) > 1 and arguments[1] else None
     settings = ServiceSettings.from_env(os.environ)
-    Worker(channel, partial(build_engine, settings)).serve(checkpoint)
+    names = arguments[2] if len(arguments) > 2 else ""
+    extensions = partial(extensions_of_worker, settings, names) if names else None
+    Worker(channel, partial(build_engine, settings), extensions).serve(checkpoint)
 
 
 if __name__ == "__main__":

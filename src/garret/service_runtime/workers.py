@@ -18,6 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from garret.service_runtime.extensions.trial import Trial
 from garret.service_runtime.messages import (
     LENGTHS,
     Cancel,
@@ -73,8 +74,16 @@ def count_devices(environment: Mapping[str, str], devices: Path = Path("/dev")) 
     return len([entry for entry in devices.glob("nvidia*") if re.fullmatch(r"nvidia\d+", entry.name)])
 
 
-def start_process(settings: ServiceSettings, index: int, devices: int, checkpoint: str) -> Process:
-    """Start one worker process; with GPUs each one sees only its own."""
+def start_process(
+    settings: ServiceSettings,
+    index: int,
+    devices: int,
+    checkpoint: str,
+    *,
+    extensions: str = "",
+    stderr: int | None = None,
+) -> Process:
+    """Start one worker process with the extensions of these names; with GPUs each one sees only its own."""
     ours, theirs = socket.socketpair()
     # A worker makes pictures; it needs no credential of the service.
     told = replace(settings, password_hash="", token_hashes=(), tls_certificate="", tls_key="")
@@ -84,14 +93,17 @@ def start_process(settings: ServiceSettings, index: int, devices: int, checkpoin
     if devices:
         visible = (os.environ.get("CUDA_VISIBLE_DEVICES") or ",".join(map(str, range(devices)))).split(",")
         environment["CUDA_VISIBLE_DEVICES"] = visible[index % devices].strip()
-    command = [sys.executable, "-m", "garret.service_runtime.worker", str(theirs.fileno()), checkpoint]
+    command = [sys.executable, "-m", "garret.service_runtime.worker", str(theirs.fileno()), checkpoint, extensions]
     with theirs:
-        process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL)
+        process = subprocess.Popen(
+            command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=stderr
+        )
     return Process(process, ours)
 
 
-def _start(settings: ServiceSettings, index: int, devices: int, checkpoint: Callable[[], str]) -> Process:
-    return start_process(settings, index, devices, checkpoint())
+def _start(settings: ServiceSettings, index: int, devices: int, checkpoint: Callable[[], str], trial: Trial) -> Process:
+    names, stderr = trial.extensions.of_worker(), trial.worker_stderr()
+    return start_process(settings, index, devices, checkpoint(), extensions=names, stderr=stderr)
 
 
 class Worker:
@@ -248,11 +260,13 @@ class Worker:
 class WorkerPool:
     """All the workers, one per device."""
 
-    def __init__(self, settings: ServiceSettings, listener: Listener, checkpoint: Callable[[], str]) -> None:
+    def __init__(
+        self, settings: ServiceSettings, listener: Listener, checkpoint: Callable[[], str], trial: Trial
+    ) -> None:
         devices = count_devices(os.environ) if settings.engine == "sdxl" and settings.device != "cpu" else 0
         count = settings.workers or max(1, devices)
         self._starters: list[Callable[[], Process]] = [
-            partial(_start, settings, index, devices, checkpoint) for index in range(count)
+            partial(_start, settings, index, devices, checkpoint, trial) for index in range(count)
         ]
         self._settings = settings
         self._listener = listener

@@ -92,6 +92,7 @@ def ensure_service_settings(node: Node) -> None:
         state_dir=host.path(SERVICE_STATE),
         models_dir=host.path("/home/models"),
         embeddings_dir=host.path("/home/embeddings"),
+        extensions_dir=host.path("/home/extensions"),
         config_dir=host.path(CONFIGS),
         login=config.login,
         password_hash=config.password_hash,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import secrets
@@ -17,6 +18,7 @@ from garret.service_runtime.api import fields
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.waiting import wait_for
 from garret.service_runtime.errors import BadRequest, NotBuilt
+from garret.service_runtime.extensions.registry import Extension
 from garret.service_runtime.infotext import VERSION
 from garret.service_runtime.models import Model
 from garret.service_runtime.request import MAXIMUM_SEED, ImageRequest, ImageResult
@@ -135,6 +137,11 @@ def router(service: Service) -> APIRouter:
         """List the checkpoints."""
         return [_checkpoint(model) for model in service.models.all("checkpoint")]
 
+    @routes.get("/extensions")
+    async def extensions() -> list[dict[str, Any]]:
+        """List the extensions; installing and removing is the operator's, on the command line."""
+        return [_extension(one) for one in await asyncio.to_thread(service.extensions.registry.all)]
+
     @routes.get("/samplers")
     async def samplers() -> list[dict[str, Any]]:
         """List the samplers."""
@@ -211,6 +218,19 @@ def progress_of(service: Service) -> dict[str, Any]:
         elapsed = time.time() - job.began
         remaining = elapsed / share - elapsed
     return {"progress": share, "eta_relative": remaining, "state": state, "current_image": None, "textinfo": None}
+
+
+def _extension(one: Extension) -> dict[str, Any]:
+    is_git = one.source.startswith("git+")
+    return {
+        "name": one.name,
+        "remote": one.source,
+        "branch": None,
+        "commit_hash": one.digest if is_git else None,
+        "version": one.version,
+        "commit_date": 0,
+        "enabled": one.is_on,
+    }
 
 
 def _checkpoint(model: Model) -> dict[str, Any]:
