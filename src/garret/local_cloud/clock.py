@@ -12,6 +12,7 @@ class Clock:
     def __init__(self) -> None:
         self._ahead = timedelta()
         self._lock = threading.Lock()
+        self._bell = threading.Condition()
 
     @property
     def advanced_s(self) -> float:
@@ -32,6 +33,17 @@ class Clock:
         """Move the cloud's time on by `seconds`; it never goes back."""
         with self._lock:
             self._ahead += timedelta(seconds=seconds)
+        self.ring()
+
+    def wait(self, seconds: float) -> None:
+        """Sleep that many seconds of the world outside, or until the clock is moved on or somebody rings."""
+        with self._bell:
+            self._bell.wait(seconds)
+
+    def ring(self) -> None:
+        """Wake whoever waits: they look for themselves what there is to do."""
+        with self._bell:
+            self._bell.notify_all()
 
     def stamp(self) -> str:
         """This moment to the second as the vendor writes it: 2026-01-31T08:00:00Z."""

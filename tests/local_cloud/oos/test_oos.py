@@ -1,4 +1,4 @@
-"""OOS templates: kept in versions, checked in form, found by name and tags; executions are refused by name."""
+"""OOS templates: kept in versions, checked in form, found by name and tags."""
 
 from __future__ import annotations
 
@@ -60,11 +60,3 @@ def test_a_text_that_is_no_template(house: House, content: str, part: str) -> No
             house.oos(action, TemplateName="bad", Content=content)
         assert code_of(error.value) == "InvalidTemplate"
     assert house.oos("ListTemplates")["Templates"] == []
-
-
-def test_executions_are_refused_by_name(house: House) -> None:
-    """Nothing runs a template here, and the answer says so."""
-    assert [one["Name"] for one in house.oos("ValidateTemplateContent", Content=STOP)["Tasks"]] == ["stop"]
-    with pytest.raises(Exception, match="Oos StartExecution") as error:
-        house.oos("StartExecution", TemplateName="stop")
-    assert code_of(error.value) == "InvalidAction.NotFound"

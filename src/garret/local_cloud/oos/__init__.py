@@ -1,1 +1,1 @@
-"""OOS, 2019-06-01: templates, kept and checked; nothing executes them."""
+"""OOS, 2019-06-01: templates, kept and checked, and executions that carry them out by the local cloud's clock."""

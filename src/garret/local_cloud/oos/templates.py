@@ -1,4 +1,4 @@
-"""OOS templates: YAML or JSON of OOS-2019-06-01 with tasks; versions count up, and nothing executes them."""
+"""OOS templates: YAML or JSON of OOS-2019-06-01 with tasks; versions count up."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def create_template(call: Call, cloud: Cloud) -> Reply:
         "RegionId": call.region,
         "CreatedDate": now,
         "CreatedBy": ACCOUNT_ID,
-        "Tags": _tags(params.get("Tags", "")),
+        "Tags": read_tags(params.get("Tags", "")),
         "ResourceGroupId": params.get("ResourceGroupId", ""),
         "Versions": [],
     }
@@ -46,12 +46,9 @@ def create_template(call: Call, cloud: Cloud) -> Reply:
 
 def get_template(call: Call, cloud: Cloud) -> Reply:
     """One template with its text: the newest version, or TemplateVersion."""
-    body = find_template(cloud, call.region, call.params["TemplateName"])
-    wanted = call.params.get("TemplateVersion", "")
-    found = [one for one in body["Versions"] if one["TemplateVersion"] == wanted] if wanted else body["Versions"][-1:]
-    if not found:
-        raise ApiError("EntityNotExists.TemplateVersion", f"{body['TemplateName']} has no version {wanted}.", 404)
-    return {"Template": _view(body, found[0]), "Content": found[0]["Content"]}
+    name, version = call.params["TemplateName"], call.params.get("TemplateVersion", "")
+    body = find_template(cloud, call.region, name, version)
+    return {"Template": _view(body, _version_of(body, version)), "Content": body["Content"]}
 
 
 def update_template(call: Call, cloud: Cloud) -> Reply:
@@ -64,7 +61,7 @@ def update_template(call: Call, cloud: Cloud) -> Reply:
         fresh = _version(params["Content"], content, count, cloud.clock.stamp(), name)
         changes: dict[str, object] = {"Versions": [*body["Versions"], fresh]}
         if "Tags" in params:
-            changes["Tags"] = _tags(params["Tags"])
+            changes["Tags"] = read_tags(params["Tags"])
         cloud.store.update("oos_template", body["TemplateId"], **changes)
     return {"Template": _view({**body, **changes})}
 
@@ -79,7 +76,7 @@ def delete_template(call: Call, cloud: Cloud) -> Reply:
 def list_templates(call: Call, cloud: Cloud) -> Reply:
     """Own templates by name or tags; the vendor's public ones are not here."""
     params = call.params
-    name, wanted = params.get("TemplateName", ""), _tags(params.get("Tags", ""))
+    name, wanted = params.get("TemplateName", ""), read_tags(params.get("Tags", ""))
     bodies = [] if params.get("ShareType") == "Public" else cloud.store.find("oos_template", call.region)
     found = [
         _view(body) for body in bodies if name in ("", body["TemplateName"]) and wanted.items() <= body["Tags"].items()
@@ -92,54 +89,54 @@ def list_templates(call: Call, cloud: Cloud) -> Reply:
     return {"Templates": found[start : start + size], "MaxResults": size, "NextToken": following}
 
 
-def validate_template_content(call: Call, cloud: Cloud) -> Reply:
-    """Whether a text is a template, and which tasks and parameters it has."""
-    del cloud
-    document = read_content(call.params["Content"])
-    tasks = [{"Name": one["Name"], "Type": one["Action"], "Description": one.get("Description", ""),
-              "Properties": json.dumps(one.get("Properties") or {}, ensure_ascii=False)}
-             for one in document["Tasks"]]  # fmt: skip
-    parameters = json.dumps(document.get("Parameters") or {}, ensure_ascii=False)
-    return {"Tasks": tasks, "Parameters": parameters, "RamRole": document.get("RamRole", "")}
-
-
 def read_content(text: str) -> dict[str, Any]:
     """The document of a template's text; ApiError InvalidTemplate with the place when it is none."""
     if len(text) > CONTENT_LIMIT:
-        raise _bad(f"it has {len(text)} characters; {CONTENT_LIMIT} is the most")
+        raise bad(f"it has {len(text)} characters; {CONTENT_LIMIT} is the most")
     try:
         document = yaml.safe_load(text)
     except yaml.YAMLError as error:
-        raise _bad(f"it is neither YAML nor JSON: {getattr(error, 'problem', error)}") from None
+        raise bad(f"it is neither YAML nor JSON: {getattr(error, 'problem', error)}") from None
     if not isinstance(document, dict):
-        raise _bad("it is no map")
+        raise bad("it is no map")
     if document.get("FormatVersion") != FORMAT:
-        raise _bad(f"FormatVersion is {document.get('FormatVersion')!r}; it must be {FORMAT}")
+        raise bad(f"FormatVersion is {document.get('FormatVersion')!r}; it must be {FORMAT}")
     for section in document:
         if section not in _SECTIONS:
-            raise _bad(f"the section {section} is unknown; known: {', '.join(_SECTIONS)}")
+            raise bad(f"the section {section} is unknown; known: {', '.join(_SECTIONS)}")
     tasks = document.get("Tasks")
     if not isinstance(tasks, list) or not tasks:
-        raise _bad("Tasks must be a list of at least one")
+        raise bad("Tasks must be a list of at least one")
     seen: set[str] = set()
     for index, task in enumerate(tasks):
         if not isinstance(task, dict) or not all(isinstance(task.get(key), str) for key in ("Name", "Action")):
-            raise _bad(f"Tasks[{index}] needs a Name and an Action")
+            raise bad(f"Tasks[{index}] needs a Name and an Action")
         if task["Name"] in seen:
-            raise _bad(f"Tasks[{index}]: the name {task['Name']} is there twice")
+            raise bad(f"Tasks[{index}]: the name {task['Name']} is there twice")
         seen.add(task["Name"])
     for section in ("Parameters", "Outputs"):
         if not isinstance(document.get(section) or {}, dict):
-            raise _bad(f"{section} must be a map")
+            raise bad(f"{section} must be a map")
     return document
 
 
-def find_template(cloud: Cloud, region: str, name: str) -> dict[str, Any]:
-    """The template of this name in this region; ApiError EntityNotExists.Template otherwise."""
+def find_template(cloud: Cloud, region: str, name: str, version: str = "") -> dict[str, Any]:
+    """The template of this name in this region, with the fields of a version (else the newest) beside its own.
+
+    Errors: ApiError EntityNotExists.Template or EntityNotExists.TemplateVersion.
+    """
     found = _lookup(cloud, region, name)
     if found is None:
         raise ApiError("EntityNotExists.Template", f"The template {name} does not exist in {region}.", 404)
-    return found
+    return {**found, **_version_of(found, version)}
+
+
+def _version_of(body: dict[str, Any], wanted: str) -> dict[str, Any]:
+    found = [one for one in body["Versions"] if one["TemplateVersion"] == wanted] if wanted else body["Versions"][-1:]
+    if not found:
+        raise ApiError("EntityNotExists.TemplateVersion", f"{body['TemplateName']} has no version {wanted}.", 404)
+    version: dict[str, Any] = found[0]
+    return version
 
 
 def _lookup(cloud: Cloud, region: str, name: str) -> dict[str, Any] | None:
@@ -168,7 +165,8 @@ def _view(body: dict[str, Any], version: dict[str, Any] | None = None) -> dict[s
     return {**{name: body[name] for name in keys}, **shown, **fixed}
 
 
-def _tags(text: str) -> dict[str, str]:
+def read_tags(text: str) -> dict[str, str]:
+    """The tags of a call, a JSON map of texts; ApiError otherwise."""
     if not text:
         return {}
     try:
@@ -180,5 +178,6 @@ def _tags(text: str) -> dict[str, str]:
     return {str(key): str(value) for key, value in found.items()}
 
 
-def _bad(reason: str) -> ApiError:
+def bad(reason: str) -> ApiError:
+    """The answer to a template that is none, or that cannot be executed."""
     return ApiError("InvalidTemplate", f"The template's Content is not valid: {reason}.")
