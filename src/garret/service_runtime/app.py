@@ -22,7 +22,7 @@ from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized, Unavailable
 from garret.service_runtime.extensions.loading import failure
 from garret.service_runtime.extensions.web import Pages, add_extensions, name_in
-from garret.service_runtime.idle import Idle
+from garret.service_runtime.idle import PAGE, Idle, is_use
 from garret.service_runtime.service import Service
 
 logger = logging.getLogger(__name__)
@@ -32,8 +32,6 @@ _PAGE_FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 OPEN_PATHS = ("/healthz",)
 # What a front on this machine shows itself as long as there is no worker: how far the node is.
 _SHOWN_BY_FRONT = ("/", "/boot.json")
-# Who only looks whether the node is needed does not need it.
-_NO_SIGN_OF_LIFE = ("/healthz", "/machine")
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -84,9 +82,19 @@ class Guard:
         except ServiceError as error:
             await error_response(error)(scope, receive, send_with_headers)
             return
-        if scope["path"] not in _NO_SIGN_OF_LIFE:
-            self._idle.touch(f"{scope['method']} {scope['path'][:80]}")
-        await self._app(scope, receive, send_with_headers)
+        if not is_use(scope["path"]):
+            await self._app(scope, receive, send_with_headers)
+            return
+        sign = "an open page" if scope["path"] == PAGE else f"{scope['method']} {scope['path'][:80]}"
+        self._idle.touch(sign)
+
+        async def receive_and_note() -> Message:
+            message = await receive()
+            if message.get("body"):  # a large file that comes slowly is use for as long as it comes
+                self._idle.touch(sign)
+            return message
+
+        await self._app(scope, receive_and_note, send_with_headers)
 
     async def _caller(self, scope: Scope) -> str:
         if scope["path"] in OPEN_PATHS and scope["method"] in ("GET", "HEAD"):

@@ -120,6 +120,13 @@ class ExecutionStore:
         """Return where the process that runs an execution writes what it says."""
         return self.folder / f"{_checked(identifier)}.log"
 
+    def silent_s(self, identifier: str) -> float:
+        """Return how many seconds ago a record was written last."""
+        try:
+            return max(0.0, time.time() - self._path(identifier).stat().st_mtime)
+        except OSError:
+            return 0.0
+
     def _read(self, identifier: str) -> Execution:
         try:
             return Execution.from_dict(json.loads(self._path(identifier).read_text(encoding="utf-8")))

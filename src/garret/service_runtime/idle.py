@@ -6,14 +6,32 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from garret.service_runtime.gaps import Gaps
+
+PAGE = "/machine/page"
+"""Where an open page says that somebody sits before it."""
+_ONLY_LOOKS = frozenset({
+    "/healthz", "/machine", "/metrics", "/boot.json", "/internal/ping", "/internal/progress",
+    "/sdapi/v1/progress", "/sdapi/v1/memory", "/sdapi/v1/cmd-flags", "/favicon.ico",
+})  # fmt: skip
+
+
+def is_use(path: str) -> bool:
+    """Say whether a request means that somebody needs the node.
+
+    Programs that show a node's state ask for it day and night: as long as a job runs, that job counts.
+    """
+    return path not in _ONLY_LOOKS
+
 
 @dataclass
 class Idle:
-    """Remembers the last sign of life; `clock` counts seconds also while nobody looks."""
+    """Remembers the last sign of life, and the silences before it; `clock` counts seconds also while nobody looks."""
 
     clock: Callable[[], float] = time.monotonic
     last: float = field(default=-1.0)
     sign: str = "the service started"
+    gaps: Gaps = field(default_factory=Gaps)
 
     def __post_init__(self) -> None:
         """A start is a sign of life: whoever starts a node wants to use it."""
@@ -22,7 +40,13 @@ class Idle:
 
     def touch(self, sign: str) -> None:
         """Note a sign of life, in the words that `status` shows."""
-        self.last, self.sign = self.clock(), sign
+        now = self.clock()
+        self.gaps.add(now - self.last)
+        self.last, self.sign = now, sign
+
+    def goes_on_from(self, silent_s: float, sign: str) -> None:
+        """Take up a silence that began before this process did."""
+        self.last, self.sign = self.clock() - max(0.0, silent_s), sign
 
     @property
     def seconds(self) -> float:

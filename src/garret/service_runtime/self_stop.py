@@ -1,4 +1,4 @@
-"""The node stops itself, economically: one signed call with the keys of its own role."""
+"""The node stops or releases itself: one signed call each, with the keys of its own role."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import http.client
 import json
 import ssl
 from dataclasses import dataclass
+from datetime import datetime
 from urllib.parse import urlsplit
 
 from garret.service_runtime.acs3 import query_string, signed_headers
@@ -17,7 +18,7 @@ MAXIMUM_BYTES = 65_536
 
 
 class StopRefused(Exception):
-    """The node could not have itself stopped; the text says why, in the cloud's words where there are some."""
+    """The node could not change its own machine; the text says why, in the cloud's words where there are some."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,18 @@ class SelfStop:
         Raises:
             StopRefused: the metadata, the network or the cloud said no.
         """
+        self._ask("StopInstance", {"StoppedMode": "StopCharging"})
+
+    def release(self, at: datetime | None) -> None:
+        """Have this instance released at a time at least half an hour ahead, aware; with None, not at all.
+
+        Raises:
+            StopRefused: the metadata, the network or the cloud said no.
+        """
+        when = {"AutoReleaseTime": at.strftime("%Y-%m-%dT%H:%M:%SZ")} if at else {}
+        self._ask("ModifyInstanceAutoReleaseTime", when)
+
+    def _ask(self, action: str, asked: dict[str, str]) -> None:
         try:
             instance = self.metadata.text("meta-data/instance-id")
             region = self.metadata.text("meta-data/region-id")
@@ -40,14 +53,14 @@ class SelfStop:
         except MetadataError as error:
             raise StopRefused(f"the node does not know itself: {error}") from None
         where = urlsplit(self.endpoint or f"https://ecs.{region}.aliyuncs.com")
-        parameters = {"InstanceId": instance, "RegionId": region, "StoppedMode": "StopCharging"}
-        headers = signed_headers(keys, host=where.netloc, action="StopInstance", version=VERSION, parameters=parameters)
+        parameters = {"InstanceId": instance, "RegionId": region, **asked}
+        headers = signed_headers(keys, host=where.netloc, action=action, version=VERSION, parameters=parameters)
         try:
             status, body = _post(where.scheme, where.netloc, f"/?{query_string(parameters)}", headers)
         except (OSError, http.client.HTTPException) as error:
             raise StopRefused(f"{where.netloc} did not answer: {error}") from None
         if status >= 400:
-            raise StopRefused(_refusal(status, body))
+            raise StopRefused(_refusal(action, status, body))
 
 
 def _post(scheme: str, netloc: str, target: str, headers: dict[str, str]) -> tuple[int, bytes]:
@@ -64,9 +77,9 @@ def _post(scheme: str, netloc: str, target: str, headers: dict[str, str]) -> tup
         connection.close()
 
 
-def _refusal(status: int, body: bytes) -> str:
+def _refusal(action: str, status: int, body: bytes) -> str:
     try:
         said = json.loads(body)
-        return f"StopInstance: {said['Code']}: {said['Message']} (request {said.get('RequestId', '?')})"
+        return f"{action}: {said['Code']}: {said['Message']} (request {said.get('RequestId', '?')})"
     except (ValueError, KeyError, TypeError):
-        return f"StopInstance: HTTP {status}"
+        return f"{action}: HTTP {status}"

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from garret.service_runtime.autostop import Autostop
+from garret.service_runtime.autostop_settings import AutostopFile, AutostopSettings
 from garret.service_runtime.errors import (
     Cancelled,
     InsufficientStorage,
@@ -40,6 +41,7 @@ from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.scheduler import Assignment, Scheduler, Task
 from garret.service_runtime.self_stop import SelfStop
 from garret.service_runtime.settings import ServiceSettings
+from garret.service_runtime.signs import Signs
 from garret.service_runtime.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
@@ -49,6 +51,8 @@ T = TypeVar("T")
 MINIMUM_FREE_BYTES = 64 << 20
 # A job that was running at so many ends of the service is not begun again: it may be what ends it.
 MAXIMUM_STARTS = 3
+# An operation that has written nothing for so long keeps the node from stopping no more.
+SILENT_OPERATION_S = 6 * 3600.0
 _SWEEP_EVERY_S = 3600.0
 _KEPT_WHEN_FULL_S = 600.0
 
@@ -101,8 +105,10 @@ class Service:
         self._ready = False
         self._beacon = Beacon(settings.state_dir)
         self.idle = Idle()
-        stop = SelfStop(Metadata(settings.metadata_url), settings.ecs_endpoint)
-        self.autostop = Autostop(settings.autostop_s, self.idle, self._doing, stop)
+        self.signs = Signs(settings.state_dir / "idle.json", self.idle)
+        self.autostop_file = AutostopFile(settings.state_dir / "autostop.json", AutostopSettings(settings.autostop_s))
+        machine = SelfStop(Metadata(settings.metadata_url), settings.ecs_endpoint)
+        self.autostop = Autostop(self.autostop_file.read, self.idle, self._doing, machine, looked=self.signs.note)
         self.pool = WorkerPool(settings, self, self._first_checkpoint, self.trial)
 
     # ---- life
@@ -117,8 +123,9 @@ class Service:
         self.pool.feed()
         self._spawn(self._keep_tidy())
         self._spawn(self.renewal.watch())
-        if self.settings.autostop_s:
-            self._spawn(self.autostop.watch())
+        self.signs.take_up()
+        self.autostop.since = self.signs.since
+        self._spawn(self.autostop.watch())
 
     async def stop(self) -> None:
         """End the workers; jobs without a caller stay accepted, for the next start."""
@@ -129,6 +136,7 @@ class Service:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.signs.note(ended=True)
         self._threads.shutdown(wait=True)
         self._store.close()
         self._hashes.close()
@@ -283,8 +291,10 @@ class Service:
         folder = self.settings.state_dir / "executions"
         if not folder.is_dir():
             return ""
-        running = (one.verb for one in ExecutionStore(folder).all() if one.status not in ENDED)
-        return next(running, "")
+        store = ExecutionStore(folder)
+        running = (one for one in store.all() if one.status not in ENDED)
+        # One that has said nothing for hours hangs; it must not keep a GPU.
+        return next((one.verb for one in running if store.silent_s(one.id) < SILENT_OPERATION_S), "")
 
     def _first_checkpoint(self) -> str:
         try:

@@ -6,8 +6,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 
+from garret.service_runtime.api.body import read_json
+from garret.service_runtime.autostop_settings import AutostopSettings, WrongAutostop
+from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.service import Service
 
 
@@ -27,6 +30,25 @@ def router(service: Service) -> APIRouter:
             "autostop": service.autostop.facts(),
             "certificate": certificate,
         }
+
+    @routes.put("/machine/autostop")
+    async def set_autostop(request: Request) -> dict[str, Any]:
+        """Change when the node stops itself, from now on: idle_s, learn, stop_by, time_zone, delete_after_s.
+
+        What is left out stays as it is. Returns what GET /machine calls autostop.
+        """
+        said = await read_json(request, service.settings.client_timeout_s)
+        try:
+            settings = AutostopSettings.from_dict({**service.autostop_file.read().to_dict(), **said})
+        except WrongAutostop as error:
+            raise BadRequest(error.field, error.reason, error.hint) from None
+        service.autostop_file.write(settings)
+        return service.autostop.facts()
+
+    @routes.post("/machine/page")
+    async def page() -> dict[str, Any]:
+        """Say that somebody sits before an open page, which counts as use; returns what GET /machine calls autostop."""
+        return service.autostop.facts()
 
     return routes
 

@@ -2,7 +2,11 @@
 
 const POLL_MS = 500;
 const SMALL = 512;
+const BEAT_MS = 60000;
+const ATTENTIVE_MS = 15 * 60000;
+const SOON_S = 600;
 const models = new Map();
+let touched = Date.now();
 let asking = null;
 
 const field = (name) => document.getElementById(name);
@@ -101,6 +105,18 @@ async function make(event) {
   }
 }
 
+// A page that somebody looks at keeps its node; one that was left open in the evening does not.
+async function beat() {
+  const sits = !document.hidden && Date.now() - touched < ATTENTIVE_MS;
+  try {
+    const said = sits ? await call("/machine/page", {}) : (await call("/machine")).autostop;
+    const soon = said.stops_in_s !== null && said.stops_in_s < SOON_S;
+    field("soon").textContent = soon ? `This node stops itself in ${Math.ceil(said.stops_in_s / 60)} min.` : "";
+  } catch {
+    // A node that is gone tells it by itself at the next picture.
+  }
+}
+
 async function start() {
   const checkpoints = await fill("model", "/sdapi/v1/sd-models", "model_name");
   for (const entry of checkpoints) models.set(entry.model_name, entry.garret_native_size);
@@ -108,6 +124,10 @@ async function start() {
   await fill("sampler", "/sdapi/v1/samplers", "name", "Euler");
 }
 
+setInterval(beat, BEAT_MS);
+for (const sign of ["pointermove", "pointerdown", "keydown", "wheel", "visibilitychange"]) {
+  document.addEventListener(sign, () => { touched = Date.now(); }, { passive: true });
+}
 field("form").addEventListener("submit", make);
 // Leaving the request stops this picture alone; /sdapi/v1/interrupt would stop every job of the same login.
 field("stop").addEventListener("click", () => asking && asking.abort());
