@@ -202,7 +202,9 @@ def test_the_settings_are_what_the_service_reads(machine: Machine) -> None:
     assert (settings.host, settings.port) == ("127.0.0.1", node.config.service_port)
     assert settings.models_dir == machine.disk / "home/models"
     assert settings.password_hash == node.config.password_hash
-    assert settings.token_hashes == (node.config.token_hash, hash_token(node_token(node.host)))
+    assert settings.token_hashes == (node.config.token_hash,)
+    assert settings.node_token_hash == hash_token(node_token(node.host))
+    assert settings.login_file == str(node.host.path("/etc/garret/login.json"))
     assert node.host.path(NODE_TOKEN).stat().st_mode & 0o777 == 0o600
     assert node_token(node.host) not in file.read_text()
     assert (settings.tls_certificate, settings.deployment, settings.default_checkpoint) == ("", "garret", "demo")

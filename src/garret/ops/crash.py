@@ -23,6 +23,7 @@ POINTS = {
     "update.waiting": "the stack is being updated",
     "stop.sent": "the cloud has taken StopInstance",
     "start.sent": "the cloud has taken StartInstance",
+    "rotate.sent": "the node has taken the new login; this machine still uses the old one",
     "snapshot.journaled": "what is to be kept is on disk, with its token; the cloud has heard nothing",
     "snapshot.sent": "the cloud has taken CreateSnapshot; its answer is not on disk",
     "snapshot.done": "what is kept is whole; nothing is deleted yet",

@@ -75,6 +75,21 @@ class Endpoint:
             raise OperationError(f"{self.url} answered without a picture", "garret status")
         return pictures
 
+    def takes(self, login: str = "", password: str = "", timeout_s: float = 10) -> bool:
+        """Say whether the service lets in: the token, or a login with its password.
+
+        Raises:
+            NotReady: nobody answers, or the service is not there yet.
+        """
+        basic = base64.b64encode(f"{login}:{password}".encode()).decode("ascii")
+        header = f"Basic {basic}" if password else f"Bearer {self.token}"
+        status, raw = self._ask("GET", "/machine", None, timeout_s, authorization=header)
+        if status in (401, 403):
+            return False
+        if status != 200:
+            raise self._refusal(status, raw)
+        return True
+
     def _answer(self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float) -> Any:
         status, raw = self._ask(method, path, body, timeout_s)
         if status == 200:
@@ -100,11 +115,18 @@ class Endpoint:
         return OperationError(f"{self.url}: {message or f'HTTP {status}'}", hint or "garret status")
 
     def _ask(
-        self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float, *, with_token: bool = True
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None,
+        timeout_s: float,
+        *,
+        with_token: bool = True,
+        authorization: str = "",
     ) -> tuple[int, bytes]:
         headers = {"Accept": "application/json"}
         if with_token:
-            headers["Authorization"] = f"Bearer {self.token}"
+            headers["Authorization"] = authorization or f"Bearer {self.token}"
         data = None if body is None else json.dumps(body).encode()
         if data is not None:
             headers["Content-Type"] = "application/json"

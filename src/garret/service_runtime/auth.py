@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
 from garret.service_runtime.errors import Busy, Forbidden, Unauthorized
+from garret.service_runtime.logins import Logins, Opening
 from garret.service_runtime.passwords import verify_password, verify_token
 from garret.service_runtime.settings import ServiceSettings
 
@@ -59,6 +60,8 @@ class Authenticator:
 
     def __init__(self, settings: ServiceSettings, throttle: Throttle | None = None) -> None:
         self._settings = settings
+        self._logins = Logins(settings)
+        self._opening = self._logins.current()
         self._throttle = throttle or Throttle()
         self._key = secrets.token_bytes(32)
         # Digests of logins that were right: scrypt is dear by design, and Basic sends the password each time.
@@ -74,29 +77,40 @@ class Authenticator:
         login, secret = _credentials(scheme, value.strip())
         if not secret:
             raise Unauthorized("this service needs a login", "Send Basic login:password or Bearer token")
-        for hashed in self._settings.token_hashes:
+        opening = self._now()
+        for hashed, holder in opening.tokens:
             if verify_token(secret, hashed):
-                return f"token-{hashed.rpartition('$')[2][:8]}"
+                return holder
         digest = hmac.digest(self._key, f"{login}\0{secret}".encode("utf-8", "surrogatepass"), hashlib.sha256)
         if digest in self._known:
             return self._known[digest]
         self._throttle.check(address)
         async with self._turn:
             self._throttle.check(address)
-            right = await asyncio.to_thread(self._verify, login, secret)
+            right = await asyncio.to_thread(_verify, opening, login, secret)
         if not right:
             self._throttle.fail(address)
             raise Unauthorized("the login or password is wrong", "`garret status` shows the login")
+        if self._now() is not opening:  # it was changed while this one was looked at
+            return await self.caller(header, address)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
         self._known[digest] = login
         return login
 
-    def _verify(self, login: str, secret: str) -> bool:
-        expected = self._settings.login
-        same = hmac.compare_digest(login.encode("utf-8", "surrogatepass"), expected.encode("utf-8", "surrogatepass"))
-        # Both are always looked at, so that the time taken does not tell whether the login exists.
-        return verify_password(secret, self._settings.password_hash) and same
+    def _now(self) -> Opening:
+        """What opens the service now; with another login, nothing that opened it before is remembered."""
+        opening = self._logins.current()
+        if opening is not self._opening:
+            self._opening = opening
+            self._known.clear()
+        return opening
+
+
+def _verify(opening: Opening, login: str, secret: str) -> bool:
+    same = hmac.compare_digest(login.encode("utf-8", "surrogatepass"), opening.login.encode("utf-8", "surrogatepass"))
+    # Both are always looked at, so that the time taken does not tell whether the login exists.
+    return verify_password(secret, opening.password_hash) and same
 
 
 def check_origin(headers: Mapping[str, str], *, local_only: bool) -> None:

@@ -118,6 +118,22 @@ def cancel(node: Node, identifier: str) -> dict[str, Any]:
     return execution.to_dict()
 
 
+def login(node: Node, identifier: str) -> dict[str, Any]:
+    """Put the login of a request in the place of the one that opens the service; as root, to whom its file belongs."""
+    from garret.service_runtime.logins import BadLogin, put_login
+
+    settings = node.settings
+    try:
+        put_login(settings, node.request(identifier).get("parameters"), settings.state_dir.stat().st_gid)
+    except BadLogin as error:
+        raise NodeError(f"the login is not taken: {error}") from None
+    except OSError as error:
+        raise NodeError(f"{settings.login_file}: {error.strerror}") from None
+    finally:
+        node.forget(identifier)
+    return {"status": "Success", "login_file": settings.login_file}
+
+
 def models(node: Node) -> list[dict[str, Any]]:
     """Return the models on this node."""
     from garret.service_runtime.models import HashCache, Models
@@ -187,6 +203,7 @@ def parser() -> argparse.ArgumentParser:
     ):
         verbs.add_parser(name, help=text).add_argument("id")
     verbs.add_parser("list", help="print all executions, newest first")
+    commands.add_parser("login", help="take over the login that the request file of this id holds").add_argument("id")
     for name, text in (
         ("models", "the models on this node"),
         ("bootstrap", "how the node came up"),
@@ -203,6 +220,7 @@ def dispatch(node: Node, arguments: argparse.Namespace) -> Any:
         "bootstrap": lambda: bootstrap(node),
         "models": lambda: models(node),
         "start": lambda: start(node, arguments.id),
+        "login": lambda: login(node, arguments.id),
         "show": lambda: node.executions.get(arguments.id).to_dict(),
         "list": lambda: [execution.to_dict() for execution in node.executions.all()],
         "cancel": lambda: cancel(node, arguments.id),
@@ -210,7 +228,7 @@ def dispatch(node: Node, arguments: argparse.Namespace) -> Any:
     }
     name = arguments.action if arguments.command == "operation" else arguments.command
     # The request of a start, and the bootstrap's journal, may be for root's eyes only.
-    if name not in ("version", "bootstrap", "start"):
+    if name not in ("version", "bootstrap", "start", "login"):
         become_owner(node.settings.state_dir)
     return commands[name]()
 

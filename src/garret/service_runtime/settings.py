@@ -41,6 +41,9 @@ class ServiceSettings:
     login: str = "admin"
     password_hash: str = ""
     token_hashes: tuple[str, ...] = ()
+    # The node's own token, for its bootstrap; and the file whose login, once it is there, counts instead of this one.
+    node_token_hash: str = ""
+    login_file: str = ""
     tls_certificate: str = ""
     tls_key: str = ""
     # A front on this machine passes requests on, and says in X-Forwarded-For and -Proto whose they are.
@@ -85,7 +88,7 @@ class ServiceSettings:
     @property
     def has_login(self) -> bool:
         """Say whether any credential is set, so that a caller can be told from a stranger."""
-        return bool(self.password_hash or self.token_hashes)
+        return bool(self.password_hash or self.token_hashes or self.node_token_hash or self.login_file)
 
     @property
     def has_tls(self) -> bool:

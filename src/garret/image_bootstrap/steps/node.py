@@ -13,6 +13,8 @@ MODEL_FOLDERS = ("/home/models/Stable-diffusion", "/home/models/Lora", "/home/mo
 SERVICE_USER = "garret"
 SERVICE_STATE = "/var/lib/garret/service"
 SERVICE_ENV = "/etc/garret/service.env"
+LOGIN_FILE = "/etc/garret/login.json"
+"""The login that `garret ops rotate-password` put in the place of the one that the node was born with."""
 CERTIFICATE = "/etc/garret/tls/certificate.pem"
 KEY = "/etc/garret/tls/key.pem"
 ACME_CERTIFICATE = "/etc/garret/tls/acme/fullchain.pem"
