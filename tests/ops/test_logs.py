@@ -25,6 +25,7 @@ class ShellAssistant:
 
     folder: Path
     asked: int = 0
+    path: str = "/usr/bin:/bin"
 
     def reachable(self, instance_id: str) -> bool:
         """Always."""
@@ -37,7 +38,7 @@ class ShellAssistant:
     def run(self, instance_id: str, command: str, *, timeout_s: int = 60) -> CommandResult:  # noqa: ARG002
         """Run it."""
         self.asked += 1
-        environment = {"GARRET_PREFIX": str(self.folder), "PATH": "/usr/bin:/bin"}
+        environment = {"GARRET_PREFIX": str(self.folder), "PATH": self.path}
         done = subprocess.run(
             ["/bin/sh", "-c", command], env=environment, capture_output=True, timeout=timeout_s, check=False
         )
@@ -147,3 +148,24 @@ def test_a_node_whose_agent_is_silent_leads_to_its_console(world: World, shelf: 
     with pytest.raises(OperationError, match="cannot be asked for its log") as refused:
         log.last(1)
     assert refused.value.exit_code == 1
+
+
+def test_the_gpu_is_shown_as_it_is_and_then_what_its_driver_said(shelf: Shelf) -> None:
+    """A program that is not there is said in words; followed, only what is new comes."""
+    assert shelf.log("gpu").last(5)[0] == "this node has no NVIDIA driver"
+    tools = shelf.folder / "bin"
+    tools.mkdir(parents=True)
+    for name, text in (
+        ("nvidia-smi", "#!/bin/sh\necho NVIDIA A10\n"),
+        ("journalctl", f"#!/bin/sh\ncat {shelf.folder}/kernel\n"),
+    ):
+        (tools / name).write_text(text)
+        (tools / name).chmod(0o755)
+    (shelf.folder / "kernel").write_text("a usb stick\nNVRM: Xid (PCI:0000:00:07): 79, GPU has fallen off the bus.\n")
+    assert isinstance(shelf.cloud.assistant, ShellAssistant)
+    shelf.cloud.assistant.path = f"{tools}:/usr/bin:/bin"
+    log = shelf.log("gpu")
+    assert log.last(5) == ["NVIDIA A10", "NVIDIA A10", "NVRM: Xid (PCI:0000:00:07): 79, GPU has fallen off the bus."]
+    with (shelf.folder / "kernel").open("a") as file:
+        file.write("a key\nnvidia 0000:00:07.0: loaded\n")
+    assert log.new() == ["nvidia 0000:00:07.0: loaded"]

@@ -14,12 +14,14 @@ Examples:
       what the node did to set itself up; also while it does, and of one that failed
   garret logs --bootstrap --follow
   garret logs my-pictures --service -n 20
+  garret logs --gpu
   garret logs --console
       what the machine wrote before anything else of it answered
 
-The log is read through Cloud Assistant, with no port open and no key; the console by the cloud itself.
+The log is read through Cloud Assistant, with no port open and no key; the console by the cloud itself. The same as
+garret ops logs.
 """
-KINDS = ("bootstrap", "service", "nginx", "console")
+KINDS = ("bootstrap", "service", "nginx", "gpu", "console")
 
 
 @click.command(epilog=EPILOG)
@@ -27,6 +29,7 @@ KINDS = ("bootstrap", "service", "nginx", "console")
 @click.option("--bootstrap", "kind", flag_value="bootstrap", help="How the node set itself up.")
 @click.option("--service", "kind", flag_value="service", help="What makes the pictures; shown unless another is said.")
 @click.option("--nginx", "kind", flag_value="nginx", help="Who asked for what, and what went wrong at the door.")
+@click.option("--gpu", "kind", flag_value="gpu", help="How the GPU is now, and what its driver reported.")
 @click.option("--console", "kind", flag_value="console", help="The machine's console.")
 @click.option("--follow", "-f", is_flag=True, help="Show what is new as it is written.")
 @click.option("--lines", "-n", type=click.IntRange(1, 100_000), default=200, show_default=True, help="The last lines.")

@@ -23,11 +23,15 @@ COMMAND_S = 30
 
 
 class Source(NamedTuple):
-    """A log on the node: `show` is a shell command that writes all of it, `hint` what to try where there is none."""
+    """A log on the node: `show` is a shell command that writes all of it, `hint` what to try where there is none.
+
+    `now` is a command that writes how it is at this moment, which goes before what was written.
+    """
 
     name: str
     show: str
     hint: str = ""
+    now: str = ""
 
 
 _FILE = 'cat "${{GARRET_PREFIX}}{path}" 2>/dev/null'
@@ -45,6 +49,14 @@ SOURCES = {
         '{ ' + _FILE.format(path="/var/log/nginx/access.log") + "; "
         + _FILE.format(path="/var/log/nginx/error.log") + "; }",
         "only a whole machine has nginx: garret logs --service",
+    ),
+    # What the driver said to the kernel's log, of every boot that is kept; Xid lines are the GPU's own errors.
+    "gpu": Source(
+        "gpu",
+        "journalctl --dmesg --boot all --no-pager --quiet --output short-iso 2>/dev/null"
+        " | grep -E 'NVRM|nvidia|Xid'",
+        now="if command -v nvidia-smi >/dev/null; then nvidia-smi; nvidia-smi --query-compute-apps=pid,name,used_memory"
+        " --format=csv; else echo 'this node has no NVIDIA driver'; fi 2>&1",
     ),
 }  # fmt: skip
 
@@ -67,10 +79,11 @@ class Log:
         """
         sizes = self._ask(f"({self.source.show}) | wc -c; ({self.source.show}) | tail -n {int(lines)} | wc -c").split()
         total, wanted = (int(size) for size in sizes) if len(sizes) == 2 else (0, 0)
-        if not total:
+        now = self._ask(self.source.now).splitlines() if self.source.now else []
+        if not total and not now:
             raise OperationError(f"{self.instance_id} has no log of {self.source.name} yet", self.source.hint)
         self.at = max(0, total - wanted)
-        return self.new(total)
+        return [*now, *self.new(total)]
 
     def new(self, until: int | None = None) -> list[str]:
         """The lines that were written since, whole ones only; `until` is a size of the log in bytes."""

@@ -51,6 +51,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "events": (*_LOOK, "ros:ListStackEvents"),
     "ops stop": (*_BILLED, "ecs:StopInstance"),
     "ops start": ("ecs:DescribeInstances", "ecs:StartInstance"),
+    "ops run, rotate-password": (*_COMMAND, *_FILE),
     "ops download-model, executions": (*_COMMAND, *_FILE),
     "delete": (
         *_LOOK, "ros:ListStackResources", "ros:ListStackEvents", "ros:DeleteStack", *_UNMAKE, *_ROLE, *_BILLED,

@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from garret.ops.work import Work
 
 VERBS = {
+    "run": "garret.ops.run_command:run",
+    "rotate-password": "garret.ops.rotate_password:run",
     "stop": "garret.ops.stop:run",
     "start": "garret.ops.start:run",
 }

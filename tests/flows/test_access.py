@@ -1,0 +1,64 @@
+"""Getting at a node of the whole house: commands, logs, another password; process nodes, as a person would type it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.flows.conftest import house_at
+from tests.flows.house import DEPLOY, House
+
+pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
+
+PASSWORD = "Planted-Password-1"
+
+
+@pytest.fixture(scope="module")
+def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
+    """A deployment on a process node."""
+    with house_at(tmp_path_factory.mktemp("access") / "home") as house:
+        house.garret(*DEPLOY, GARRET_PASSWORD=PASSWORD)
+        yield house
+
+
+def test_a_command_s_output_and_code_are_ours(house: House) -> None:
+    """And nothing else is on either stream, so that it can stand in a pipe."""
+    done = house.run("ops", "run", "--", "sh", "-c", "echo out; echo err >&2; exit 7")
+    assert (done.returncode, done.stdout, done.stderr) == (7, "out\n", "err\n")
+    whole = house.run("ops", "run", "--", "seq", "50000")
+    assert whole.stdout == "".join(f"{number}\n" for number in range(1, 50_001))
+    late = house.run("ops", "run", "--timeout", "1", "--", "sleep", "30")
+    assert (late.returncode, "after 1 s" in late.stderr) == (124, True)
+    facts = json.loads(house.run("ops", "run", "--json", "--", "sh", "-c", "echo '$HOME'; exit 3").stdout)
+    assert (facts["exit_code"], facts["stdout"]) == (3, "$HOME\n")
+    record = house.home / f"deployments/local/garret/executions/{facts['execution']}.json"
+    shown = json.loads(record.read_text("utf-8"))
+    assert (shown["verb"], shown["status"]) == ("run", "Success")
+
+
+def test_both_doors_show_the_same_log(house: House) -> None:
+    """`garret logs` and `garret ops logs` are one."""
+    said = house.garret("ops", "logs", "--bootstrap", "-n", "5")
+    assert said == house.garret("logs", "--bootstrap", "-n", "5")
+    assert len(said.splitlines()) == 5
+    assert house.garret("ops", "logs", "--gpu")
+
+
+def test_another_password_and_token(house: House) -> None:
+    """The old password opens nothing, garret goes on with the new token, and a status shows the login."""
+    path = house.home / "deployments/local/garret/login.json"
+    before = json.loads(path.read_text("utf-8"))
+    facts = house.json("ops", "rotate-password")
+    after = json.loads(path.read_text("utf-8"))
+    assert facts["in_force"]
+    assert (facts["password"], after["password"]) == (after["password"], facts["password"])
+    assert after["token"] != before["token"]
+    house.garret("generate", "a red circle on a blue background", "-o", str(house.home / "after.png"))
+    assert Path(house.home / "after.png").stat().st_size > 100
+    records = house.home / "deployments/local/garret/executions"
+    assert not [one for one in records.iterdir() if facts["password"].encode() in one.read_bytes()]
+    refused = house.run("ops", "rotate-password", GARRET_PASSWORD=after["password"])
+    assert (refused.returncode, "it is the one" in refused.stderr) == (2, True)
