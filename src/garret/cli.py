@@ -87,6 +87,7 @@ ROOT = {
 OPS = {
     "stop": Lazy("garret.commands.power:stop", "Stop the node and stop paying for it; disk and address stay."),
     "start": Lazy("garret.commands.power:start", "Start a stopped node; ends when a picture can be made."),
+    "restart-service": Lazy("garret.commands.power:restart_service", "Begin the service anew; ends with a picture."),
     "download-model": Lazy("garret.commands.models:download_model", "Bring a model onto the node."),
     "logs": Lazy("garret.commands.logs:logs", "What a node has written; the same as garret logs."),
     "run": Lazy("garret.commands.run:run", "Run one command on the node: its output, its exit code."),

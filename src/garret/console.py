@@ -149,6 +149,14 @@ def price_text(price: Mapping[str, Any] | None) -> str:
     return f"{price['amount']:.2f} {price['currency']} per hour{mark}"
 
 
+def month_text(price: Mapping[str, Any] | None) -> str:
+    """A price per month in words; empty where nobody knows it."""
+    if not price:
+        return ""
+    mark = " (made-up prices of the local cloud)" if price["made_up"] else ""
+    return f"{price['amount']:.2f} {price['currency']} per month{mark}"
+
+
 def _from_os(error: OSError) -> GarretError:
     where = f"{error.filename}: " if error.filename else ""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):

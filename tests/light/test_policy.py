@@ -149,7 +149,9 @@ def test_asking_for_all_rights_changes_nothing(house: LightHouse) -> None:
 def test_download_needs_no_more_than_is_listed(house: LightHouse) -> None:
     """A model is asked for by Cloud Assistant's commands and files, and nothing else."""
     house.deploy("models")
-    house.driver.answers = lambda _: RunResult(0, b'{"id": "1", "status": "Success"}')
+    house.driver.answers = lambda _: RunResult(
+        0, b'{"id": "0123456789abcdef0123456789abcdef", "verb": "download-model", "status": "Success"}'
+    )
     watch = guard(house)
     watch.seen.clear()
     node = Node.of(house.roles(HastyClock()), house.deployment("models"))

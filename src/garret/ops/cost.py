@@ -134,6 +134,12 @@ def _last_life(history: Sequence[dict[str, Any]]) -> Sequence[dict[str, Any]]:
     return history[ends[-2] + 1 :] if len(ends) > 1 else history
 
 
+def rates_of(cloud: Cloud, deployment: Deployment) -> tuple[float, float, str] | None:
+    """The price per hour, running and stopped economically, and its currency; None where nobody knows."""
+    rates = _rates(cloud, deployment)
+    return (*rates, _currency(None, deployment)) if rates else None
+
+
 def _rates(cloud: Cloud, deployment: Deployment) -> tuple[float, float] | None:
     """The price per hour, running and stopped: what the cloud says now, else what it said when it was planned."""
     plan, spec = deployment.plan, deployment.spec

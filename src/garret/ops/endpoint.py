@@ -59,6 +59,10 @@ class Endpoint:
         """Return the JSON that is at a path."""
         return self._answer("GET", path, None, timeout_s)
 
+    def post(self, path: str, body: dict[str, Any], timeout_s: float = 30) -> Any:
+        """Send JSON to a path and return the JSON that it answers."""
+        return self._answer("POST", path, body, timeout_s)
+
     def txt2img(self, body: dict[str, Any], timeout_s: float = 600) -> list[bytes]:
         """Ask for pictures, in the words of A1111's API, and return them as PNG files.
 

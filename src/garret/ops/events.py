@@ -25,6 +25,7 @@ _WORDS = {
     "ready": "ready: a picture was made, {picture}",
     "stopping": "StopInstance was asked for {instance_id}",
     "starting": "StartInstance was asked for {instance_id}",
+    "restarting": "the service on {instance_id} was asked to begin anew",
     "keeping": "a snapshot of disk {disk_id} was asked for",
     "kept": "snapshot {snapshot_id} of disk {disk_id} was begun",
     "unkept": "the snapshot of disk {disk_id} broke",

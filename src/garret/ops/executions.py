@@ -98,7 +98,7 @@ class Node:
 
     def _ask(self, command: str) -> dict[str, Any]:
         reply = self._reply(self.channel.run(command))
-        if not isinstance(reply, dict) or "status" not in reply:
+        if not isinstance(reply, dict) or not {"id", "verb", "status"} <= set(reply):
             raise NodeFailed("the node's answer is not an execution", "garret status")
         return keep_seen(self.deployment, reply).to_dict()
 

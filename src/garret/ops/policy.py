@@ -49,7 +49,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     ),
     "logs": (*_LOOK, *_COMMAND, "ecs:GetInstanceConsoleOutput"),
     "events": (*_LOOK, "ros:ListStackEvents"),
-    "ops stop": (*_BILLED, "ecs:StopInstance"),
+    "ops stop": (*_BILLED, "ecs:StopInstance", "ros:GetTemplateEstimateCost", "ecs:DescribePrice"),
     "ops start": ("ecs:DescribeInstances", "ecs:StartInstance"),
     "ops run, rotate-password": (*_COMMAND, *_FILE),
     "ops download-model, executions": (*_COMMAND, *_FILE),

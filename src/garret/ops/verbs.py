@@ -16,6 +16,7 @@ VERBS = {
     "rotate-password": "garret.ops.rotate_password:run",
     "stop": "garret.ops.stop:run",
     "start": "garret.ops.start:run",
+    "restart-service": "garret.ops.restart_service:run",
 }
 """Verb to module:function; a function takes a Work and returns the execution's output, JSON values."""
 

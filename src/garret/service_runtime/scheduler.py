@@ -82,6 +82,11 @@ class Scheduler:
         """Return how many pictures have not been given to a worker."""
         return len(self._waiting)
 
+    @property
+    def open(self) -> int:
+        """Return how many jobs were accepted and are not over."""
+        return len(self._open)
+
     def reserve(self, job_id: str, *, over_limit: bool = False) -> None:
         """Take a place for a job, or say that there is none; jobs from before a restart have theirs."""
         if len(self._open) >= self._limit and not over_limit:

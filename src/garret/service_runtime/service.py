@@ -99,6 +99,7 @@ class Service:
         self._down = ""
         self._loop: asyncio.AbstractEventLoop | None = None
         self.stopping = False
+        self._refuses_until = 0.0
         self.trial = Trial(settings)
         self.extensions = self.trial.begin()
         self.renewal = Renewal(self, end)
@@ -190,6 +191,11 @@ class Service:
         """Return the records of an owner's newest jobs."""
         return await self._in_thread(self._store.recent, owner, limit)
 
+    def refuse_jobs_for(self, seconds: float) -> int:
+        """Take no new jobs for so long: somebody is about to stop the node. 0 takes them again. Those still open."""
+        self._refuses_until = time.monotonic() + seconds
+        return self._scheduler.open
+
     def picture_path(self, name: str) -> Path:
         """Return where a picture of a job's record lies."""
         return self._pictures / name
@@ -265,6 +271,9 @@ class Service:
     def _check_open(self) -> None:
         if self.stopping:
             raise Unavailable("the service is stopping", "Send the request again", retry_after=5)
+        if time.monotonic() < self._refuses_until:
+            hint = "Send the request again when the node runs again"
+            raise Unavailable("this node is about to be stopped, and takes no new jobs", hint, retry_after=60)
         self.renewal.check()
         if self._down and self.pool.ready == 0:
             raise Unavailable(f"no worker comes up: {self._down}", "See the service's log", retry_after=30)
@@ -285,16 +294,20 @@ class Service:
         """Say what keeps this node busy, if anything does."""
         if self._live:
             return "a job"
-        return await self._in_thread(self._running_operation)
+        return next(iter(await self.running_operations()), "")
 
-    def _running_operation(self) -> str:
+    async def running_operations(self) -> list[str]:
+        """Return the verbs of the executions that run on this node."""
+        return await self._in_thread(self._running_operations)
+
+    def _running_operations(self) -> list[str]:
         folder = self.settings.state_dir / "executions"
         if not folder.is_dir():
-            return ""
+            return []
         store = ExecutionStore(folder)
         running = (one for one in store.all() if one.status not in ENDED)
         # One that has said nothing for hours hangs; it must not keep a GPU.
-        return next((one.verb for one in running if store.silent_s(one.id) < SILENT_OPERATION_S), "")
+        return [one.verb for one in running if store.silent_s(one.id) < SILENT_OPERATION_S]
 
     def _first_checkpoint(self) -> str:
         try:

@@ -1,0 +1,36 @@
+"""Before a node is stopped: no new jobs for a while, and how many there still are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from garret.service_runtime.api import fields
+from garret.service_runtime.api.body import read_json
+from garret.service_runtime.errors import BadRequest
+from garret.service_runtime.service import Service
+
+LONGEST_S = 120.0
+
+
+def router(service: Service) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(tags=["machine"])
+
+    @routes.post("/machine/drain")
+    async def drain(request: Request) -> dict[str, Any]:
+        """Refuse new jobs for `seconds`, finish those that were accepted, and say how many those are; 0 ends that.
+
+        It ends by itself, so a caller that went away leaves a service that works; whoever wants it longer asks again.
+        """
+        body = await read_json(request, service.settings.client_timeout_s)
+        if "seconds" not in body:
+            raise BadRequest("seconds", "is missing", "For how long no new jobs are taken")
+        seconds = fields.number(body, "seconds", 0.0)
+        if not 0 <= seconds <= LONGEST_S:
+            raise BadRequest("seconds", f"must be from 0 to {LONGEST_S:.0f}")
+        jobs = service.refuse_jobs_for(seconds)
+        return {"jobs": jobs, "operations": await service.running_operations()}
+
+    return routes
