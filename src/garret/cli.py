@@ -88,10 +88,14 @@ OPS = {
     "stop": Lazy("garret.commands.power:stop", "Stop the node and stop paying for it; disk and address stay."),
     "start": Lazy("garret.commands.power:start", "Start a stopped node; ends when a picture can be made."),
     "restart-service": Lazy("garret.commands.power:restart_service", "Begin the service anew; ends with a picture."),
-    "download-model": Lazy("garret.commands.models:download_model", "Bring a model onto the node."),
     "logs": Lazy("garret.commands.logs:logs", "What a node has written; the same as garret logs."),
     "run": Lazy("garret.commands.run:run", "Run one command on the node: its output, its exit code."),
     "rotate-password": Lazy("garret.commands.rotate_password:rotate_password", "Another password and token, at once."),
+    "download-model": Lazy("garret.commands.download_model:download_model", "Bring models onto the node."),
+    "list-models": Lazy("garret.commands.models:list_models", "What is on the node, and what was removed lately."),
+    "remove-model": Lazy("garret.commands.models:remove_model", "Take a model away, into a bin on the node."),
+    "restore-model": Lazy("garret.commands.models:restore_model", "Bring a removed model back."),
+    "verify-models": Lazy("garret.commands.models:verify_models", "Hash the models again: is each what it was?"),
     "executions": Lazy("garret.cli:executions", "What was asked for, what runs, how it ended."),
 }
 IMAGE = {

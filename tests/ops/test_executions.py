@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from garret.errors import Interrupted, NodeFailed, UsageError
-from garret.ops.download_model import parameters
 from garret.ops.executions import Node
 from garret.ops.records import CommandResult
 from tests.ops.fake import FakeClock, Listener, World, cloud_of, deployment_in
@@ -111,21 +110,3 @@ def test_a_stopped_node_is_not_asked(world: World, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="stopped") as refused:
         Node.of(cloud_of(world), deployment_in(tmp_path))
     assert "garret ops start" in refused.value.hint
-
-
-@pytest.mark.parametrize(
-    ("wrong", "option"),
-    [({"url": "ftp://x/y"}, "--url"), ({"url": "https://user:word@host/x"}, "--url"), ({"sha256": "12"}, "--sha256"),
-     ({"name": "../x"}, "--name"), ({"name": ".."}, "--name")],
-)  # fmt: skip
-def test_a_wrong_download_is_refused_here(wrong: dict[str, str], option: str) -> None:
-    """What is plainly wrong is refused with the option's name before the node hears of it."""
-    asked: dict[str, Any] = {"kind": "lora", "url": "https://host/x.safetensors", "name": None, "sha256": None} | wrong
-    with pytest.raises(UsageError, match=option):
-        parameters(**asked)
-
-
-def test_a_download_says_only_what_was_said() -> None:
-    """Options that were left out are left out of the request."""
-    assert parameters("vae", "https://host/x", None, None) == {"type": "vae", "url": "https://host/x"}
-    assert parameters("vae", "https://host/x", "n", "A" * 64)["sha256"] == "a" * 64

@@ -11,8 +11,9 @@ import pytest
 
 from garret.errors import NodeFailed, UsageError
 from garret.ops.channels.ssh import SshAddress, SshChannel, parse_address
-from garret.ops.download_model import parameters
+from garret.ops.download_model import Model, parameters
 from garret.ops.executions import Node
+from garret.ops.model_secrets import handing
 from tests.ops.channels.server import SshServer, ssh_server
 from tests.ops.channels.test_ssh import make_key
 from tests.ops.fake import Listener, World, cloud_of, deployment_in
@@ -67,13 +68,15 @@ def test_a_token_is_in_the_request_and_nowhere_in_a_command(server: SshServer, w
     deployed(world, tmp_path)
     with SshChannel(address(server, tmp_path, server.host_key)) as channel:
         node = Node.of(cloud_of(world), deployment_in(tmp_path), channel)
-        node.begin("download-model", parameters("lora", "hf:me/mine/ink.safetensors", None, None, "hf_PLANTED"))
+        asked = parameters(Model("lora", "hf:me/mine/ink.safetensors", token_env="HUB"))
+        hand_over = handing(node.deployment, {"HUB": "hf_PLANTED"}, by_ssh=True)
+        node.begin("download-model", asked, hand_over=hand_over)
     [request] = (server.root / "var/lib/garret/requests").glob("*.json")
     assert json.loads(request.read_text())["parameters"] == {
         "type": "lora",
-        "url": "https://huggingface.co/me/mine/resolve/main/ink.safetensors",
-        "name": "ink",
-        "token": "hf_PLANTED",
+        "from": "hf:me/mine/ink.safetensors",
+        "token_env": "HUB",
+        "tokens": {"HUB": "hf_PLANTED"},
     }
     assert request.stat().st_mode & 0o777 == 0o600
     assert "PLANTED" not in str(world.commands) + str(world.files)

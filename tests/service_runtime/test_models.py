@@ -11,12 +11,11 @@ import pytest
 
 from garret import demo_model
 from garret.service_runtime.errors import NotFound
-from garret.service_runtime.families import family_of, find_configuration, native_size
+from garret.service_runtime.families import find_configuration, native_size
 from garret.service_runtime.models import HashCache, Models
 from garret.service_runtime.safetensors_header import Header, Tensor, read_header
+from garret.service_runtime.tensor_families import UNET, family_of
 from tests.service_runtime.living import checkpoint, safetensors_bytes
-
-UNET = "model.diffusion_model."
 
 
 @pytest.fixture

@@ -93,7 +93,7 @@ def shelf() -> Iterator[Shelf]:
 
 def test_a_request_with_a_token_is_read_once(node: Node, shelf: Shelf) -> None:
     """The source hears it, and no file keeps it: neither the request, nor the record, nor its log."""
-    identifier = node.start(type="checkpoint", url=shelf.url, name="mine", token="PLANTED")
+    identifier = node.start(type="checkpoint", url=shelf.url, name="mine", token_env="HUB", tokens={"HUB": "PLANTED"})
     assert node.end(identifier)["status"] == "Success"
     assert shelf.asked[0]["authorization"] == "Bearer PLANTED"
     kept = [path for path in node.root.rglob("*") if path.is_file() and b"PLANTED" in path.read_bytes()]
@@ -108,6 +108,7 @@ def test_a_model_comes_in_as_an_execution(node: Node, shelf: Shelf) -> None:
     assert record["progress"] == {"done": len(CONTENT), "total": len(CONTENT)}
     assert [(task["name"], task["status"]) for task in record["tasks"]] == [
         ("check", "Success"),
+        ("look up", "Success"),
         ("download", "Success"),
         ("register", "Success"),
     ]
@@ -116,6 +117,8 @@ def test_a_model_comes_in_as_an_execution(node: Node, shelf: Shelf) -> None:
         "name": "mine",
         "path": str(target),
         "type": "checkpoint",
+        "kind": "model",
+        "directory": "Stable-diffusion",
         "family": "sdxl",
         "size": len(CONTENT),
         "sha256": DIGEST,
@@ -158,7 +161,7 @@ def test_each_type_has_its_folder(node: Node, shelf: Shelf, kind: str, folder: s
 
 def test_other_goes_into_a_folder_of_its_name(node: Node, shelf: Shelf) -> None:
     """One below the models, nowhere else."""
-    record = node.end(node.start(type="other", folder="ControlNet", url=shelf.url))
+    record = node.end(node.start(type="other", directory="ControlNet", url=shelf.url))
     assert Path(record["output"]["path"]) == node.settings.models_dir / "ControlNet" / "model.safetensors"
 
 
@@ -170,8 +173,8 @@ def test_other_goes_into_a_folder_of_its_name(node: Node, shelf: Shelf) -> None:
         ({"type": "lora"}, "url"),
         ({"type": "lora", "url": 7}, "url"),
         ({"type": "lora", "url": "https://host/x", "sha256": "abc"}, "sha256"),
-        ({"type": "other", "url": "https://host/x", "folder": "../.."}, "folder"),
-        ({"type": "lora", "url": "https://host/x", "folder": "x"}, "folder"),
+        ({"type": "other", "url": "https://host/x", "directory": "../.."}, "directory"),
+        ({"type": "lora", "url": "https://host/x", "directory": "x"}, "directory"),
         ({"type": "lora", "url": "https://host/x", "name": "../x"}, "file name"),
         ({"type": "lora", "url": "https://host/x", "path": "/etc"}, "path"),
         ({"type": "lora", "url": "file:///etc/passwd", "name": "x"}, "https://"),

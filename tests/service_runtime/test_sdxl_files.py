@@ -10,10 +10,11 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from garret.service_runtime.families import FIRST_WORDS, SECOND_WORDS, UNET, find_configuration, native_size
+from garret.service_runtime.families import FIRST_WORDS, SECOND_WORDS, find_configuration, native_size
 from garret.service_runtime.known_models import SDXL_BASE
 from garret.service_runtime.safetensors_header import Header, Tensor
 from garret.service_runtime.sdxl_files import configuration_files
+from garret.service_runtime.tensor_families import UNET
 
 FILES = dict(configuration_files())
 # What the parts of Stable Diffusion XL have, as its report and the libraries that load it count them.

@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-HUBS = ("GARRET_ENDPOINT_HUGGINGFACE", "GARRET_ENDPOINT_MODELSCOPE", "GARRET_ENDPOINT_OSS")
+HUBS = ("GARRET_ENDPOINT_HUGGINGFACE", "GARRET_ENDPOINT_MODELSCOPE", "GARRET_ENDPOINT_OSS", "GARRET_ENDPOINT_CIVITAI")
 """Variables with the address of a server on loopback, for tests and rehearsals; nothing of them is a secret."""

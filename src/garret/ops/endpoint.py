@@ -63,6 +63,10 @@ class Endpoint:
         """Send JSON to a path and return the JSON that it answers."""
         return self._answer("POST", path, body, timeout_s)
 
+    def put(self, path: str, body: dict[str, Any], timeout_s: float = 30) -> Any:
+        """Put JSON to a path and return the JSON that is answered."""
+        return self._answer("PUT", path, body, timeout_s)
+
     def txt2img(self, body: dict[str, Any], timeout_s: float = 600) -> list[bytes]:
         """Ask for pictures, in the words of A1111's API, and return them as PNG files.
 

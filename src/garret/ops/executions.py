@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import uuid
-from collections.abc import Mapping
+import zlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,11 +49,17 @@ class Node:
             )
         return cls(cloud, deployment, machine.id, channel or CloudAssistantChannel(cloud.assistant, machine.id))
 
-    def begin(self, verb: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        """Put a request onto the node and start it; the execution."""
+    def begin(
+        self, verb: str, parameters: Mapping[str, Any], *, hand_over: Callable[[str], Mapping[str, Any]] | None = None
+    ) -> dict[str, Any]:
+        """Put a request onto the node and start it; the execution.
+
+        `hand_over` is called with its id before it begins, and may add parameters: secrets go by a way of their own.
+        """
         identifier = uuid.uuid4().hex
         known = keep_begun(self.deployment, identifier, verb, parameters)
-        request = {"verb": verb, "parameters": dict(parameters), "requested_by": known.requested_by}
+        asked = {**parameters, **(hand_over(identifier) if hand_over else {})}
+        request = {"verb": verb, "parameters": asked, "requested_by": known.requested_by}
         content = json.dumps(request).encode("utf-8")
         self.channel.put(f"{REQUESTS}/{identifier}.json", content)
         return self._ask(f"garret-node operation start {identifier}")
@@ -108,6 +116,8 @@ class Node:
         except ValueError:
             said = result.output.strip() or result.error or result.status
             raise NodeFailed(f"garret-node on {self.instance_id}: {said[-500:]}", "garret status") from None
+        if isinstance(reply, dict) and set(reply) == {"packed"}:
+            reply = json.loads(zlib.decompress(base64.b64decode(str(reply["packed"]))))
         if result.exit_code != 0:
             error = reply.get("error") if isinstance(reply, dict) else None
             error = error if isinstance(error, dict) else {"message": result.output.strip()[-500:]}

@@ -13,7 +13,7 @@ from garret.ops.deployment import Deployment
 from garret.ops.execution import FAILED, NODE, STARTED, Execution, now
 from garret.ops.execution_files import FOLDER, ExecutionFiles
 
-SECRETS = frozenset({"token", "password", "secret"})
+SECRETS = frozenset({"token", "tokens", "password", "secret"})
 """Parameters of a node's verbs that are in no record."""
 PATIENCE_S = 120.0
 """How long a request may be on its way to a node."""

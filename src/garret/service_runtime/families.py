@@ -1,4 +1,4 @@
-"""Which family a model is of, told by its tensors' names and shapes, and the configuration folder that fits it."""
+"""The configuration folder that fits a checkpoint's sizes, and what an empty field of a request means for it."""
 
 from __future__ import annotations
 
@@ -9,22 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from garret.service_runtime.safetensors_header import Header
+from garret.service_runtime.tensor_families import UNET
 
-SDXL, REFINER, UNKNOWN = "sdxl", "sdxl-refiner", "unknown"
-UNET = "model.diffusion_model."
 FIRST_WORDS = "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight"
 SECOND_WORDS = "conditioner.embedders.1.model.token_embedding.weight"
 SDXL_SIZE = 1024
-# A prefix that some tensor's name has, and what a checkpoint with it is; the first that fits counts.
-_CHECKPOINTS = (
-    ("conditioner.embedders.1.", SDXL),
-    ("conditioner.embedders.0.model.", REFINER),
-    ("cond_stage_model.transformer.", "sd1"),
-    ("cond_stage_model.model.", "sd2"),
-    (UNET + "joint_blocks.", "sd3"),
-    (UNET + "double_blocks.", "flux"),
-    ("double_blocks.", "flux"),
-)
 
 
 @dataclass(frozen=True)
@@ -35,23 +24,6 @@ class Defaults:
     steps: int
     cfg_scale: float
     sampler: str = "Euler"
-
-
-def family_of(header: Header) -> str:
-    """Return "sdxl", "lora-sdxl", "vae" and so on, or "unknown"."""
-    names = header.tensors.keys()
-    if any(".lora_down." in name or ".lora_A." in name or ".lora.down." in name for name in names):
-        return _lora_family(header)
-    if any(name.startswith(UNET) for name in names) or any(name.startswith("double_blocks.") for name in names):
-        for prefix, family in _CHECKPOINTS:
-            if any(name.startswith(prefix) for name in names):
-                return family
-        return UNKNOWN
-    if any(name in ("clip_g", "clip_l", "emb_params") for name in names):
-        return "embedding-sdxl" if "clip_g" in names else "embedding"
-    if any(name.removeprefix("first_stage_model.").startswith("decoder.conv_in") for name in names):
-        return "vae"
-    return UNKNOWN
 
 
 def defaults_of(size: int) -> Defaults:
@@ -72,15 +44,6 @@ def native_size(folder: Path | None) -> int:
     """Return the side in pixels that a configuration was made for; SDXL's without one."""
     sizes = _sizes(folder) if folder else {}
     return int(sizes.get("native_size") or SDXL_SIZE)
-
-
-def _lora_family(header: Header) -> str:
-    if any(name.startswith("lora_te2_") or "text_encoder_2" in name for name in header.tensors):
-        return "lora-sdxl"
-    for name, tensor in header.tensors.items():
-        if "attn2" in name and "to_k" in name and ("lora_down" in name or "lora_A" in name) and tensor.shape:
-            return {2048: "lora-sdxl", 768: "lora-sd1", 1024: "lora-sd2"}.get(tensor.shape[-1], "lora")
-    return "lora"
 
 
 def _fits(header: Header, sizes: dict[str, Any]) -> bool:

@@ -23,6 +23,7 @@ from garret.service_runtime.fetching import Credential
 from garret.service_runtime.files import PART
 from garret.service_runtime.known_models import ModelFile, gigabytes
 from garret.service_runtime.metadata import DEFAULT_URL, Metadata, MetadataError
+from garret.service_runtime.model_files import FOLDERS
 from garret.service_runtime.model_sources import (
     Address,
     Endpoints,
@@ -32,7 +33,7 @@ from garret.service_runtime.model_sources import (
     parse_source,
     wanted_files,
 )
-from garret.service_runtime.models import FOLDERS, HashCache, sha256_of
+from garret.service_runtime.models import HashCache, sha256_of
 from garret.service_runtime.node import become_owner
 from garret.service_runtime.operations.known_files import already_there, remember_hash, under_name
 from garret.service_runtime.oss import is_public_or_inside, signed_headers
@@ -129,7 +130,7 @@ class FirstModels:
         """The file when it is on the disk already, told by its hash, else by the note of where it came from."""
         path = self._wanted(file, "").folder / file.name
         if not path.is_file():
-            found = already_there(self.order.settings, file.type, self._wanted(file, ""))
+            found = already_there(self.order.settings, self._wanted(file, ""))
             return under_name(found, self._wanted(file, "")) if found else None
         digest = self._hash(path)
         if file.sha256:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 from garret.service_runtime.known_models import CHECKPOINT, DEMO, SDXL, Home, ModelFile, known_files
@@ -49,14 +49,12 @@ class Endpoints:
     huggingface: str = "https://huggingface.co"
     modelscope: str = "https://www.modelscope.cn"
     oss: str = ""
+    civitai: str = "https://civitai.com"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Endpoints:
-        """GARRET_ENDPOINT_HUGGINGFACE, _MODELSCOPE and _OSS, where they are set."""
-        found = {
-            name: environment.get(f"GARRET_ENDPOINT_{name.upper()}", "")
-            for name in ("huggingface", "modelscope", "oss")
-        }
+        """GARRET_ENDPOINT_HUGGINGFACE, _MODELSCOPE, _OSS and _CIVITAI, where they are set."""
+        found = {one.name: environment.get(f"GARRET_ENDPOINT_{one.name.upper()}", "") for one in fields(cls)}
         return cls(**{name: value.rstrip("/") for name, value in found.items() if value})
 
 
@@ -129,16 +127,27 @@ def parse_model(text: str) -> Reference | None:
         return None
     if len(text) > LONGEST:
         raise WrongSource(f"{len(text)} characters, and {LONGEST} are the most", "a shorter address")
+    return parse_place(text)
+
+
+def parse_place(text: str, suffixes: tuple[str, ...] = (SUFFIX,)) -> Reference:
+    """A file of one's own, by its address, of whatever length, with one of these endings.
+
+    Raises:
+        WrongSource: it names no such file.
+    """
     hub = _HUB.fullmatch(text)
     if hub:
         kind = HUGGINGFACE if hub["hub"] == "hf" else MODELSCOPE
         path = _clean(hub["path"])
-        return Reference(_own_file(path), Source(kind, hub["repository"], path, revision=hub["revision"] or ""))
+        return Reference(
+            _own_file(path, suffixes), Source(kind, hub["repository"], path, revision=hub["revision"] or "")
+        )
     if text.startswith("oss://"):
         bucket, region, key = _bucket(text)
-        return Reference(_own_file(key), Source(OSS, bucket, key, region))
+        return Reference(_own_file(key, suffixes), Source(OSS, bucket, key, region))
     if text.startswith("https://"):
-        return Reference(_own_file(unquote(_checked_url(text).path)), Source(URL, text))
+        return Reference(_own_file(unquote(_checked_url(text).path), suffixes), Source(URL, text))
     raise WrongSource(
         f"{text[:80]!r} is not known",
         "sdxl, demo, or a checkpoint of your own: https://…/x.safetensors, hf:owner/repo/x.safetensors, "
@@ -209,11 +218,11 @@ def readable_objects(model: str, sources: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(f"{source.place}/{source.path}/*" if source.path else f"{source.place}/*" for source in found)
 
 
-def _own_file(path: str) -> ModelFile:
+def _own_file(path: str, suffixes: tuple[str, ...]) -> ModelFile:
     name = path.rsplit("/", 1)[-1]
-    if not name.lower().endswith(SUFFIX) or len(name) <= len(SUFFIX):
+    if not any(name.lower().endswith(suffix) and len(name) > len(suffix) for suffix in suffixes):
         raise WrongSource(
-            f"{name[:80]!r} does not end in {SUFFIX}",
+            f"{name[:80]!r} does not end in {' or '.join(suffixes)}",
             "a .safetensors file; other formats can hold programs, and an address without a file's name goes by "
             "`garret ops download-model --name …` once the service is up",
         )
@@ -277,7 +286,8 @@ def _hub_url(home: Home, source: Source, endpoints: Endpoints) -> str:
 
 def _oss_addresses(file: ModelFile, source: Source, region: str, endpoints: Endpoints) -> tuple[Address, ...]:
     """Inside the region first, where neither traffic is paid nor the public address a limit."""
-    key = source.path if source.path.lower().endswith(SUFFIX) else "/".join(filter(None, (source.path, file.name)))
+    is_file = source.path.lower().endswith(SUFFIX) or source.path.rpartition("/")[2] == file.name
+    key = source.path if is_file else "/".join(filter(None, (source.path, file.name)))
     there = source.region or region
     one = Object(source.place, key, there)
     if endpoints.oss:

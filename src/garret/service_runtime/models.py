@@ -11,12 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from garret.service_runtime.errors import ModelError, NotFound
-from garret.service_runtime.families import SDXL, Defaults, defaults_of, family_of, find_configuration, native_size
+from garret.service_runtime.families import Defaults, defaults_of, find_configuration, native_size
+from garret.service_runtime.model_files import FOLDERS, ModelFile, model_files
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
-
-FOLDERS = {"checkpoint": "Stable-diffusion", "lora": "Lora", "vae": "VAE"}
-TYPES = (*FOLDERS, "other")
-SUFFIX = ".safetensors"
+from garret.service_runtime.tensor_families import SDXL, UNKNOWN, family_of, why_useless
 
 
 @dataclass(frozen=True)
@@ -32,6 +30,12 @@ class Model:
     problem: str = ""
     sha256: str = ""
     native_size: int = 1024
+    preview: Path | None = None
+
+    @property
+    def why_useless(self) -> str:
+        """Return why this service cannot use it, or ""."""
+        return self.problem or why_useless(self.type, self.family)[0]
 
     @property
     def title(self) -> str:
@@ -45,7 +49,8 @@ class Model:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values."""
-        return {**vars(self), "path": str(self.path), "title": self.title}
+        preview = str(self.preview) if self.preview else None
+        return {**vars(self), "path": str(self.path), "preview": preview, "title": self.title}
 
 
 class HashCache:
@@ -98,7 +103,7 @@ class Models:
     def all(self, model_type: str | None = None) -> list[Model]:
         """Return the models there are now, by type and name."""
         with self._lock:
-            found = [self._model(kind, path) for kind, path in self._paths() if model_type in (None, kind)]
+            found = [self._model(file) for file in model_files(self._root) if model_type in (None, file.type)]
         return sorted((model for model in found if model), key=lambda model: (model.type, model.name))
 
     def find_checkpoint(self, text: str = "") -> Model:
@@ -141,21 +146,8 @@ class Models:
                 digest = sha256_of(model.path)
                 self._hashes.put(model.path, model.size, model.modified_ns, digest)
 
-    def _paths(self) -> list[tuple[str, Path]]:
-        types = {folder: kind for kind, folder in FOLDERS.items()}
-        try:
-            return [
-                (types.get(folder.name, "other"), path)
-                for folder in sorted(self._root.iterdir())
-                if folder.is_dir() and not folder.name.startswith(".")
-                for path in sorted((*folder.glob("*"), *folder.glob("*/*")))
-                if _is_model(path)
-            ]
-        except OSError:
-            # No folder so far, or one that this user may not read: no models.
-            return []
-
-    def _model(self, kind: str, path: Path) -> Model | None:
+    def _model(self, file: ModelFile) -> Model | None:
+        kind, path = file.type, file.path
         try:
             status = path.stat()
         except OSError:
@@ -165,6 +157,7 @@ class Models:
             known = self._read(kind, path, status.st_size, status.st_mtime_ns)
         if not known.sha256 and path.is_file():
             known = replace(known, sha256=self._hashes.get(path, known.size, known.modified_ns))
+        known = replace(known, preview=file.preview) if known.preview != file.preview else known
         self._known[path] = known
         return known
 
@@ -175,23 +168,10 @@ class Models:
         try:
             header = read_header(path)
         except (NotSafetensors, OSError) as error:
-            return Model(name, kind, path, size, modified_ns, "unknown", str(error))
+            return Model(name, kind, path, size, modified_ns, UNKNOWN, str(error))
         family = family_of(header)
         side = native_size(find_configuration(header, self._config_dir)) if family == SDXL else 1024
         return Model(name, kind, path, size, modified_ns, family, native_size=side)
-
-
-def _is_model(path: Path) -> bool:
-    """Say whether a path is a safetensors file of its own or a diffusers folder, under a name that can be shown."""
-    try:
-        path.name.encode("utf-8")
-    except UnicodeEncodeError:
-        return False
-    if path.name.startswith("."):
-        return False
-    if path.suffix.lower() == SUFFIX and path.is_file():
-        return not (path.parent / "model_index.json").exists()
-    return (path / "model_index.json").is_file()
 
 
 def sha256_of(path: Path) -> str:
@@ -204,7 +184,7 @@ def _folder_facts(path: Path) -> tuple[str, str, str, int]:
     """Return family, problem, hash and native size of a diffusers folder."""
     try:
         index = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
-        family = SDXL if str(index["_class_name"]).startswith("StableDiffusionXL") else "unknown"
+        family = SDXL if str(index["_class_name"]).startswith("StableDiffusionXL") else UNKNOWN
     except (OSError, ValueError, KeyError, TypeError) as error:
-        return "unknown", f"model_index.json: {error}", "", 1024
+        return UNKNOWN, f"model_index.json: {error}", "", 1024
     return family, "", "", native_size(path)

@@ -28,6 +28,7 @@ from garret.service_runtime.executions import ENDED, ExecutionStore
 from garret.service_runtime.extensions.trial import Trial
 from garret.service_runtime.extensions.words import change_words
 from garret.service_runtime.files import sweep, write_atomically
+from garret.service_runtime.handed import drop_old
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.infotext import infotext
 from garret.service_runtime.jobs import Job, JobStore
@@ -35,6 +36,7 @@ from garret.service_runtime.life import Beacon
 from garret.service_runtime.messages import Made
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Model, Models
+from garret.service_runtime.operations.bin import Bin
 from garret.service_runtime.png import encode_png
 from garret.service_runtime.renewal import Renewal
 from garret.service_runtime.request import ImageRequest, ImageResult
@@ -393,6 +395,8 @@ class Service:
         while True:
             await self._forget(self.settings.keep_finished_s)
             await self._in_thread(self.models.hash_all)
+            await self._in_thread(Bin(self.settings.models_dir).purge)
+            await self._in_thread(drop_old, self.settings.state_dir)
             await asyncio.sleep(_SWEEP_EVERY_S)
 
     async def _forget(self, age_s: float) -> None:

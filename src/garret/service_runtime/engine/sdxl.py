@@ -18,9 +18,10 @@ from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Fatal, Image, Step
 from garret.service_runtime.engine.stepping import OnStep, Stopped, stepwise
 from garret.service_runtime.errors import ModelError, OutOfMemory, ServiceError
-from garret.service_runtime.families import SDXL, family_of, find_configuration
+from garret.service_runtime.families import find_configuration
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
 from garret.service_runtime.samplers import find_sampler, scheduler_options
+from garret.service_runtime.tensor_families import SDXL, family_of
 
 logger = logging.getLogger(__name__)
 diffusers.utils.logging.set_verbosity_error()

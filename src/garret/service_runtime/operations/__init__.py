@@ -12,7 +12,14 @@ from typing import Any
 
 VERBS: dict[str, str] = {
     "download-model": "garret.service_runtime.operations.download_model:download_model",
+    "list-models": "garret.service_runtime.operations.list_models:list_models",
+    "remove-model": "garret.service_runtime.operations.remove_model:remove_model",
+    "restore-model": "garret.service_runtime.operations.restore_model:restore_model",
+    "verify-models": "garret.service_runtime.operations.verify_models:verify_models",
 }
+
+QUICK = ("list-models", "remove-model", "restore-model")
+"""Verbs that take no time: whoever begins one gets its end with the first answer."""
 
 
 def load(verb: str) -> Callable[..., dict[str, Any]]:

@@ -1,88 +1,199 @@
-"""Download-model: a model from an address into the folder of its type."""
+"""Download-model: models and their previews from addresses and hubs into the folders of their types, one or many."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 from garret.service_runtime.downloads import download
-from garret.service_runtime.families import family_of
-from garret.service_runtime.models import FOLDERS, TYPES
-from garret.service_runtime.names import BadName, check_name
+from garret.service_runtime.fetching import Credential, Policy
+from garret.service_runtime.hub_lookup import Found, Hubs, look_up
+from garret.service_runtime.metadata import Metadata, MetadataError
+from garret.service_runtime.model_sources import Address, Endpoints
+from garret.service_runtime.operations.entry import Entry, folder_of, model_of_preview, parse_entry
 from garret.service_runtime.operations.known_files import already_there, remember_hash, under_name
-from garret.service_runtime.operations.run import Run, WrongParameter
-from garret.service_runtime.safetensors_header import read_header
+from garret.service_runtime.operations.placing import check_staged, facts
+from garret.service_runtime.operations.run import PartlyFailed, Run, WrongParameter
+from garret.service_runtime.oss import is_public_or_inside, signed_headers
 from garret.service_runtime.settings import ServiceSettings
-from garret.service_runtime.transfer import Fetched, Wanted
+from garret.service_runtime.transfer import DownloadError, Fetched, Wanted
 
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
-OTHER_FOLDER = "other"
+INCOMING = ".incoming"
+"""A hidden folder among the models, for files that get their names later."""
+MOST_ENTRIES = 500
+_OWN = ("models", "tokens", "endpoints")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """All that was asked for: the models, the tokens by their names, and hubs in other places than the public ones."""
+
+    entries: tuple[Entry, ...]
+    tokens: Mapping[str, str]
+    endpoints: Endpoints
 
 
 def download_model(run: Run, parameters: Mapping[str, Any]) -> dict[str, Any]:
-    """Fetch a model into the folder of its type."""
+    """Fetch models; one that cannot be had does not keep the others away."""
     with run.task("check"):
-        kind, wanted = parse_download(parameters, run.settings)
-        found = already_there(run.settings, kind, wanted)
-        if found is not None:
-            found = under_name(found, wanted)
-    if found is not None:
-        remember_hash(run.settings, found)
-        return {**_facts(found, kind, wanted), "already_there": True}
-    plain = run.settings.allow_private_download or bool(wanted.sha256)
-    policy = replace(run.around.policy, allow_private=run.settings.allow_private_download, allow_plain_http=plain)
-    with run.task("download"):
-        fetched = download(wanted, replace(run.around, policy=policy, progress=run.progress))
-    with run.task("register"):
-        remember_hash(run.settings, fetched)
-        return {**_facts(fetched, kind, wanted), "already_there": fetched.bytes_fetched == 0}
+        asked = parse_download(parameters, os.environ)
+    if "models" not in parameters:
+        return _bring(run, asked, asked.entries[0])
+    brought: list[dict[str, Any]] = []
+    failed: list[tuple[str, str, str]] = []
+    # Previews last: each needs its model.
+    for entry in sorted(asked.entries, key=lambda entry: entry.kind == "preview"):
+        run.stop_here()
+        try:
+            brought.append(_bring(run, asked, entry, f" {entry.said}"))
+        except (DownloadError, WrongParameter) as error:
+            failed.append((entry.said, error.message, error.hint))
+            brought.append({"name": entry.said, "type": entry.type, "kind": entry.kind, "error": error.message})
+    output = {"models": brought}
+    if failed:
+        said = "; ".join(f"{name}: {message}" for name, message, _ in failed)
+        message = f"{len(failed)} of {len(asked.entries)} did not come: {said}"
+        raise PartlyFailed(message[:4000], failed[0][2] or "The same command fetches only what is missing", output)
+    return output
 
 
-def parse_download(parameters: Mapping[str, Any], settings: ServiceSettings) -> tuple[str, Wanted]:
-    """Return the model's type and what to fetch where."""
-    unknown = set(parameters) - {"type", "url", "name", "sha256", "folder", "token"}
+def parse_download(parameters: Mapping[str, Any], environment: Mapping[str, str]) -> Asked:
+    """Read the request: one model's parameters, or a list of them as `models`.
+
+    Raises:
+        WrongParameter: names the one that is wrong.
+    """
+    tokens, doors = parameters.get("tokens") or {}, parameters.get("endpoints") or {}
+    known = {one.name for one in fields(Endpoints)}
+    for name, table in (("tokens", tokens), ("endpoints", doors)):
+        if not isinstance(table, dict) or not all(isinstance(text, str) for text in (*table, *table.values())):
+            raise WrongParameter(name, "must be a table of texts")
+    if set(doors) - known:
+        raise WrongParameter("endpoints", f"knows no {sorted(set(doors) - known)[0][:40]!r}")
+    endpoints = replace(
+        Endpoints.from_environment(environment), **{name: url.rstrip("/") for name, url in doors.items()}
+    )
+    entries = _entries(parameters)
+    for entry in entries:
+        if entry.token_env and entry.token_env not in tokens:
+            raise WrongParameter("token_env", f"the token {entry.token_env[:80]!r} did not come with the request")
+    return Asked(entries, tokens, endpoints)
+
+
+def _entries(parameters: Mapping[str, Any]) -> tuple[Entry, ...]:
+    if "models" not in parameters:
+        return (parse_entry({name: value for name, value in parameters.items() if name not in _OWN}),)
+    listed = parameters["models"]
+    unknown = set(parameters) - set(_OWN)
     if unknown:
-        raise WrongParameter(sorted(unknown)[0], "is not a parameter of download-model")
-    texts = {name: "" if value is None else value for name, value in parameters.items()}
-    for name, value in texts.items():
-        if not isinstance(value, str) or len(value) > 4096:
-            raise WrongParameter(name, "must be text of at most 4096 characters")
-    kind, url, sha256 = texts.get("type", ""), texts.get("url", ""), texts.get("sha256", "")
-    if kind not in TYPES:
-        raise WrongParameter("type", f"{kind[:40]!r} is not a type of model", f"Give one of {', '.join(TYPES)}")
-    if not url:
-        raise WrongParameter("url", "is missing", "Give the https:// address of a .safetensors file")
-    if sha256 and not _SHA256.fullmatch(sha256):
-        raise WrongParameter("sha256", "is not 64 characters of hex")
-    return kind, Wanted(url, _folder(kind, texts, settings), texts.get("name", ""), sha256, texts.get("token", ""))
+        raise WrongParameter(sorted(unknown)[0][:80], "belongs to one model, and a list of them was given")
+    if not isinstance(listed, list) or not 1 <= len(listed) <= MOST_ENTRIES:
+        raise WrongParameter("models", f"must be a list of 1 to {MOST_ENTRIES} models")
+    if not all(isinstance(values, dict) for values in listed):
+        raise WrongParameter("models", "must hold a table for each model")
+    return tuple(parse_entry(values, f"models[{number}].") for number, values in enumerate(listed, 1))
 
 
-def _folder(kind: str, texts: Mapping[str, str], settings: ServiceSettings) -> Path:
-    if kind != "other":
-        if texts.get("folder"):
-            raise WrongParameter("folder", f"is for the type other; a {kind} goes to {FOLDERS[kind]}")
-        return settings.models_dir / FOLDERS[kind]
-    try:
-        return settings.models_dir / check_name(texts.get("folder") or OTHER_FOLDER)
-    except BadName as error:
-        raise WrongParameter("folder", str(error), "Give the name of one folder below the models") from None
+def _bring(run: Run, asked: Asked, entry: Entry, of: str = "") -> dict[str, Any]:
+    """Have one model or preview in its place; returns its facts."""
+    settings = run.settings
+    with run.task(f"look up{of}"):
+        folder = folder_of(settings, entry.type, entry.directory)
+        found = _found(run, asked, entry)
+        if found.note:
+            run.note(found.note)
+        if entry.sha256 and found.sha256 and entry.sha256 != found.sha256:
+            reason = f"{found.said} says its SHA-256 is {found.sha256}, and {entry.sha256} was wanted"
+            raise DownloadError(reason, "Check --sha256 and the version")
+        name = entry.name or found.name
+        wanted = Wanted(found.addresses[0].url, folder, name, entry.sha256 or found.sha256)
+        if entry.kind == "preview":
+            model_of_preview(settings, folder, entry.name)
+            there = None
+        else:
+            there = _there(settings, entry, wanted)
+    source = without_query(found.addresses[0].url)
+    if entry.kind == "preview":
+        return {**_preview(run, entry, wanted, found, of), "source": source}
+    if there is not None:
+        return {**facts(settings, there, entry.type), "bytes_fetched": 0, "source": source, "already_there": True}
+    with run.task(f"download{of}"):
+        fetched = _fetch(run, wanted, found)
+    with run.task(f"register{of}"):
+        remember_hash(settings, fetched)
+    counted = {"bytes_fetched": fetched.bytes_fetched, "source": source, "already_there": fetched.bytes_fetched == 0}
+    return {**facts(settings, fetched, entry.type), **counted}
 
 
-def _facts(fetched: Fetched, kind: str, wanted: Wanted) -> dict[str, Any]:
-    return {
-        "name": fetched.path.stem,
-        "path": str(fetched.path),
-        "type": kind,
-        "family": family_of(read_header(fetched.path)),
-        "size": fetched.size,
-        "sha256": fetched.sha256,
-        "bytes_fetched": fetched.bytes_fetched,
-        "source": without_query(wanted.url),
-    }
+def _found(run: Run, asked: Asked, entry: Entry) -> Found:
+    token = asked.tokens.get(entry.token_env, "")
+    if entry.url:
+        return Found((Address(entry.url, urlsplit(entry.url).hostname or ""),), "", "the address", token=token)
+    metadata = Metadata(run.settings.metadata_url)
+    region = _once(lambda: metadata.text("meta-data/region-id"))
+    return look_up(entry.source, entry.kind, token, Hubs(asked.endpoints, _policy(run, ""), region))
+
+
+def _once(ask: Callable[[], str]) -> Callable[[], str]:
+    def region() -> str:
+        try:
+            return ask()
+        except MetadataError as error:
+            raise DownloadError(f"the node does not know its region: {error}", "Say the bucket's whole name") from None
+
+    return region
+
+
+def _there(settings: ServiceSettings, entry: Entry, wanted: Wanted) -> Fetched | None:
+    """The file when this node has it already, under the wanted name then, and known to the service."""
+    found = already_there(settings, wanted)
+    if found is None:
+        return None
+    check_staged(found.path, entry.type, force=entry.force)
+    named = under_name(found, wanted)
+    remember_hash(settings, named)
+    return named
+
+
+def _fetch(run: Run, wanted: Wanted, found: Found) -> Fetched:
+    """From the first address that gives it."""
+    last: DownloadError | None = None
+    for address in found.addresses:
+        policy = _policy(run, wanted.sha256)
+        if address.object is not None:
+            policy = replace(policy, public=is_public_or_inside)
+        around = replace(run.around, policy=policy, progress=run.progress)
+        token = _role_keys(run.settings, address) if address.object is not None else found.token
+        try:
+            return download(replace(wanted, url=address.url, token=token), around)
+        except DownloadError as error:
+            last = error
+    if last is not None and found.note and "refuses access" in last.message:
+        raise DownloadError(f"{last.message}; {found.note}", last.hint)
+    raise last or DownloadError(f"{found.said} names no address for it")
+
+
+def _role_keys(settings: ServiceSettings, address: Address) -> Credential:
+    """Proof for a private bucket, where this node has a role; a public one asks for none."""
+    metadata, one = Metadata(settings.metadata_url), address.object
+    with suppress(MetadataError):
+        metadata.role_keys()
+        return lambda: signed_headers(metadata.role_keys(), one) if one else {}
+    return ""
+
+
+def _policy(run: Run, sha256: str) -> Policy:
+    """What may be reached: with a known hash, plain HTTP as well, for nobody on the way can change the bytes."""
+    private = run.settings.allow_private_download
+    return replace(run.around.policy, allow_private=private, allow_plain_http=private or bool(sha256))
+
+
+def _preview(*_: Any) -> dict[str, Any]:
+    raise WrongParameter("kind", "previews are not fetched yet")
 
 
 def without_query(url: str) -> str:

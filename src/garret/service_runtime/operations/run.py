@@ -25,6 +25,16 @@ class WrongParameter(Exception):
         self.hint = hint
 
 
+class PartlyFailed(Exception):
+    """Some of what was asked for was done; `output` says what, the message what was not."""
+
+    def __init__(self, message: str, hint: str, output: dict[str, Any]) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.output = output
+
+
 @dataclass
 class Run:
     """One running execution: writes its record as it goes."""
@@ -44,7 +54,7 @@ class Run:
     def task(self, name: str) -> Iterator[None]:
         """Note a part of the work, with the time it took."""
         done, began = self.execution.tasks, time.monotonic()
-        self.save(tasks=(*done, {"name": name, "status": RUNNING, "seconds": 0.0}))
+        self.save(tasks=(*done, {"name": name, "status": RUNNING, "began_at": now(), "seconds": 0.0, "note": ""}))
         status = FAILED
         try:
             yield
@@ -53,15 +63,25 @@ class Run:
             status = CANCELLED
             raise
         finally:
-            self.save(tasks=(*done, {"name": name, "status": status, "seconds": round(time.monotonic() - began, 3)}))
+            one = self.execution.tasks[len(done)] | {"status": status, "seconds": round(time.monotonic() - began, 3)}
+            self.save(tasks=(*done, one))
+
+    def note(self, text: str) -> None:
+        """Say something about the part that runs."""
+        *done, one = self.execution.tasks
+        self.save(tasks=(*done, one | {"note": text[:500]}))
+
+    def stop_here(self) -> None:
+        """Stop between two parts, where somebody asked for that."""
+        if self.store.asked_to_cancel(self.execution.id):
+            raise DownloadCancelled
 
     def progress(self, done: int, total: int | None) -> None:
         """Note how many bytes came, not more often than anybody looks; stop here when asked to."""
         over = time.monotonic() - self.last_write
         if over < _WRITE_EVERY_S and done != total:
             return
-        if self.store.asked_to_cancel(self.execution.id):
-            raise DownloadCancelled
+        self.stop_here()
         self.save(progress={"done": done, "total": total})
 
 
@@ -72,6 +92,9 @@ def run_operation(run: Run, parameters: Mapping[str, Any]) -> Execution:
         output = load(run.execution.verb)(run, parameters)
     except DownloadCancelled:
         run.save(status=CANCELLED, ended_at=now())
+    except PartlyFailed as error:
+        said = {"message": error.message, "hint": error.hint}
+        run.save(status=FAILED, ended_at=now(), error=said, output=error.output)
     except (DownloadError, WrongParameter) as error:
         run.save(status=FAILED, ended_at=now(), error={"message": error.message, "hint": error.hint})
     except Exception as error:

@@ -1,0 +1,71 @@
+"""Where models and their previews lie: the folder of each type, and what is found below the root of all."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+FOLDERS = {"checkpoint": "Stable-diffusion", "lora": "Lora", "vae": "VAE"}
+TYPES = (*FOLDERS, "other")
+SUFFIX = ".safetensors"
+PREVIEW_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+DEEPEST = 6
+"""How many folders below folders are looked into."""
+_TYPES_OF = {folder: kind for kind, folder in FOLDERS.items()}
+_INDEX = "model_index.json"
+
+
+@dataclass(frozen=True)
+class ModelFile:
+    """A safetensors file, or a folder as diffusers writes it, and the picture that shows what it does."""
+
+    type: str
+    path: Path
+    preview: Path | None = None
+
+
+def model_files(root: Path) -> Iterator[ModelFile]:
+    """Yield the models below a root; what is hidden, or has a name that no text can hold, is passed over.
+
+    A link to a folder elsewhere is followed; one that leads back below the root is not.
+    """
+    yield from _below(root, "other", DEEPEST, root.resolve())
+
+
+def preview_of(model: Path, names: set[str]) -> Path | None:
+    """Return the preview among a folder's file names that belongs to a model: NAME.png or NAME.preview.png."""
+    stem = model.stem if model.suffix.lower() == SUFFIX else model.name
+    for middle in ("", ".preview"):
+        for suffix in PREVIEW_SUFFIXES:
+            if stem + middle + suffix in names:
+                return model.with_name(stem + middle + suffix)
+    return None
+
+
+def _below(folder: Path, kind: str, depth: int, root: Path) -> Iterator[ModelFile]:
+    try:
+        entries = sorted((entry for entry in os.scandir(folder) if _shown(entry.name)), key=lambda entry: entry.name)
+    except OSError:
+        # No folder so far, or one that this user may not read: no models.
+        return
+    names = {entry.name for entry in entries}
+    for entry in entries:
+        path = folder / entry.name
+        if entry.name.lower().endswith(SUFFIX) and entry.is_file():
+            yield ModelFile(kind, path, preview_of(path, names))
+        elif entry.is_dir():
+            if (path / _INDEX).is_file():
+                yield ModelFile(kind, path, preview_of(path, names))
+            elif depth and not (entry.is_symlink() and path.resolve().is_relative_to(root)):
+                inner = _TYPES_OF.get(entry.name, kind) if depth == DEEPEST else kind
+                yield from _below(path, inner, depth - 1, root)
+
+
+def _shown(name: str) -> bool:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return not name.startswith(".")
