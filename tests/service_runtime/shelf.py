@@ -44,10 +44,10 @@ class Request(BaseHTTPRequestHandler):
 class Shelf:
     """The file, its version, what was asked, and the replies to come."""
 
-    content: bytes
+    content: bytes = field(repr=False)
     etag: str = '"one"'
     port: int = 0
-    asked: list[dict[str, str]] = field(default_factory=list)
+    asked: list[dict[str, str]] = field(default_factory=list, repr=False)
     replies: list[Reply] = field(default_factory=list)
 
     @property
@@ -56,39 +56,40 @@ class Shelf:
         return f"http://127.0.0.1:{self.port}/files/model.safetensors"
 
 
+def asked_span(request: Request) -> tuple[int, int] | None:
+    """Return the bytes that are asked for, from the first to the one after the last; None for all of them."""
+    text, version = request.headers.get("Range", ""), request.headers.get("If-Range", "")
+    if not text or (version and version != request.shelf.etag):
+        return None
+    begin, _, last = text.removeprefix("bytes=").partition("-")
+    size = len(request.shelf.content)
+    return int(begin), min(int(last) + 1, size) if last else size
+
+
 def whole(request: Request) -> None:
     """Answer as a good server: ranges when the version is still the same."""
-    shelf = request.shelf
-    span, version = request.headers.get("Range", ""), request.headers.get("If-Range", "")
-    if span and version == shelf.etag:
-        begin = int(span.removeprefix("bytes=").removesuffix("-"))
-        if begin >= len(shelf.content):
-            request.send(416, b"", Content_Range=f"bytes */{len(shelf.content)}")
-            return
-        rest = shelf.content[begin:]
-        place = f"bytes {begin}-{len(shelf.content) - 1}/{len(shelf.content)}"
-        request.send(206, rest, ETag=shelf.etag, Content_Range=place)
-        return
-    request.send(200, shelf.content, ETag=shelf.etag)
+    send_span(request, None)
 
 
 def cut(after: int) -> Reply:
     """Break the connection off after so many bytes of what was asked for."""
+    return lambda request: send_span(request, after)
 
-    def reply(request: Request) -> None:
-        shelf = request.shelf
-        span = request.headers.get("Range", "")
-        begin = int(span.removeprefix("bytes=").removesuffix("-")) if span else 0
-        rest = shelf.content[begin:]
-        request.send_response(206 if span else 200)
-        request.send_header("ETag", shelf.etag)
-        request.send_header("Content-Length", str(len(rest)))
-        if span:
-            request.send_header("Content-Range", f"bytes {begin}-{len(shelf.content) - 1}/{len(shelf.content)}")
-        request.end_headers()
-        request.wfile.write(rest[:after])
 
-    return reply
+def send_span(request: Request, after: int | None) -> None:
+    """Answer with what was asked for, or the beginning of it."""
+    shelf, span = request.shelf, asked_span(request)
+    size = len(shelf.content)
+    if span is None:
+        begin, end, headers = 0, size, {}
+    else:
+        begin, end = span
+        headers = {"Content_Range": f"bytes {begin}-{end - 1}/{size}"}
+    if begin >= end and span is not None:
+        request.send(416, b"", Content_Range=f"bytes */{size}")
+        return
+    body = shelf.content[begin:end]
+    request.send(206 if span else 200, body[:after], ETag=shelf.etag, Content_Length=str(len(body)), **headers)
 
 
 def answer(status: int, body: bytes = b"", **headers: str) -> Reply:

@@ -12,20 +12,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from garret.service_runtime.fetching import Policy, Refused, get
+from garret.service_runtime.download_errors import DownloadError, Interrupted
+from garret.service_runtime.fetching import Policy, Refused, Reply, get
+from garret.service_runtime.forms import FORMS
 from garret.service_runtime.models import sha256_of
-from garret.service_runtime.names import BadName, model_file_name, name_from_reply
-from garret.service_runtime.transfer import (
-    DownloadError,
-    Fetched,
-    Interrupted,
-    Surroundings,
-    Transfer,
-    Wanted,
-    note_path,
-    status_error,
-    validator_of,
-)
+from garret.service_runtime.names import PICTURE_SUFFIXES, BadName, name_from_reply
+from garret.service_runtime.part import PartFiles
+from garret.service_runtime.replies import place_of, status_error, validator_of
+from garret.service_runtime.transfer import Fetched, Surroundings, Transfer, Wanted, note_path
+
+_ONE_BYTE = {"Range": "bytes=0-0"}
 
 
 def download(wanted: Wanted, around: Surroundings) -> Fetched:
@@ -34,7 +30,7 @@ def download(wanted: Wanted, around: Surroundings) -> Fetched:
     try:
         if not wanted.name:
             wanted = replace(wanted, name=_suggested_name(wanted, around.policy))
-        target = wanted.folder / model_file_name(wanted.name)
+        target = wanted.folder / FORMS[wanted.form].named(wanted.name)
         with _alone(target):
             return _existing(wanted, target, around.policy) or Transfer(wanted, target, around).run()
     except BadName as error:
@@ -45,20 +41,37 @@ def download(wanted: Wanted, around: Surroundings) -> Fetched:
         raise DownloadError(str(error), "Try again later") from None
 
 
+def _first_words(wanted: Wanted, policy: Policy) -> Reply:
+    """Ask for as little as a server gives, for the sake of what it says beside it."""
+    for headers in (_ONE_BYTE, {}):
+        with get(wanted.url, headers, wanted.token, policy) as reply:
+            if reply.status in (200, 206) or not headers:
+                break
+    return reply
+
+
 def _suggested_name(wanted: Wanted, policy: Policy) -> str:
     try:
-        with get(wanted.url, {}, wanted.token, policy) as reply:
-            if reply.status != 200:
-                raise status_error(reply)
-            return name_from_reply(reply.headers.get("content-disposition", ""), reply.url)
+        reply = _first_words(wanted, policy)
     except (OSError, http.client.HTTPException) as error:
         raise DownloadError(f"the server does not answer: {error}", "Check the address, or give --name") from None
+    if reply.status not in (200, 206):
+        raise status_error(reply)
+    return name_from_reply(reply.headers.get("content-disposition", ""), reply.url)
 
 
 def _existing(wanted: Wanted, target: Path, policy: Policy) -> Fetched | None:
     """Return the file that is there already when it is the one that is wanted; refuse to write over another."""
-    if not target.exists():
-        return None
+    suffixes = PICTURE_SUFFIXES if wanted.form == "preview" else ("",)
+    for path in (target.with_name(target.name + suffix) for suffix in suffixes):
+        if path.exists():
+            found = _same(wanted, path, policy)
+            PartFiles.of(target).discard()
+            return found
+    return None
+
+
+def _same(wanted: Wanted, target: Path, policy: Policy) -> Fetched:
     size = target.stat().st_size
     if wanted.sha256:
         digest = sha256_of(target)
@@ -77,10 +90,12 @@ def _same_as_served(wanted: Wanted, target: Path, policy: Policy) -> str:
     if note.get("url") != wanted.url or note.get("total") != target.stat().st_size or not note.get("validator"):
         return ""
     try:
-        with get(wanted.url, {}, wanted.token, policy) as reply:
-            same = reply.status == 200 and validator_of(reply.headers) == note["validator"]
+        reply = _first_words(wanted, policy)
     except (OSError, http.client.HTTPException):
         return ""
+    place = place_of(reply)
+    fits = reply.status == 200 or (place is not None and place.total == note["total"])
+    same = reply.status in (200, 206) and fits and validator_of(reply.headers) == note["validator"]
     return str(note.get("sha256", "")) if same else ""
 
 

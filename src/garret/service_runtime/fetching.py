@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import http.client
+import select
 import socket
 import ssl
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import SplitResult, urljoin, urlsplit
 
 from garret.service_runtime.addresses import Resolver, is_public, resolve
@@ -41,42 +43,114 @@ class Policy:
     tls: Callable[[], ssl.SSLContext] = ssl.create_default_context
 
 
+class Body(http.client.HTTPResponse):
+    """A reply's body that is read into memory that is used again and again."""
+
+    def readinto1(self, buffer: Any, /) -> int:
+        """Read what is there, waiting for one byte at least; 0 at the end."""
+        view = memoryview(buffer)
+        if self.fp is None or self.chunked or self.length is None:
+            data = self.read1(len(view))
+            view[: len(data)] = data
+            return len(data)
+        count = self.fp.readinto1(view[: self.length])
+        self.length -= count
+        if not count or not self.length:
+            self.close()
+        return count
+
+
 @dataclass(frozen=True)
 class Reply:
-    """A reply whose body has not been read; `url` is where the redirects led."""
+    """A reply whose body has not been read; `url` is where the redirects led, `more` whether bytes are waiting."""
 
     url: str
     status: int
     headers: Mapping[str, str]
-    body: http.client.HTTPResponse
+    body: Body
+    more: Callable[[], bool] = lambda: False
+
+
+class Line:
+    """A way to one address, through redirects that pass the same checks; kept open for further requests."""
+
+    def __init__(self, url: str, token: Credential, policy: Policy) -> None:
+        self._url, self._token, self._policy = url, token, policy
+        self._origin = _origin(check_url(url, policy))
+        self._at = url
+        self._connection: VettedConnection | None = None
+        self._body: Body | None = None
+
+    def get(self, headers: Mapping[str, str]) -> Reply:
+        """Ask where the last request was answered, if that end is still there, else from the beginning."""
+        if self._connection is not None and self._connection.sock and self._body is not None and self._body.isclosed():
+            with suppress(ConnectionError, http.client.HTTPException):
+                reply = self._ask(self._connection, headers)
+                # A presigned address that has run out is made anew by the one that led to it.
+                if reply.status < 300 or self._at == self._url:
+                    return reply
+        return self._follow(headers)
+
+    def _follow(self, headers: Mapping[str, str]) -> Reply:
+        self._at = self._url
+        for _ in range(MAXIMUM_REDIRECTS + 1):
+            self.close()
+            self._connection = connection = _connection(check_url(self._at, self._policy), self._policy)
+            connection.connect()
+            reply = self._ask(connection, headers)
+            location = reply.headers.get("location")
+            if reply.status not in _REDIRECTS or not location:
+                return reply
+            self._at = urljoin(self._at, location)
+        raise Refused(f"more than {MAXIMUM_REDIRECTS} redirects", "Give the address of the file itself")
+
+    def _ask(self, connection: VettedConnection, headers: Mapping[str, str]) -> Reply:
+        parts = check_url(self._at, self._policy)
+        sent = {"Accept-Encoding": "identity", "User-Agent": "garret", **headers}
+        # A token is for the host it was given for; whoever that host sends us to must not learn it.
+        if self._token and _origin(parts) == self._origin:
+            token = self._token
+            sent |= token() if callable(token) else {"Authorization": f"Bearer {token}"}
+        target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
+        connection.request("GET", target, headers=sent)
+        end = connection.sock
+        self._body = body = connection.getresponse()
+        names = {name.lower(): value for name, value in body.getheaders()}
+        return Reply(self._at, body.status, names, body, lambda: _has_bytes(end))
+
+    def hang_up(self) -> None:
+        """Wake up a thread that waits for bytes from here; it sees the end of them."""
+        connection = self._connection
+        with suppress(OSError):
+            if connection is not None and connection.sock is not None:
+                # Past a TLS socket's own method, which would let the waiting thread read what is still encrypted.
+                socket.socket.shutdown(connection.sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Hang up; what was not read is lost."""
+        if self._body is not None:
+            self._body.close()
+        if self._connection is not None:
+            self._connection.close()
+        self._body = self._connection = None
+
+
+def _has_bytes(end: socket.socket) -> bool:
+    """Say whether reading would return at once."""
+    if isinstance(end, ssl.SSLSocket) and end.pending():
+        return True
+    if end.fileno() < 0:
+        return False
+    poll = select.poll()
+    poll.register(end, select.POLLIN)
+    return bool(poll.poll(0))
 
 
 @contextmanager
 def get(url: str, headers: Mapping[str, str], token: Credential, policy: Policy) -> Iterator[Reply]:
-    """GET an address, following redirects that pass the same checks."""
-    origin = None
-    for _ in range(MAXIMUM_REDIRECTS + 1):
-        parts = check_url(url, policy)
-        origin = origin or _origin(parts)
-        sent = {"Accept-Encoding": "identity", "User-Agent": "garret", **headers}
-        # A token is for the host it was given for; whoever that host sends us to must not learn it.
-        if token and _origin(parts) == origin:
-            sent |= token() if callable(token) else {"Authorization": f"Bearer {token}"}
-        connection = _connection(parts, policy)
-        try:
-            connection.connect()
-            target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-            connection.request("GET", target, headers=sent)
-            response = connection.getresponse()
-            location = response.getheader("location")
-            if response.status not in _REDIRECTS or not location:
-                names = {name.lower(): value for name, value in response.getheaders()}
-                yield Reply(url, response.status, names, response)
-                return
-            url = urljoin(url, location)
-        finally:
-            connection.close()
-    raise Refused(f"more than {MAXIMUM_REDIRECTS} redirects", "Give the address of the file itself")
+    """GET an address once."""
+    with closing(Line(url, token, policy)) as line:
+        yield line.get(headers)
 
 
 def check_url(url: str, policy: Policy) -> SplitResult:
@@ -101,7 +175,7 @@ def _origin(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _connection(parts: SplitResult, policy: Policy) -> http.client.HTTPConnection:
+def _connection(parts: SplitResult, policy: Policy) -> VettedConnection:
     scheme, host, port = _origin(parts)
     addresses = policy.resolver(host, port)
     if not policy.allow_private:
@@ -119,6 +193,9 @@ def _connection(parts: SplitResult, policy: Policy) -> http.client.HTTPConnectio
 
 class VettedConnection(http.client.HTTPConnection):
     """Connects to addresses that were checked, instead of asking the resolver a second time."""
+
+    response_class = Body
+    getresponse: Callable[[], Body]
 
     def __init__(
         self, host: str, port: int, addresses: list[str], timeout_s: float, tls: ssl.SSLContext | None

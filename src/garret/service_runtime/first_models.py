@@ -20,7 +20,6 @@ from typing import Any
 
 from garret.service_runtime.downloads import download
 from garret.service_runtime.fetching import Credential
-from garret.service_runtime.files import PART
 from garret.service_runtime.known_models import ModelFile, gigabytes
 from garret.service_runtime.metadata import DEFAULT_URL, Metadata, MetadataError
 from garret.service_runtime.model_files import FOLDERS
@@ -38,7 +37,15 @@ from garret.service_runtime.node import become_owner
 from garret.service_runtime.operations.known_files import already_there, remember_hash, under_name
 from garret.service_runtime.oss import is_public_or_inside, signed_headers
 from garret.service_runtime.settings import ServiceSettings
-from garret.service_runtime.transfer import RESERVE_BYTES, DownloadError, Fetched, Surroundings, Wanted, note_path
+from garret.service_runtime.transfer import (
+    RESERVE_BYTES,
+    DownloadError,
+    Fetched,
+    Surroundings,
+    Wanted,
+    bytes_begun,
+    note_path,
+)
 
 ROUNDS = 2
 _TELL_EVERY_S = 0.5
@@ -171,8 +178,7 @@ class FirstModels:
             )
 
     def _begun(self, file: ModelFile) -> int:
-        part = self._wanted(file, "").folder / f".{file.name}{PART}"
-        return min(part.stat().st_size, file.size) if part.exists() else 0
+        return min(bytes_begun(self._wanted(file, "").folder / file.name), file.size)
 
     def _fetch(self, file: ModelFile) -> tuple[Fetched, str]:
         """Try source after source, and once more those that only broke off."""

@@ -8,6 +8,7 @@ from email.message import Message
 from urllib.parse import unquote, urlsplit
 
 SUFFIX = ".safetensors"
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 MAXIMUM_BYTES = 200
 # Names that mean a device on Windows, where a person may copy the folder to.
 _DEVICES = re.compile(r"(?i)(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?")
@@ -42,6 +43,13 @@ def model_file_name(name: str) -> str:
     """Return a model's file name, with .safetensors added where it lacks."""
     checked = check_name(name)
     return checked if checked.lower().endswith(SUFFIX) else check_name(checked + SUFFIX)
+
+
+def preview_file_name(name: str) -> str:
+    """Return a preview's file name without a picture's suffix, which is added when its bytes are known."""
+    checked = check_name(name)
+    stem, dot, suffix = checked.rpartition(".")
+    return check_name(stem) if (dot + suffix).lower() in PICTURE_SUFFIXES and stem else checked
 
 
 def name_from_reply(content_disposition: str, url: str) -> str:

@@ -1,65 +1,66 @@
-"""One file over the network: resumed where it broke off, hashed while written, put in place whole or not at all."""
+"""One file over the network: in parts side by side, resumed where it broke off, put in place whole or not at all."""
 
 from __future__ import annotations
 
-import errno
-import hashlib
-import http.client
 import json
 import os
 import shutil
-import ssl
 import time
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
 
-from garret.service_runtime.fetching import Credential, Policy, Reply, get
-from garret.service_runtime.files import PART, flush_folder, write_atomically
-from garret.service_runtime.safetensors_header import NotSafetensors, read_header, refuse_other_formats
+from garret.service_runtime.crew import Crew, Start
+from garret.service_runtime.download_errors import (
+    NO_ROOM,
+    DownloadCancelled,
+    DownloadError,
+    Interrupted,
+    RangesRefused,
+    StartOver,
+    Unusable,
+)
+from garret.service_runtime.fetching import Credential, Line, Policy
+from garret.service_runtime.files import flush_folder, write_atomically
+from garret.service_runtime.forms import FORMS, WrongForm, early_header
+from garret.service_runtime.part import Identity, Part, PartFiles, read_begun
+from garret.service_runtime.part_map import boot_id
+from garret.service_runtime.replies import place_of
+from garret.service_runtime.safetensors_header import Header, read_header
+from garret.service_runtime.segments import Pace, Span
+from garret.service_runtime.source import Source
 
-CHUNK_BYTES = 1 << 20
+__all__ = ["DownloadCancelled", "DownloadError", "Fetched", "Interrupted", "Surroundings", "Transfer", "Wanted"]
+
 # Kept free on the disk, so that a download never leaves the service without room for its pictures.
 RESERVE_BYTES = 256 << 20
 TRIES_WITHOUT_PROGRESS = 5
 _LONGEST_PAUSE_S = 30.0
-_LONGEST_RETRY_AFTER_S = 300
-_RETRIED = (408, 425, 429, 500, 502, 503, 504)
-_NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+_MOST_STARTS = 4
+_PLAIN_AFTER_STARTS = 2
 
 
-class DownloadError(Exception):
-    """A download that will not come to its end; `hint` says what to do, `passing` that it may go better later."""
-
-    def __init__(self, message: str, hint: str = "", *, passing: bool = False) -> None:
-        super().__init__(message)
-        self.message = message
-        self.hint = hint
-        self.passing = passing
-
-
-class DownloadCancelled(Exception):
-    """Somebody asked for the end of this download; raised by the progress callback."""
-
-
-class Interrupted(Exception):
-    """The connection broke; what came is kept, and it is tried again after a pause."""
-
-    def __init__(self, message: str, pause_s: float | None = None) -> None:
-        super().__init__(message)
-        self.pause_s = pause_s
+def _approve_all(header: Header) -> None:
+    pass
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """One file to fetch into a folder; `sha256` in hex or empty, `name` empty to take the server's."""
+    """One file to fetch into a folder; `sha256` in hex or empty, `name` empty to take the server's.
+
+    `form` is "model" (safetensors) or "preview" (a picture, which gets the suffix of what it is). `approve` sees a
+    model's header as soon as it has come; a DownloadError from it ends the download, and nothing is kept.
+    """
 
     url: str
     folder: Path
     name: str = ""
     sha256: str = ""
     token: Credential = field(default="", repr=False)
+    form: str = "model"
+    approve: Callable[[Header], None] = _approve_all
 
 
 @dataclass(frozen=True)
@@ -74,13 +75,15 @@ class Fetched:
 
 @dataclass(frozen=True)
 class Surroundings:
-    """What a download touches beside its file: seams for tests."""
+    """What a download touches beside its file: seams for tests. `progress` is called in the caller's own thread."""
 
     policy: Policy = field(default_factory=Policy)
     free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
     sleep: Callable[[float], None] = time.sleep
     progress: Callable[[int, int | None], None] = lambda _done, _total: None
-    open_part: Callable[[Path], BinaryIO] = lambda path: path.open("r+b")
+    pwrite: Callable[[int, memoryview, int], int] = os.pwrite
+    pace: Pace = field(default_factory=Pace)
+    boot: Callable[[], str] = boot_id
 
 
 def note_path(target: Path) -> Path:
@@ -88,228 +91,213 @@ def note_path(target: Path) -> Path:
     return target.with_name(f".{target.name}.source.json")
 
 
+def bytes_begun(target: Path) -> int:
+    """Return how much of a half-done file is there from before."""
+    begun = read_begun(PartFiles.of(target))
+    return sum(end - begin for begin, end in begun.spans) if begun else 0
+
+
 class Transfer:
-    """The state of one download: its part file, how much of it is there, and the hash so far."""
+    """The state of one download over all its tries: the part that is there, and what was learnt of the server."""
 
     def __init__(self, wanted: Wanted, target: Path, around: Surroundings) -> None:
-        self._wanted = wanted
-        self._target = target
-        self._part = target.with_name(f".{target.name}{PART}")
-        self._note = target.with_name(f".{target.name}{PART}.json")
-        self._around = around
-        self._fetched = 0
-        self._known = self._read_note()
-        self._hash = hashlib.sha256()
-        self._hashed = 0
+        self._wanted, self._target, self._around = wanted, target, around
+        self._form = FORMS[wanted.form]
+        self._source = Source(wanted.url, wanted.token, wanted.sha256.lower(), around.policy)
+        self._part: Part | None = None
+        self._starts = 0
+        self._approved = wanted.form != "model"
 
     def run(self) -> Fetched:
         """Try until the file is whole, resuming; give up after a few tries that brought nothing."""
+        try:
+            return self._try_on()
+        except (DownloadCancelled, Unusable):
+            self._discard()
+            raise
+        except OSError as error:
+            self._discard()
+            if error.errno in NO_ROOM:
+                raise DownloadError("the disk is full; nothing of the file was kept", "Make room first") from None
+            raise DownloadError(f"{self._target.parent}: {error.strerror or error}") from error
+        finally:
+            if self._part is not None:
+                self._part.keep()
+
+    def _try_on(self) -> Fetched:
         tries = 0
         while True:
-            before = self._fetched
+            before = self._there()
             try:
                 return self._once()
+            except StartOver as error:
+                self._start_over(error)
             except Interrupted as error:
-                tries = 0 if self._fetched > before else tries + 1
+                if isinstance(error, RangesRefused):
+                    self._source.refused_a_range()
+                tries = 0 if self._there() > before else tries + 1
                 if tries >= TRIES_WITHOUT_PROGRESS:
                     hint = "What came is kept: the same command goes on from there"
                     message = f"gave up after {tries} tries that brought nothing: {error}"
                     raise DownloadError(message, hint, passing=True) from None
-                pause = min(2.0**tries / 2, _LONGEST_PAUSE_S) if error.pause_s is None else error.pause_s
-                self._around.sleep(pause)
-            except DownloadCancelled:
-                self._discard()
-                raise
-            except OSError as error:
-                self._discard()
-                if error.errno in _NO_ROOM:
-                    raise DownloadError("the disk is full; nothing of the file was kept", "Make room first") from None
-                raise DownloadError(f"{self._target.parent}: {error.strerror or error}") from error
+                self._pause(min(2.0**tries / 2, _LONGEST_PAUSE_S) if error.pause_s is None else error.pause_s)
+
+    def _there(self) -> int:
+        return self._part.segments.count() if self._part else 0
+
+    def _start_over(self, error: StartOver) -> None:
+        self._discard()
+        self._starts += 1
+        if self._starts >= _MOST_STARTS:
+            raise DownloadError(f"gave up after {self._starts} beginnings: {error}", "Try again later", passing=True)
+        # Servers that do not agree on a file's version will give one of them in one piece.
+        self._source.by_ranges = self._source.by_ranges and self._starts < _PLAIN_AFTER_STARTS
+
+    def _pause(self, seconds: float) -> None:
+        """Wait, hearing a cancellation meanwhile."""
+        while seconds > 0:
+            self._around.sleep(min(seconds, 1.0))
+            seconds -= 1.0
+            self._tell()
+
+    def _tell(self) -> None:
+        if self._part is not None:
+            self._around.progress(self._there(), self._part.total)
 
     def _once(self) -> Fetched:
-        try:
-            have = self._have()
-            headers = self._span(have) if have else {}
-            with get(self._wanted.url, headers, self._wanted.token, self._around.policy) as reply:
-                self._receive(reply, have)
-        except ssl.SSLCertVerificationError as error:
-            raise DownloadError(f"the server's certificate is not valid: {error.verify_message}") from None
-        except (TimeoutError, http.client.HTTPException, ConnectionError, ssl.SSLError) as error:
-            raise Interrupted(f"the connection broke: {error or type(error).__name__}") from None
-        except OSError as error:
-            if error.errno in _NO_ROOM or error.filename is not None:
-                raise
-            raise Interrupted(f"no connection: {error}") from None
-        return self._place()
+        part = self._resume()
+        if part is None or not part.complete:
+            with closing(self._source.line()) as line:
+                part, start = self._continued(line, part) if part else self._begun(line)
+                self._tell()
+                crew = Crew(self._source, part, self._around.sleep, self._look, self._more_room)
+                crew.run(start, self._around.pace.connections, partial(self._tick, part))
+        return self._place(part)
 
-    def _have(self) -> int:
-        """Return how many bytes of this very file are there from before."""
-        usable = self._is_same_address() or self._is_same_hash()
-        return self._part.stat().st_size if usable and self._part.exists() else 0
-
-    def _is_same_address(self) -> bool:
-        return bool(self._known.get("validator")) and self._known.get("url") == self._wanted.url
-
-    def _is_same_hash(self) -> bool:
-        """Say whether another source began this file: bytes of one hash are the same from everywhere."""
-        wanted = self._wanted.sha256.lower()
-        return bool(wanted) and self._known.get("wanted") == wanted and isinstance(self._known.get("total"), int)
-
-    def _span(self, have: int) -> dict[str, str]:
-        """The headers that ask for the rest; another source knows nothing of the first one's version."""
-        span = {"Range": f"bytes={have}-"}
-        return span | ({"If-Range": self._known["validator"]} if self._is_same_address() else {})
-
-    def _receive(self, reply: Reply, have: int) -> None:
-        begin, total = self._plan(reply, have)
-        self._check_room(begin, total)
-        if begin == 0:
-            self._part.write_bytes(b"")
-            self._known = {"url": self._wanted.url, "validator": validator_of(reply.headers), "total": total}
-            if self._wanted.sha256:
-                self._known["wanted"] = self._wanted.sha256.lower()
-            write_atomically(self._note, json.dumps(self._known).encode(), 0o600)
-        with self._around.open_part(self._part) as file:
-            self._hash_until(file, begin)
-            try:
-                if begin != total:
-                    self._copy(reply, file, begin, total)
-            finally:
-                file.flush()
-                os.fsync(file.fileno())
-
-    def _plan(self, reply: Reply, have: int) -> tuple[int, int | None]:
-        """Return at which byte of the file the reply's body begins, and the whole file's size."""
-        if reply.status == 206 and have:
-            span = reply.headers.get("content-range", "")
-            if span.startswith(f"bytes {have}-") and span.endswith(f"/{self._known['total']}"):
-                return have, self._known["total"]
-            raise self._start_over("the server sent another part than the one asked for")
-        if reply.status == 416 and have:
-            if have == self._known["total"]:
-                return have, have
-            raise self._start_over("the server has no such part any more")
-        if reply.status != 200:
-            raise status_error(reply)
-        if reply.headers.get("content-encoding", "identity") != "identity":
-            raise DownloadError("the server compresses the file although it was asked not to")
-        if "html" in reply.headers.get("content-type", ""):
-            raise DownloadError(
-                "what the address gives is a web page (HTML), not a model",
-                "Give the address of the file itself; it may need a login",
-            )
-        length = reply.headers.get("content-length", "")
-        return 0, int(length) if length.isdigit() else None
-
-    def _copy(self, reply: Reply, file: BinaryIO, begin: int, total: int | None) -> None:
-        done = begin
-        while chunk := reply.body.read1(CHUNK_BYTES):
-            if done == 0 and len(chunk) > 8:
-                self._refuse_other(chunk)
-            if total is not None and done + len(chunk) > total:
-                raise self._start_over("more came than the server announced")
-            if total is None:
-                self._check_room(done, done + len(chunk))
-            file.write(chunk)
-            # Out of this process at once: what it holds is lost with it, and would be fetched again.
-            file.flush()
-            self._hash.update(chunk)
-            done += len(chunk)
-            self._hashed = done
-            self._fetched += len(chunk)
-            self._around.progress(done, total)
-        if total is not None and done < total:
-            raise Interrupted(f"the connection ended after {done} of {total} bytes")
-
-    def _hash_until(self, file: BinaryIO, begin: int) -> None:
-        """Bring the running hash and the freshly opened file to the byte where writing goes on."""
-        if self._hashed != begin:
-            self._hash, self._hashed = hashlib.sha256(), 0
-            while self._hashed < begin:
-                chunk = file.read(min(CHUNK_BYTES, begin - self._hashed))
-                self._hash.update(chunk)
-                self._hashed += len(chunk)
-        file.seek(begin)
-        file.truncate()
-
-    def _refuse_other(self, start: bytes) -> None:
-        try:
-            refuse_other_formats(start[:64])
-        except NotSafetensors as error:
+    def _resume(self) -> Part | None:
+        """Take up what an earlier process left, or this one; what this source cannot continue is let go."""
+        if self._part is None and not self._starts:
+            begun = read_begun(PartFiles.of(self._target), self._around.boot)
+            if begun and begun.spans and self._source.may_continue(begun.identity):
+                self._part = self._open(begun.identity, begun.spans)
+        part = self._part
+        if part is not None and (part.total is None or not self._source.may_continue(part.identity)):
             self._discard()
-            raise DownloadError(f"what the address gives {error}", "Give the address of a .safetensors file") from None
+        return self._part
 
-    def _check_room(self, begin: int, total: int | None) -> None:
-        free = self._around.free_bytes(self._target.parent)
-        needed = (total or 0) - begin + RESERVE_BYTES
+    def _open(self, identity: Identity, spans: list[Span]) -> Part:
+        if spans == [] and self._form.maximum_bytes is not None and (identity.total or 0) > self._form.maximum_bytes:
+            raise Unusable(f"the file has {identity.total} bytes, more than such a file may have", self._form.hint)
+        self._check_room((identity.total or 0) - sum(end - begin for begin, end in spans))
+        files, around = PartFiles.of(self._target), self._around
+        return Part(files, identity, spans, around.pace, pwrite=around.pwrite, boot=around.boot)
+
+    def _begun(self, line: Line) -> tuple[Part, Start]:
+        """Begin the file."""
+        reply = self._source.start(line, self._around.pace.first)
+        self._part = part = self._open(self._source.identity(reply), [])
+        self._approved = self._wanted.form != "model"
+        place = place_of(reply) if reply.status == 206 else None
+        if place is None:
+            return part, Start(line, reply, None)
+        return part, Start(line, reply, part.take(self._around.pace.connections, place.end), place.end)
+
+    def _continued(self, line: Line, part: Part) -> tuple[Part, Start]:
+        """Go on with the file."""
+        if not self._source.by_ranges:
+            reply = self._source.whole(line)
+            if not self._source.is_same_file(reply, part.identity):
+                raise StartOver("the file changed on the server")
+            return part, Start(line, reply, None)
+        segment = part.take(self._around.pace.connections)
+        if segment is None:
+            raise Interrupted("nothing is missing")
+        try:
+            reply, end = self._source.part(line, part.identity, segment)
+        except BaseException:
+            part.segments.give_back(segment)
+            raise
+        return part, Start(line, reply, segment, end)
+
+    def _tick(self, part: Part) -> None:
+        """Look after everything that is not bytes, several times a second."""
+        part.flush_now_and_then()
+        self._approve(part)
+        self._tell()
+
+    def _approve(self, part: Part) -> None:
+        if self._approved:
+            return
+        try:
+            header = early_header(part.read, part.segments.contiguous(), part.total)
+        except WrongForm as error:
+            raise self._wrong_form(error) from None
+        if header is not None:
+            self._ask_approval(header)
+
+    def _ask_approval(self, header: Header) -> None:
+        self._approved = True
+        try:
+            self._wanted.approve(header)
+        except DownloadError as error:
+            raise Unusable(error.message, error.hint) from None
+
+    def _look(self, start: bytes) -> None:
+        try:
+            self._form.start(start)
+        except WrongForm as error:
+            raise Unusable(f"what the address gives {error}", self._form.hint) from None
+
+    def _wrong_form(self, error: Exception) -> Unusable:
+        return Unusable(f"what came {error}; it was deleted", self._form.hint)
+
+    def _more_room(self, size: int) -> None:
+        """Look for room as a file of unannounced size grows."""
+        if self._form.maximum_bytes is not None and size > self._form.maximum_bytes:
+            raise Unusable("the file is larger than such a file may be", self._form.hint)
+        self._check_room(0)
+
+    def _check_room(self, more: int) -> None:
+        free, needed = self._around.free_bytes(self._target.parent), more + RESERVE_BYTES
         if free < needed:
-            self._discard()
-            raise DownloadError(
+            raise Unusable(
                 f"the disk has {free >> 20} MiB free, and the file with the reserve needs {needed >> 20} MiB",
                 "Delete models, or deploy with a larger disk",
             )
 
-    def _place(self) -> Fetched:
+    def _place(self, part: Part) -> Fetched:
         """Check the whole file and give it its name."""
-        digest, size = self._hash.hexdigest(), self._part.stat().st_size
-        wanted = self._wanted.sha256.lower()
+        digest, wanted = part.digest(partial(self._tick, part)), self._source.sha256
+        if wanted and digest != wanted:
+            elsewhere = part.resumed or self._source.mixed or part.identity.url != self._wanted.url
+            if elsewhere and not self._starts:
+                # Put together from several times or versions: this source alone, in one go, decides.
+                raise StartOver("the parts do not fit together")
+            reason = f"the file has the SHA-256 {digest} and {wanted} was wanted; it was deleted"
+            raise Unusable(reason, "Check the address and --sha256")
         try:
-            if wanted and digest != wanted:
-                if self._known.get("url") != self._wanted.url:
-                    # Begun elsewhere, and one of the two was wrong: this source alone decides.
-                    raise self._start_over("the beginning came from another source and does not fit")
-                reason = f"the file has the SHA-256 {digest} and {wanted} was wanted; it was deleted"
-                raise DownloadError(reason, "Check the address and --sha256")
-            read_header(self._part)
-        except NotSafetensors as error:
-            self._discard()
-            raise DownloadError(
-                f"what came {error}; it was deleted", "Give the address of a .safetensors file"
-            ) from None
-        except DownloadError:
-            self._discard()
-            raise
-        write_atomically(note_path(self._target), json.dumps({**self._known, "sha256": digest}).encode(), 0o600)
-        self._part.chmod(0o644)
-        self._part.replace(self._target)
-        flush_folder(self._target.parent)
-        self._note.unlink(missing_ok=True)
-        return Fetched(self._target, digest, size, self._fetched)
+            suffix = self._form.whole(part.files.data)
+            if not self._approved:
+                self._ask_approval(read_header(part.files.data))
+        except WrongForm as error:
+            raise self._wrong_form(error) from None
+        named = self._target.name.lower().endswith(suffix)
+        return self._name(part, self._target.with_name(self._target.name + ("" if named else suffix)), digest)
 
-    def _start_over(self, reason: str) -> Interrupted:
+    def _name(self, part: Part, target: Path, digest: str) -> Fetched:
+        part.seal()
+        note = {**asdict(part.identity), "total": part.total, "sha256": digest}
+        write_atomically(note_path(target), json.dumps(note).encode(), 0o600)
+        part.files.data.chmod(0o644)
+        part.files.data.replace(target)
+        flush_folder(target.parent)
+        self._tell()
         self._discard()
-        return Interrupted(reason, pause_s=0)
-
-    def _read_note(self) -> dict[str, Any]:
-        try:
-            note = json.loads(self._note.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            return {}
-        return note if isinstance(note, dict) else {}
+        return Fetched(target, digest, note["total"] or 0, self._source.fetched)
 
     def _discard(self) -> None:
-        self._part.unlink(missing_ok=True)
-        self._note.unlink(missing_ok=True)
-        self._known = {}
-        self._hash, self._hashed = hashlib.sha256(), 0
-
-
-def validator_of(headers: Mapping[str, str]) -> str:
-    """Return what tells this version of a file from a later one: a strong ETag, else the time of its last change."""
-    tag = headers.get("etag", "")
-    return tag if tag and not tag.startswith("W/") else headers.get("last-modified", "")
-
-
-def status_error(reply: Reply) -> Exception:
-    """Return the error that a reply's status means."""
-    status = reply.status
-    if status in _RETRIED:
-        after = reply.headers.get("retry-after", "")
-        if after.isdigit() and int(after) > _LONGEST_RETRY_AFTER_S:
-            return DownloadError(f"the server asks to come back in {int(after)} s (status {status})")
-        return Interrupted(f"the server answers with status {status}", float(after) if after.isdigit() else None)
-    if status in (401, 403):
-        return DownloadError(f"the server refuses access (status {status})", "The file may need a login or a token")
-    if status in (404, 410):
-        return DownloadError(f"there is no such file on the server (status {status})", "Check the address")
-    return DownloadError(f"the server answers with status {status}")
+        part, self._part = self._part, None
+        if part is not None:
+            part.discard()
+        else:
+            PartFiles.of(self._target).discard()
