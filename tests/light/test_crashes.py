@@ -19,6 +19,7 @@ from garret.local_cloud.faults import Fault
 from garret.local_cloud.nodes.driver import RunResult
 from garret.ops.crash import POINTS, VARIABLE
 from tests.light.house import LightHouse, light_house
+from tests.light.test_start_elsewhere import MOVING
 from tests.local_cloud.house import REGION, TYPE
 
 NO_STOCK = Fault(action="RunInstances", code="OperationDenied.NoStock", status=403)
@@ -107,7 +108,7 @@ def deploy(shell: Shell, name: str) -> tuple[str, ...]:
 def test_every_point_has_its_kill(shell: Shell) -> None:
     """A point that is listed and not tried here, or the other way round, is a hole in this matrix."""
     listed = set(shell.json("debug", "crash-points"))
-    assert listed == set(POINTS) == {point for life in LIVES for point in life} | set(BETWEEN) | set(BAKE)
+    assert listed == set(POINTS) == {point for life in LIVES for point in life} | set(BETWEEN) | set(BAKE) | set(MOVING)
 
 
 @pytest.mark.parametrize(("made", "deleted"), LIVES)

@@ -30,6 +30,11 @@ _ROLE = (
     "ram:AttachPolicyToRole", "ram:DetachPolicyFromRole", "ram:ListPoliciesForRole",
 )  # fmt: skip
 
+_CHANGE = (
+    "ros:CreateChangeSet", "ros:GetChangeSet", "ros:ListChangeSets", "ros:ExecuteChangeSet", "ros:ListStackEvents",
+    "ros:GetTemplateEstimateCost",
+)  # fmt: skip
+
 VERBS: Mapping[str, tuple[str, ...]] = {
     # While a node is set up, status asks it how far it is.
     "status, list": (*_LOOK, *_COMMAND[1:], "ros:ListStackEvents"),
@@ -42,16 +47,21 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         *_UNMAKE, "ros:DeleteStack", *_BILLED,
     ),
     "update": (
-        *_LOOK, "ros:ValidateTemplate", "ros:CreateChangeSet", "ros:GetChangeSet", "ros:ListChangeSets",
-        "ros:ExecuteChangeSet", "ros:ListStackEvents", "ecs:ModifyInstanceSpec", "ecs:ResizeDisk",
+        *_LOOK, "ros:ValidateTemplate", *_CHANGE, "ecs:ModifyInstanceSpec", "ecs:ResizeDisk",
         "vpc:ModifyEipAddressAttribute", "ecs:AuthorizeSecurityGroup", "ecs:RevokeSecurityGroup", "ecs:TagResources",
         "vpc:TagResources", "ecs:UntagResources", "vpc:UnTagResources",
     ),
     "logs": (*_LOOK, *_COMMAND, "ecs:GetInstanceConsoleOutput"),
     "events": (*_LOOK, "ros:ListStackEvents"),
     "ops stop": (*_BILLED, "ecs:StopInstance", "ros:GetTemplateEstimateCost", "ecs:DescribePrice"),
-    "ops start": ("ecs:DescribeInstances", "ecs:StartInstance"),
     "ops run, rotate-password": (*_COMMAND, *_FILE),
+    # Sold out, it may take another type or zone where that is allowed: by a change of the stack, and an image of the
+    # disk that goes afterwards.
+    "ops start": (
+        "ecs:DescribeInstances", "ecs:StartInstance", "ecs:DescribeAvailableResource", "ecs:DescribePrice",
+        *_CHANGE, "ecs:ModifyInstanceSpec", "ecs:CreateImage", "ecs:DescribeImages", "ecs:TagResources",
+        "ecs:DeleteImage", "ecs:DeleteSnapshot", *_MAKE, *_UNMAKE,
+    ),
     "ops download-model, executions": (*_COMMAND, *_FILE),
     "delete": (
         *_LOOK, "ros:ListStackResources", "ros:ListStackEvents", "ros:DeleteStack", *_UNMAKE, *_ROLE, *_BILLED,
