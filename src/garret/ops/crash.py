@@ -30,6 +30,8 @@ POINTS = {
     "move.unbound": "the address is nobody's; there is no new machine yet",
     "move.made": "the new machine stands beside the old one, and has not been asked for a picture from here",
     "move.settled": "the old machine is gone; the image of its disk is not",
+    "schedule.begun": "the cloud has a new schedule; the one before is still there",
+    "schedule.cancelled": "one execution of the schedule before is ended, others may still be there",
     "snapshot.journaled": "what is to be kept is on disk, with its token; the cloud has heard nothing",
     "snapshot.sent": "the cloud has taken CreateSnapshot; its answer is not on disk",
     "snapshot.done": "what is kept is whole; nothing is deleted yet",

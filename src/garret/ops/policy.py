@@ -14,6 +14,8 @@ _BILLED = ("ecs:DescribeInstances", "vpc:DescribeEipAddresses", "ecs:DescribeDis
            "ecs:DescribeSnapshots")  # fmt: skip
 _COMMAND = ("ecs:DescribeInstances", "ecs:RunCommand", "ecs:DescribeInvocationResults")
 _FILE = ("ecs:SendFile", "ecs:DescribeSendFileResults")
+# What goes on in the cloud by itself, and ending it.
+_BY_ITSELF = ("oos:ListExecutions", "oos:CancelExecution")
 # By ROS, for the template: making, looking at and taking down its resources.
 _MAKE = (
     "vpc:CreateVpc", "vpc:DescribeVpcs", "vpc:CreateVSwitch", "vpc:DescribeVSwitches", "ecs:CreateSecurityGroup",
@@ -53,7 +55,9 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     ),
     "logs": (*_LOOK, *_COMMAND, "ecs:GetInstanceConsoleOutput"),
     "events": (*_LOOK, "ros:ListStackEvents"),
-    "ops stop": (*_BILLED, "ecs:StopInstance", "ros:GetTemplateEstimateCost", "ecs:DescribePrice"),
+    "ops stop": (
+        *_BILLED, "ecs:StopInstance", "ros:GetTemplateEstimateCost", "ecs:DescribePrice", *_BY_ITSELF,
+    ),
     "ops run, rotate-password": (*_COMMAND, *_FILE),
     # Sold out, it may take another type or zone where that is allowed: by a change of the stack, and an image of the
     # disk that goes afterwards.
@@ -62,10 +66,15 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         *_CHANGE, "ecs:ModifyInstanceSpec", "ecs:CreateImage", "ecs:DescribeImages", "ecs:TagResources",
         "ecs:DeleteImage", "ecs:DeleteSnapshot", *_MAKE, *_UNMAKE,
     ),
-    "ops download-model, executions": (*_COMMAND, *_FILE),
+    "ops download-model": (*_COMMAND, *_FILE),
+    "ops executions": (*_COMMAND, *_FILE, *_BY_ITSELF, "oos:ListTaskExecutions"),
+    # OOS acts with the rights of whoever made the schedule, unless a role was said.
+    "ops schedule": (
+        *_BY_ITSELF, "oos:StartExecution", "ecs:DescribeInstances", "ecs:StartInstance", "ecs:StopInstance",
+    ),
     "delete": (
         *_LOOK, "ros:ListStackResources", "ros:ListStackEvents", "ros:DeleteStack", *_UNMAKE, *_ROLE, *_BILLED,
-        "ecs:CreateSnapshot", "ecs:DeleteSnapshot",
+        *_BY_ITSELF, "ecs:CreateSnapshot", "ecs:DeleteSnapshot",
     ),
     "cost": (*_LOOK, *_BILLED, "ros:GetTemplateEstimateCost", "ecs:DescribePrice", "bssapi:DescribeInstanceBill"),
     "image bake, list, delete": (
