@@ -88,6 +88,7 @@ OPS = {
     "stop": Lazy("garret.commands.power:stop", "Stop the node and stop paying for it; disk and address stay."),
     "start": Lazy("garret.commands.power:start", "Start a stopped node; ends when a picture can be made."),
     "restart-service": Lazy("garret.commands.power:restart_service", "Begin the service anew; ends with a picture."),
+    "autostop": Lazy("garret.commands.autostop:autostop", "When the node stops itself, and is deleted after that."),
     "logs": Lazy("garret.commands.logs:logs", "What a node has written; the same as garret logs."),
     "run": Lazy("garret.commands.run:run", "Run one command on the node: its output, its exit code."),
     "rotate-password": Lazy("garret.commands.rotate_password:rotate_password", "Another password and token, at once."),
@@ -96,7 +97,6 @@ OPS = {
     "remove-model": Lazy("garret.commands.models:remove_model", "Take a model away, into a bin on the node."),
     "restore-model": Lazy("garret.commands.models:restore_model", "Bring a removed model back."),
     "verify-models": Lazy("garret.commands.models:verify_models", "Hash the models again: is each what it was?"),
-    "schedule": Lazy("garret.commands.schedule:schedule", "Start and stop by the week, by the cloud itself."),
     "executions": Lazy("garret.cli:executions", "What was asked for, what runs, how it ended."),
 }
 IMAGE = {

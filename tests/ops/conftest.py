@@ -12,5 +12,5 @@ from tests.ops.fake import World, picture_service
 @pytest.fixture
 def world() -> Iterator[World]:
     """A cloud with nothing in it, whose nodes answer where a service truly is."""
-    with picture_service() as (url, _):
-        yield World(endpoint=url)
+    with picture_service() as (url, asked):
+        yield World(endpoint=url, asked=asked)

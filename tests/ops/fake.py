@@ -26,8 +26,6 @@ from garret.ops.journal import Journal
 from garret.ops.records import (
     BillItem,
     ChangeSet,
-    CloudExecution,
-    CloudTask,
     CommandResult,
     Disk,
     Image,
@@ -108,10 +106,10 @@ class World:
     answers: dict[str, CommandResult] = field(default_factory=dict)
     stopped_mode: str = "StopCharging"
     refusals: dict[str, CloudError] = field(default_factory=dict)
+    asked: list[dict[str, Any]] = field(default_factory=list)  # by the node's service
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     disks: list[Disk] = field(default_factory=list)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
-    automation: dict[str, CloudExecution] = field(default_factory=dict)
     snapshot_breaks: bool = False
     delete_fails: tuple[str, str] | None = None  # the resource and the reason of a stack that will not go
     bill: list[BillItem] = field(default_factory=list)
@@ -276,6 +274,13 @@ class FakeInstances:
     def stop(self, instance_id: str, *, economical: bool) -> None:
         """Stop, as the test's cloud does."""
         self._become(instance_id, "Stopped", "StopInstance", self.world.stopped_mode if economical else "KeepCharging")
+
+    def release(self, instance_id: str, at: str) -> None:
+        """Set or take away the time of its release."""
+        self.world.refuse("ModifyInstanceAutoReleaseTime")
+        self.world.writes.append("ModifyInstanceAutoReleaseTime")
+        machine = self.world.instances[instance_id]
+        self.world.instances[instance_id] = replace(machine, release_at=at)
 
     def _become(self, instance_id: str, status: str, action: str, mode: str) -> None:
         self.world.writes.append(action)
@@ -500,48 +505,6 @@ class FakeBills:
 
 
 @dataclass
-class FakeAutomation:
-    """Executions that wait until somebody cancels them."""
-
-    world: World
-
-    def start(
-        self, template: str, parameters: Mapping[str, Any], *, tags: Mapping[str, str], token: str, description: str
-    ) -> str:
-        """One execution per token."""
-        self.world.refuse("StartExecution")
-        id = f"exec-{hashlib.sha256(token.encode()).hexdigest()[:16]}"
-        if id not in self.world.automation:
-            self.world.writes.append("StartExecution")
-            self.world.automation[id] = CloudExecution(
-                id, "Waiting", description=description, tags=dict(tags), parameters=dict(parameters),
-                created_at="2026-01-01T00:00:00Z", next_at="2026-01-02T01:00:00Z",
-            )  # fmt: skip
-            self.world.templates[id] = template
-        return id
-
-    def executions(self, deployment: str) -> list[CloudExecution]:
-        """By tag, the newest first."""
-        self.world.refuse("ListExecutions")
-        return [one for one in self.world.automation.values() if one.tags.get(DEPLOYMENT_TAG) == deployment][::-1]
-
-    def get(self, execution_id: str) -> CloudExecution | None:
-        """By id."""
-        return self.world.automation.get(execution_id)
-
-    def tasks(self, execution_id: str) -> list[CloudTask]:
-        """One that waits."""
-        return [CloudTask("timer", "ACS::TimerTrigger", self.world.automation[execution_id].status)]
-
-    def cancel(self, execution_id: str) -> None:
-        """End it."""
-        self.world.refuse("CancelExecution")
-        self.world.writes.append("CancelExecution")
-        found = self.world.automation[execution_id]
-        self.world.automation[execution_id] = replace(found, status="Cancelled", next_at="")
-
-
-@dataclass
 class FakeChanges:
     """Previews and change sets over the world's stacks."""
 
@@ -621,7 +584,7 @@ def cloud_of(world: World, clock: FakeClock | None = None) -> Cloud:
         "local", "cn-hangzhou", FakeStacks(world), FakeInstances(world), FakeNetwork(world), FakeCatalog(world),
         FakeAssistant(world), clock or FakeClock(), 0.2, "http",
         snapshots=FakeSnapshots(world), account=FakeAccount(world), bills=FakeBills(world), changes=FakeChanges(world),
-        images=FakeImages(world), automation=FakeAutomation(world),
+        images=FakeImages(world),
     )  # fmt: skip
 
 
@@ -634,6 +597,7 @@ def deployment_in(folder: Path, name: str = "garret") -> Deployment:
 def picture_service() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     """A service that makes the same picture of every prompt; where it is, and what it was asked."""
     asked: list[dict[str, Any]] = []
+    kept: dict[str, Any] = {"after_s": 3600.0}
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -641,6 +605,12 @@ def picture_service() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             vouched = {"state": "waiting", "name": "pictures.example.com", "reason": "it has no A record"}
             machine = {"autostop": idle, "certificate": vouched, "deployment": "garret"}
             self._reply(machine if self.path == "/machine" else {"status": "ok"})
+
+        def do_PUT(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            asked.append(body)
+            kept.update({{"idle_s": "after_s"}.get(key, key): value for key, value in body.items()})
+            self._reply({"idle_s": 1.0, "last_sign": "GET /", "stops_in_s": 60.0, **kept})
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))

@@ -53,7 +53,6 @@ def status(caller: Caller, deployment: str | None, name: str | None) -> int:
             "Price": _price(found),
             "Certificate": _certificate(found),
             "Autostop": _autostop(found),
-            "By itself": "; ".join(one["why"] for one in found.by_itself),
             "Next": found.next,
         }
     )
@@ -94,13 +93,13 @@ def _bootstrap(found: Status) -> str:
 
 def _autostop(found: Status) -> str:
     """When the node will stop itself, and why it has not."""
+    from garret.commands.autostop_text import now_text
+
     facts = found.autostop
-    if not facts or facts.get("stops_in_s") is None:
+    if not facts:
         return ""
-    idle = f"idle for {float(facts['idle_s']) / 60:.0f} min since: {facts['last_sign']}"
-    if facts.get("refused"):
-        return f"refused {facts['tries']} times, and tried again: {facts['refused']}; {idle}"
-    return f"in {float(facts['stops_in_s']) / 60:.0f} min; {idle}"
+    by_day = f"; at {facts['stop_by']} {facts['time_zone']} in any case" if facts.get("stop_by") else ""
+    return now_text(facts) + by_day
 
 
 def _price(found: Status) -> str:

@@ -14,7 +14,16 @@ from garret.commands.spec_options import file_option, read_file, said_by_options
 from garret.console import fields, price_text
 from garret.errors import UsageError
 
-FIELDS = ("instance_type", "bandwidth_mbps", "disk_size_gib", "allow_cidr", "public", "tags", "max_price_per_hour")
+FIELDS = (
+    "instance_type",
+    "bandwidth_mbps",
+    "disk_size_gib",
+    "allow_cidr",
+    "public",
+    "tags",
+    "max_price_per_hour",
+    "autostop_min",
+)
 
 EPILOG = """\b
 Examples:

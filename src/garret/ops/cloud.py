@@ -13,7 +13,6 @@ if TYPE_CHECKING:  # to make the Protocols takes longer than `garret status` may
     from garret.ops.roles import (
         Account,
         Assistant,
-        Automation,
         Bills,
         Catalog,
         Changes,
@@ -72,7 +71,10 @@ class StackEvent:
 
 @dataclass(frozen=True)
 class Instance:
-    """An ECS instance; `stopped_mode` is the cloud's word for what a stop stopped."""
+    """An ECS instance; `stopped_mode` is the cloud's word for what a stop stopped.
+
+    `release_at` is when the cloud releases it by itself ("2026-01-31T08:00Z"), empty for never.
+    """
 
     id: str
     status: str
@@ -81,6 +83,7 @@ class Instance:
     public_ip: str = ""
     stopped_mode: str = ""
     tags: Mapping[str, str] = field(default_factory=dict)
+    release_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -142,7 +145,6 @@ class Cloud:
     bills: Bills = field(kw_only=True)
     changes: Changes = field(kw_only=True)
     images: Images = field(kw_only=True)
-    automation: Automation = field(kw_only=True)
 
     def pause(self, waited_s: float) -> float:
         """How long to wait for the next look at something slow, in seconds, having waited for it so long.

@@ -12,6 +12,7 @@ from garret.ops.cloud import Cloud, Instance, Stack, StackEvent
 from garret.ops.deployment import LOGIN_FILE, Deployment, Login, flag, opened
 from garret.ops.endpoint import endpoint_at
 from garret.ops.node_journal import Sight, read_sight
+from garret.ops.release import delete_after_s
 from garret.ops.stack_states import AS_BEFORE, IN_PROGRESS, ROLLED_BACK, STANDING
 
 HEALTH_TIMEOUT_S = 3.0
@@ -34,8 +35,8 @@ class Status:
     stopped_per_hour: dict[str, Any] | None = None
     password_file: str = ""
     autostop: dict[str, Any] | None = None
+    release_at: str = ""
     certificate: dict[str, Any] | None = None
-    by_itself: tuple[dict[str, str], ...] = ()
     bootstrap: dict[str, Any] | None = None
     why: str = ""
     next: str = ""
@@ -92,7 +93,6 @@ def status(
     }
     if not is_standing(stack):
         return _unfinished(glance, deployment.name, stack, known)
-    known["by_itself"] = glance.by_itself()
     known["endpoint"] = str(stack.outputs.get("EndPoint") or "")
     known["instance_id"] = str(stack.outputs.get("InstanceId") or "")
     login = opened(login, stack.outputs) if login else None
@@ -102,16 +102,6 @@ def status(
 def is_standing(stack: Stack) -> bool:
     """Say whether the stack's resources are there to be used, also when its last update failed."""
     return stack.status in STANDING or (stack.status in AS_BEFORE and bool(stack.outputs.get("EndPoint")))
-
-
-def by_itself(cloud: Cloud, deployment: Deployment) -> tuple[dict[str, str], ...]:
-    """What the cloud does with a deployment by itself, each with its `kind`, `execution` and `why`."""
-    from garret.ops.automation import active, told
-
-    try:
-        return tuple(told(one) for one in active(cloud, deployment))
-    except GarretError as error:
-        return ({"kind": "unknown", "execution": "", "why": error.message},)
 
 
 class Glance:
@@ -129,16 +119,8 @@ class Glance:
         # Not waited for unless the machine runs: a stopped one does not even refuse.
         self._health = Asked(lambda: probe(self._login)) if self._login else None
         spec = (deployment.plan or {}).get("spec") or {}
-        watched = bool(spec.get("autostop_min") or spec.get("acme"))
-        # Only where something was set: it is one more call.
-        set_once = deployment.journal.last("automation")
-        self._by_itself = Asked(lambda: by_itself(cloud, deployment)) if set_once else None
+        watched = bool(spec.get("autostop_min") or spec.get("acme") or deployment.journal.last("autostop"))
         self._own_words = Asked(lambda: machine_of(self._login)) if self._login and watched else None
-
-    def by_itself(self) -> tuple[dict[str, str], ...]:
-        """What the cloud does with the deployment by itself: a schedule, tries to start it."""
-        found: tuple[dict[str, str], ...] = self._by_itself.answer() if self._by_itself else ()
-        return found
 
     def stack(self) -> Stack | None:
         """The stack, while the others are on their way."""
@@ -215,7 +197,9 @@ def _complete(glance: Glance, deployment: Deployment, login: Login | None, known
     name = deployment.name
     instance = glance.machine(known["instance_id"])
     if instance is None:
-        why = f"its machine {known['instance_id']} is gone; address and network are still there"
+        wait = delete_after_s(deployment)
+        asked = f"; that was to happen {wait / 86_400:g} days after a stop" if wait else ""
+        why = f"its machine {known['instance_id']} is gone{asked}; the address is still there, and billed"
         return Status(**known, state="failed", why=why, next=f"garret delete {name}")
     if instance.status != "Running":
         return _not_running(deployment, instance, known)
@@ -267,6 +251,12 @@ def _not_running(deployment: Deployment, instance: Instance, known: dict[str, An
     why = "the machine is stopped and not billed; disk and address are" if free else "stopped, and still billed"
     if not _stopped_from_here(deployment):
         why += "; it was not stopped from here, but by itself (autostop) or by somebody else"
+    if instance.release_at:
+        known["release_at"] = instance.release_at
+        why += f"; unless it is started, the cloud deletes it at {instance.release_at}, with its disk and all models"
+    elif delete_after_s(deployment):
+        again = f"garret ops stop{flag(deployment.name)}"
+        why += f"; it was to be deleted some time after its stop, and the cloud has no time for that: {again} sets it"
     end = "" if free else f"; to end its bill: {start}, then garret ops stop{flag(deployment.name)}"
     return Status(**known, state=state, why=why, next=start + end)
 

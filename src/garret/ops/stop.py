@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from garret.errors import OperationError
+from garret.ops import release
 from garret.ops.at_once import at_once
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.cost import rates_of
@@ -13,7 +14,6 @@ from garret.ops.crash import Crash
 from garret.ops.deployment import Deployment, flag
 from garret.ops.drain import drain
 from garret.ops.failure import billed_text
-from garret.ops.keep_trying import end_keep_starting
 from garret.ops.power import machine_of, wait_for_status
 from garret.ops.prices import HOURS_PER_MONTH
 from garret.ops.tell import Teller
@@ -45,7 +45,6 @@ def stop(
         Cancelled: somebody asked for that while the node was finishing.
     """
     with deployment.journal.locked():
-        end_keep_starting(cloud, deployment, tell)
         machine = machine_of(cloud, deployment)
         changed = machine.status != "Stopped"
         if machine.status in ("Pending", "Starting"):
@@ -59,7 +58,9 @@ def stop(
             tell.stage("machine", "running", f"stopping {machine.id}")
         machine = wait_for_status(cloud, machine.id, "Stopped")
         tell.stage("machine", "done", f"stopped, {machine.stopped_mode or 'no word on charging'}")
-        return _result(cloud, deployment, machine, economical=economical, changed=changed)
+        at = release.set_after_stop(cloud, deployment, machine)
+        facts = _result(cloud, deployment, machine, economical=economical, changed=changed)
+        return facts | ({"release_at": at} if at else {})
 
 
 def _result(

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 VERBS = {
     "run": "garret.ops.run_command:run",
     "rotate-password": "garret.ops.rotate_password:run",
-    "schedule": "garret.ops.schedule:run",
     "stop": "garret.ops.stop:run",
     "start": "garret.ops.start:run",
     "restart-service": "garret.ops.restart_service:run",
+    "autostop": "garret.ops.autostop:run",
 }
 """Verb to module:function; a function takes a Work and returns the execution's output, JSON values."""
 

@@ -120,7 +120,7 @@ _ALL = (
               "for example --max-price 12.5", "free"),
     SpecField("autostop_min", "--autostop",
               "Stop the node by itself, economically, after so long without use; `off`, or --no-autostop, for never.",
-              "for example --autostop 60m or --autostop 2h, 5 minutes to 7 days; or --no-autostop"),
+              "for example --autostop 60m or --autostop 2h, 5 minutes to 7 days; or --no-autostop", "live"),
     SpecField("model", "--model",
               "The first model: sdxl (base, refiner and a VAE for half precision), demo (tiny and built in; the local "
               "cloud takes it), or a checkpoint of your own by its address.",

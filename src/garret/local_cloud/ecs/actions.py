@@ -22,6 +22,7 @@ from garret.local_cloud.ecs import (
     invocations,
     key_pairs,
     power,
+    releasing,
     snapshots,
 )
 from garret.local_cloud.ecs import security_groups as groups
@@ -119,6 +120,11 @@ _INSTANCES = {
     ),
     "ModifyPrepayInstanceSpec": Action(
         changing.modify_prepay_instance_spec, _need("InstanceId", "InstanceType"), note="of a stopped instance"
+    ),
+    "ModifyInstanceAutoReleaseTime": Action(
+        releasing.modify_instance_auto_release_time,
+        _need("InstanceId"),
+        note="by the cloud's clock, running or stopped",
     ),
     "ModifyInstanceChargeType": Action(
         charging.modify_instance_charge_type, _need("RegionId", "InstanceIds"), note="no orders, no refunds"

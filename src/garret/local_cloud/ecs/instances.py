@@ -201,6 +201,7 @@ def _view(body: dict[str, Any]) -> dict[str, Any]:
         "IoOptimized": True,
         "DeviceAvailable": True,
         "ExpiredTime": body.get("ExpiredTime", charging.NEVER),
+        "AutoReleaseTime": body.get("AutoReleaseTime", ""),
         "SecurityGroupIds": {"SecurityGroupId": body["SecurityGroupIds"]},
         "PublicIpAddress": {"IpAddress": [body["PublicIp"]] if body.get("PublicIp") else []},
         "InnerIpAddress": {"IpAddress": []},

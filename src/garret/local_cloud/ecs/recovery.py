@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from garret.local_cloud.core import Cloud
-from garret.local_cloud.ecs import assistant, freezing, lifecycle, spot
+from garret.local_cloud.ecs import assistant, freezing, lifecycle, releasing, spot
 
 
 def recover(cloud: Cloud) -> None:
@@ -19,4 +19,5 @@ def recover(cloud: Cloud) -> None:
         lifecycle.settle_soon(cloud, id)
     freezing.recover(cloud)
     spot.notice(cloud)
+    releasing.notice(cloud)
     assistant.recover(cloud)

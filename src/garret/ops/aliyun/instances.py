@@ -58,6 +58,18 @@ class EcsInstances:
         request = _models().StopInstanceRequest(instance_id=instance_id, stopped_mode=mode)
         self._session.call("StopInstance", lambda: self._session.ecs.stop_instance(request), again=False)
 
+    def release(self, instance_id: str, at: str) -> None:
+        """Have an instance released at a time ("2026-01-31T08:00:00Z", half an hour ahead or more); empty: not at all.
+
+        The same again changes nothing.
+        """
+        request = _models().ModifyInstanceAutoReleaseTimeRequest(
+            instance_id=instance_id, region_id=self._session.region, auto_release_time=at or None
+        )
+        self._session.call(
+            "ModifyInstanceAutoReleaseTime", lambda: self._session.ecs.modify_instance_auto_release_time(request)
+        )
+
 
 def _instance(raw: Mapping[str, Any]) -> Instance:
     addresses = (raw.get("PublicIpAddress") or {}).get("IpAddress") or [""]
@@ -70,6 +82,7 @@ def _instance(raw: Mapping[str, Any]) -> Instance:
         public_ip=(raw.get("EipAddress") or {}).get("IpAddress") or addresses[0],
         stopped_mode=raw.get("StoppedMode") or "",
         tags={tag["TagKey"]: tag.get("TagValue") or "" for tag in tags},
+        release_at=raw.get("AutoReleaseTime") or "",
     )
 
 
