@@ -65,3 +65,16 @@ def test_a_downloaded_checkpoint_makes_pictures(house: House, shelf: str, tmp_pa
     assert unknown.returncode in {1, 2}
     assert "mine" in unknown.stdout + unknown.stderr
     assert not (tmp_path / "no.png").exists()
+
+    page = tmp_path / "page.safetensors"
+    page.write_text("<!doctype html><title>Please log in</title>", encoding="utf-8")
+    upload = ("ops", "download-model", "--type", "checkpoint", "--file")
+    assert house.run(*upload, str(page)).returncode == 2
+    own = tmp_path / "own.safetensors"
+    own.write_bytes(demo_model.WEIGHTS.read_bytes()[:-4] + b"mine")
+    sent = house.json(*upload, str(own))
+    assert (sent["name"], sent["bytes_sent"], sent["already_there"]) == ("own", own.stat().st_size, False)
+    assert house.json(*upload, str(own), "--name", "twin")["already_there"] is True
+    house.garret("generate", "a blue square", "--model", "own", "-o", str(tmp_path / "own.png"))
+    kinds = {execution["verb"]: execution["status"] for execution in house.json("ops", "executions")}
+    assert kinds["upload-model"] == "Success"

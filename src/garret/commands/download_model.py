@@ -10,7 +10,9 @@ import click
 
 from garret.commands.door import Caller, cloud_options
 from garret.commands.executions import lines_of
-from garret.commands.way import Way, node_of, way_options
+from garret.commands.operate import begun, carry_out
+from garret.commands.way import Way, address_of, node_of, way_options
+from garret.console import fields
 from garret.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,11 +25,13 @@ Examples:
   garret ops download-model --type vae --from hf:owner/repo@main/vae.safetensors --token-env HF_TOKEN
   garret ops download-model --type lora --kind preview --name ink --url https://example.com/ink.png
   garret ops download-model --type other --directory ControlNet --from oss://my-bucket/canny.safetensors
+  garret ops download-model --type checkpoint --file ~/models/mine.safetensors
   garret ops download-model --list models.yaml
 
 The node downloads it, resumes what breaks off, and lists it without a restart; Ctrl-C stops only the looking on. What
 is there already by its SHA-256 is not fetched again. A model that was made for another family than SDXL is refused,
-by the names of its tensors, unless --force is said.
+by the names of its tensors, unless --force is said. A --file of this machine goes up over the service's own TLS, in
+chunks, or by SFTP with --ssh; the same command goes on where a broken one ended.
 
 \b
 Sources of --from:
@@ -51,6 +55,7 @@ Assistant, which keeps what it carries.
               help="What it is; chooses its folder on the node.")  # fmt: skip
 @click.option("--url", help="Its address: https://…")
 @click.option("--from", "hub", metavar="SOURCE", help="Where it is published: civitai:…, hf:…, modelscope:…, oss://…")
+@click.option("--file", type=click.Path(path_type=Path), help="A file of this machine.")
 @click.option("--list", "listed", type=click.Path(path_type=Path, exists=True, dir_okay=False),
               help="File that names many, in YAML or one a line.")  # fmt: skip
 @click.option("--name", "model", help="Its name on the node; else the source's.")
@@ -65,22 +70,48 @@ Assistant, which keeps what it carries.
 @way_options
 @cloud_options
 def download_model(
-    caller: Caller, *, way: Way, model_type: str | None, url: str | None, hub: str | None, listed: Path | None,
-    model: str | None, kind: str, directory: str | None, sha256: str | None, force: bool, token_env: str | None,
-    deployment: str | None, no_wait: bool,
+    caller: Caller, *, way: Way, model_type: str | None, url: str | None, hub: str | None, file: Path | None,
+    listed: Path | None, model: str | None, kind: str, directory: str | None, sha256: str | None, force: bool,
+    token_env: str | None, deployment: str | None, no_wait: bool,
 ) -> int:  # fmt: skip
     """Bring models onto the node, from an address, a hub or a list of them."""
     from garret.ops.download_model import Model
 
-    option, value = only_one({"--url": url, "--from": hub, "--list": listed})
+    option, value = only_one({"--url": url, "--from": hub, "--file": file, "--list": listed})
     usual = Model(model_type or "", str(value), model, kind, directory, sha256, force, token_env)
     if option == "--list":
         return _many(caller, way, usual, Path(str(value)), deployment, wait=not no_wait)
     if model_type is None:
         raise UsageError("--type was not said", "--type checkpoint|lora|vae|other")
+    if option == "--file":
+        return _bring(caller, way, usual, deployment, wait=not no_wait)
     from garret.ops.download_model import parameters
 
     return _begin(caller, way, parameters(usual, option), [token_env or ""], deployment, wait=not no_wait)
+
+
+def _bring(caller: Caller, way: Way, model: Model, deployment: str | None, *, wait: bool) -> int:
+    """Send a file of this machine."""
+    from garret.ops.upload import VERB, check, wish_of
+
+    if model.token_env is not None:
+        raise UsageError("--token-env: a file of this machine needs no token", "leave it out")
+    path = Path(model.where).expanduser().absolute()
+    wish = wish_of(model, path)
+    check(path, wish)
+    one = caller.there(deployment)
+    address = address_of(way, one)
+    asked = {**wish, "file": str(path), "sha256": (model.sha256 or "").lower()}
+    if address is not None:
+        asked["ssh"] = {"address": str(way.ssh), "key_file": str(address.key_file.absolute()),
+                        "host_keys": list(address.host_keys)}  # fmt: skip
+    facts = carry_out(caller, VERB, one, asked, wait=wait)
+    if not wait:
+        return begun(caller, facts)
+    sent = "was there already" if facts["already_there"] else f"{facts['bytes_sent']} bytes sent"
+    said = {"Model": facts["name"], "Path": facts["path"], "SHA-256": facts["sha256"], "Sent": sent}
+    caller.console.answer(facts, fields(said))
+    return 0
 
 
 def only_one(given: Mapping[str, object]) -> tuple[str, object]:

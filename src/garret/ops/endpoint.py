@@ -63,8 +63,8 @@ class Endpoint:
         """Send JSON to a path and return the JSON that it answers."""
         return self._answer("POST", path, body, timeout_s)
 
-    def put(self, path: str, body: dict[str, Any], timeout_s: float = 30) -> Any:
-        """Put JSON to a path and return the JSON that is answered."""
+    def put(self, path: str, body: dict[str, Any] | bytes, timeout_s: float = 30) -> Any:
+        """Put JSON, or bytes as they are, to a path and return the JSON that is answered."""
         return self._answer("PUT", path, body, timeout_s)
 
     def txt2img(self, body: dict[str, Any], timeout_s: float = 600) -> list[bytes]:
@@ -98,7 +98,7 @@ class Endpoint:
             raise self._refusal(status, raw)
         return True
 
-    def _answer(self, method: str, path: str, body: dict[str, Any] | None, timeout_s: float) -> Any:
+    def _answer(self, method: str, path: str, body: dict[str, Any] | bytes | None, timeout_s: float) -> Any:
         status, raw = self._ask(method, path, body, timeout_s)
         if status == 200:
             try:
@@ -116,7 +116,8 @@ class Endpoint:
             )
         if status in _LATER and (booting := _booting(raw)):
             return NotReady(f"{self.url}: {booting}", "garret status")
-        if status in _LATER:
+        # A chunk of an upload that came twice, or while the last one is still being written: asked anew, it goes on.
+        if status in _LATER or _parsed(raw).get("error") == "OutOfStep":
             return NotReady(f"{self.url}: {message or f'HTTP {status}'}", hint or "try again in a moment")
         if 400 <= status < 500:
             return UsageError(message or f"{self.url} refuses the request (HTTP {status})", hint)
@@ -126,7 +127,7 @@ class Endpoint:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None,
+        body: dict[str, Any] | bytes | None,
         timeout_s: float,
         *,
         with_token: bool = True,
@@ -135,9 +136,9 @@ class Endpoint:
         headers = {"Accept": "application/json"}
         if with_token:
             headers["Authorization"] = authorization or f"Bearer {self.token}"
-        data = None if body is None else json.dumps(body).encode()
+        data = json.dumps(body).encode() if isinstance(body, dict) else body
         if data is not None:
-            headers["Content-Type"] = "application/json"
+            headers["Content-Type"] = "application/json" if isinstance(body, dict) else "application/octet-stream"
         connection = self._connection(timeout_s)
         try:
             connection.connect()

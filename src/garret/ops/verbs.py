@@ -16,6 +16,7 @@ VERBS = {
     "rotate-password": "garret.ops.rotate_password:run",
     "stop": "garret.ops.stop:run",
     "start": "garret.ops.start:run",
+    "upload-model": "garret.ops.upload:run",
     "restart-service": "garret.ops.restart_service:run",
     "autostop": "garret.ops.autostop:run",
 }

@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from garret.service_runtime.api import a1111, drain, jobs, machine, models
+from garret.service_runtime.api import a1111, drain, jobs, machine, models, uploads
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized, Unavailable
 from garret.service_runtime.extensions.loading import failure
@@ -122,6 +122,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(machine.router(service))
     app.include_router(drain.router(service))
     app.include_router(models.router(service))
+    app.include_router(uploads.router(service))
     _add_pages(app, service, add_extensions(app, service.extensions))
     _add_errors(app)
     settings = service.settings

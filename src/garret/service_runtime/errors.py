@@ -10,6 +10,7 @@ ServiceError              500   message, hint, status, retry_after
 ├── NotFound              404
 ├── TooSlow               408   the body did not arrive in time
 ├── Cancelled             409   the job was cancelled before it was done
+├── OutOfStep             409   a chunk that is not the next one
 ├── TooLarge              413
 ├── Busy                  429   the queue is full, or too many failed logins; Retry-After
 ├── NotBuilt              501   asked for, and not there yet
@@ -86,6 +87,12 @@ class NotFound(ServiceError):
 
 class Cancelled(ServiceError):
     """The job was cancelled before it was done."""
+
+    status = 409
+
+
+class OutOfStep(ServiceError):
+    """A part of an upload that is not the next one, or that somebody else is sending."""
 
     status = 409
 

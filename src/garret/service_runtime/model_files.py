@@ -11,6 +11,8 @@ FOLDERS = {"checkpoint": "Stable-diffusion", "lora": "Lora", "vae": "VAE"}
 TYPES = (*FOLDERS, "other")
 SUFFIX = ".safetensors"
 PREVIEW_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+INCOMING = ".incoming"
+"""A hidden folder among the models, for files that get their names later."""
 DEEPEST = 6
 """How many folders below folders are looked into."""
 _TYPES_OF = {folder: kind for kind, folder in FOLDERS.items()}

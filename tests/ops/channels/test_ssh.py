@@ -163,6 +163,23 @@ def test_a_broken_upload_goes_on_where_it_broke(address: SshAddress, node: SshSe
     assert sum(length for _, length in node.written) == 200_000 - arrived
 
 
+def test_a_large_file_goes_with_many_writes_at_once(address: SshAddress, node: SshServer, tmp_path: Path) -> None:
+    """Byte for byte; and where writes fail without a word, what arrived is counted, and a torn part is not kept."""
+    local = tmp_path / "model"
+    local.write_bytes(os.urandom(3_000_000))
+    digest = hashlib.sha256(local.read_bytes()).hexdigest()
+    node.cut_after = 100_000
+    with SshChannel(address) as channel, pytest.raises(NodeFailed):
+        channel.put_file("/models/x", local, digest)
+    assert not (node.root / "models/x").exists()
+    node.cut_after = None
+    told: list[tuple[int, int]] = []
+    with SshChannel(address) as channel:
+        channel.put_file("/models/x", local, digest, progress=lambda done, total: told.append((done, total)))
+    assert (node.root / "models/x").read_bytes() == local.read_bytes()
+    assert told[-1] == (3_000_000, 3_000_000)
+
+
 def test_what_another_content_left_is_not_gone_on_with(address: SshAddress, node: SshServer) -> None:
     """A part file belongs to one content; a part that is longer than the content is written anew."""
     content = b"right" * 1000

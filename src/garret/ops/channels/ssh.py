@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import io
 import posixpath
 import re
 import socket
@@ -14,7 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, BinaryIO, Self
 
 from garret.errors import NodeFailed, UsageError
 from garret.ops.records import CommandResult
@@ -67,6 +68,17 @@ def parse_address(text: str, key_file: Path, host_keys: Sequence[str]) -> SshAdd
     )
 
 
+@dataclass(frozen=True)
+class _Load:
+    """What is to be sent; `sha256` names its part file."""
+
+    content: BinaryIO
+    size: int
+    sha256: str
+    mode: str
+    many_at_once: bool = False
+
+
 class SshChannel:
     """One node behind an SSH server; connects on `with`."""
 
@@ -113,23 +125,50 @@ class SshChannel:
         mode: str = "0600",
         progress: Callable[[int, int], None] = lambda _done, _total: None,
     ) -> None:
-        """Have a file with exactly this content at an absolute path; what a broken attempt left is gone on with.
+        """Have a file with exactly this content at an absolute path; what a broken attempt left is gone on with."""
+        load = _Load(io.BytesIO(content), len(content), hashlib.sha256(content).hexdigest(), mode)
+        self._put(path, load, progress)
 
-        The part file is named for the content, so a second attempt, or another one at the same time, can only write
-        the same bytes into it.
+    def put_file(
+        self,
+        path: str,
+        local: Path,
+        sha256: str,
+        *,
+        mode: str = "0644",
+        progress: Callable[[int, int], None] = lambda _done, _total: None,
+    ) -> None:
+        """Have a copy of a large local file, whose hash is known, at an absolute path, like `put`.
+
+        Many writes are under way at once, and the library keeps a failed one to itself: whoever uses the file must hold
+        it against its hash.
         """
-        part = f"{path}.{hashlib.sha256(content).hexdigest()[:16]}.part"
+        with local.open("rb") as file:
+            self._put(path, _Load(file, local.stat().st_size, sha256, mode, many_at_once=True), progress)
+
+    def _put(self, path: str, load: _Load, progress: Callable[[int, int], None]) -> None:
+        """Send it into a part file that is named for the content.
+
+        So a second attempt, or another one at the same time, can only write the same bytes into it.
+        """
+        part, size = f"{path}.{load.sha256[:16]}.part", load.size
         with _told(self._address, path), self._client().open_sftp() as sftp:
             _make_folders(sftp, posixpath.dirname(path))
             done = _size_of(sftp, part)
-            with sftp.open(part, "r+b" if 0 < done <= len(content) else "wb") as file:
-                done = done if 0 < done <= len(content) else 0
+            with sftp.open(part, "r+b" if 0 < done <= size else "wb") as file:
+                done = done if 0 < done <= size else 0
                 file.seek(done)
-                for start in range(done, len(content), _PIECE):
-                    file.write(content[start : start + _PIECE])
-                    progress(min(start + _PIECE, len(content)), len(content))
-                file.chmod(int(mode, 8))
-            _take_over(sftp, part, path, len(content))
+                load.content.seek(done)
+                file.set_pipelined(load.many_at_once)  # a round trip for each 32 KB would be most of the time
+                while piece := load.content.read(_PIECE):
+                    file.write(piece)
+                    done += len(piece)
+                    progress(done, size)
+                file.chmod(int(load.mode, 8))
+            if (arrived := _size_of(sftp, part)) != size:
+                sftp.remove(part)
+                raise NodeFailed(f"{path}: {arrived} of {size} bytes arrived", "is the node's disk full? garret status")
+            _take_over(sftp, part, path, size)
 
     def _client(self) -> paramiko.SSHClient:
         if self._connected is None:

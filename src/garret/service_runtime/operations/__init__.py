@@ -16,6 +16,7 @@ VERBS: dict[str, str] = {
     "remove-model": "garret.service_runtime.operations.remove_model:remove_model",
     "restore-model": "garret.service_runtime.operations.restore_model:restore_model",
     "verify-models": "garret.service_runtime.operations.verify_models:verify_models",
+    "place-model": "garret.service_runtime.operations.place_model:place_model",
 }
 
 QUICK = ("list-models", "remove-model", "restore-model")
