@@ -96,16 +96,18 @@ def show(caller: Caller, *, way: Way, identifier: str, name: str | None) -> int:
 def wait(caller: Caller, *, way: Way, identifier: str, name: str | None) -> int:
     """Look on again until an execution has ended, with its progress; ends as the execution does."""
     from garret.commands.operate import look
+    from garret.ops.cloud import SystemClock
     from garret.ops.operate import Operator, output_of
 
     files, known = _found(caller, identifier)
     if files is not None and known is not None and known.place == "here":
-        ended = look(caller, files, Operator(files, caller.environment).take_up(known))
+        ended = look(caller, files, Operator(files, caller.environment).take_up(known), SystemClock())
         output_of(ended)
         execution = ended.to_dict()
     else:
         with node_of(caller, _name(known, name), way) as node:
-            execution = node.follow(node.show(identifier), caller.console)
+            begun = node.rejoin(known) if known is not None else node.show(identifier)
+            execution = node.follow(begun, caller.console)
     caller.console.answer(execution, lines_of(execution))
     return 0
 

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from garret.ops.deployment import Deployment
     from garret.ops.execution import Execution
     from garret.ops.execution_files import ExecutionFiles
+    from garret.ops.roles import Clock
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -41,6 +42,7 @@ def carry_out(
     Raises:
         GarretError: the verb's own.
     """
+    from garret.ops.cloud import SystemClock
     from garret.ops.execution import Execution
     from garret.ops.mirror import files_of
     from garret.ops.operate import Operator, output_of
@@ -57,7 +59,7 @@ def carry_out(
         caller.console.note(f"{verb} is under way since {execution.created_at} (execution {execution.id})")
     if not wait:
         return execution.to_dict()
-    return {"execution": execution.id, **output_of(look(caller, files, execution))}
+    return {"execution": execution.id, **output_of(look(caller, files, execution, SystemClock()))}
 
 
 def begun(caller: Caller, execution: Mapping[str, Any]) -> int:
@@ -68,12 +70,11 @@ def begun(caller: Caller, execution: Mapping[str, Any]) -> int:
     return 0
 
 
-def look(caller: Caller, files: ExecutionFiles, execution: Execution) -> Execution:
+def look(caller: Caller, files: ExecutionFiles, execution: Execution, clock: Clock) -> Execution:
     """Look on until it has ended; with --debug, show what its process wrote that nobody expected."""
-    from garret.ops.cloud import SystemClock
     from garret.ops.operate import look_on
 
-    ended = look_on(files, execution, caller.console, SystemClock())
+    ended = look_on(files, execution, caller.console, clock)
     if caller.console.debug and ended.error and files.log(ended.id).exists():
         caller.console.note(files.log(ended.id).read_text("utf-8", "replace").rstrip())
     return ended

@@ -1,6 +1,7 @@
 """The process that carries one execution out, without a terminal: `python -m garret.commands.operator ID [LOCK]`.
 
-The command that begins it hands over the execution's lock as an open descriptor, and its secrets as JSON on stdin.
+The command that begins it hands over the execution's lock as an open descriptor, and on stdin, as JSON, its folder,
+its record and its secrets: either all of it arrives, or nothing begins.
 """
 
 from __future__ import annotations
@@ -9,12 +10,15 @@ import json
 import os
 import sys
 import traceback
+from pathlib import Path
+from typing import Any
 
 from garret.commands.door import Caller
 from garret.console import Console, as_garret_error
 from garret.errors import Cancelled, OperationError
 from garret.ops.crash import Crash
 from garret.ops.deployment import Deployment
+from garret.ops.execution import Execution
 from garret.ops.execution_files import ExecutionFiles, find_files
 from garret.ops.journal import Journal
 from garret.ops.recorder import Recorder
@@ -42,17 +46,21 @@ class RecordedConsole(Console):
 def main(arguments: list[str]) -> int:
     """Carry out one execution; 0 when it ended well."""
     identifier = arguments[0]
-    secrets: dict[str, str] = json.loads(sys.stdin.buffer.read() or b"{}") if not sys.stdin.isatty() else {}
-    files = find_files(home_folder(os.environ), identifier)
-    lock = int(arguments[1]) if len(arguments) > 1 else files.seal(identifier)
+    said = b"" if sys.stdin.isatty() else sys.stdin.buffer.read()
+    if len(arguments) > 1:
+        lock: int | None = int(arguments[1])
+        order: dict[str, Any] = json.loads(said)
+        files, execution = ExecutionFiles(Path(order["folder"])), Execution.from_dict(order["execution"])
+    else:
+        files, order = find_files(home_folder(os.environ), identifier), {}
+        lock, execution = files.seal(identifier), files.read(identifier)
     if lock is None:
         return 0  # another process is at it
     os.set_inheritable(lock, False)
-    return _carry_out(Recorder(files, files.read(identifier)), files, secrets)
+    return _carry_out(Recorder(files, execution), files, order.get("secrets", {}))
 
 
 def _carry_out(recorder: Recorder, files: ExecutionFiles, secrets: dict[str, str]) -> int:
-    identifier = recorder.execution.id
     recorder.begin()
     try:
         output = load(recorder.execution.verb)(_work(recorder, files, secrets))
@@ -63,7 +71,7 @@ def _carry_out(recorder: Recorder, files: ExecutionFiles, secrets: dict[str, str
         recorder.fail(known, cancelled=isinstance(known, Cancelled))
         return 1
     recorder.end(output)
-    return 0 if files.read(identifier).ended else 1
+    return 0
 
 
 def _work(recorder: Recorder, files: ExecutionFiles, secrets: dict[str, str]) -> Work:

@@ -48,6 +48,10 @@ class ExecutionFiles:
         except (OSError, ValueError, TypeError):
             raise unknown(identifier) from None
 
+    def exists(self, identifier: str) -> bool:
+        """Say whether there is a record."""
+        return self._path(identifier, "json").exists()
+
     def get(self, identifier: str) -> Execution:
         """The record as it is: one whose process has gone in its middle says so, and can be taken up."""
         found = self.read(identifier)

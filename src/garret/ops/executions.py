@@ -15,7 +15,7 @@ from garret.ops.channels import Channel
 from garret.ops.channels.cloud_assistant import CloudAssistantChannel
 from garret.ops.cloud import Cloud
 from garret.ops.deployment import Deployment, flag
-from garret.ops.execution import ENDED, IDENTIFIER
+from garret.ops.execution import ENDED, IDENTIFIER, STARTED, Execution
 from garret.ops.mirror import keep_begun, keep_lost, keep_seen
 from garret.ops.power import machine_of
 from garret.ops.records import CommandResult
@@ -57,12 +57,29 @@ class Node:
         `hand_over` is called with its id before it begins, and may add parameters: secrets go by a way of their own.
         """
         identifier = uuid.uuid4().hex
-        known = keep_begun(self.deployment, identifier, verb, parameters)
-        asked = {**parameters, **(hand_over(identifier) if hand_over else {})}
-        request = {"verb": verb, "parameters": asked, "requested_by": known.requested_by}
+        known = keep_begun(self.deployment, identifier, verb, parameters, hands_over=hand_over is not None)
+        if hand_over is None:
+            return self._send(known, parameters)
+        return self._send(known, {**parameters, **hand_over(identifier)})
+
+    def rejoin(self, known: Execution) -> dict[str, Any]:
+        """One that was begun from this machine; what the node has not heard of, since the command died, it hears now.
+
+        Raises:
+            NodeFailed: it needs what this machine keeps nowhere.
+        """
+        try:
+            return self.show(known.id)
+        except NodeFailed:
+            if known.status != STARTED or known.needs:
+                raise
+        return self._send(known, known.parameters)
+
+    def _send(self, known: Execution, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        request = {"verb": known.verb, "parameters": dict(parameters), "requested_by": known.requested_by}
         content = json.dumps(request).encode("utf-8")
-        self.channel.put(f"{REQUESTS}/{identifier}.json", content)
-        return self._ask(f"garret-node operation start {identifier}")
+        self.channel.put(f"{REQUESTS}/{known.id}.json", content)
+        return self._ask(f"garret-node operation start {known.id}")
 
     def show(self, identifier: str) -> dict[str, Any]:
         """One execution."""

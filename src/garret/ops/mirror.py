@@ -24,11 +24,19 @@ def files_of(deployment: Deployment) -> ExecutionFiles:
     return ExecutionFiles(deployment.journal.folder / FOLDER)
 
 
-def keep_begun(deployment: Deployment, identifier: str, verb: str, parameters: Mapping[str, Any]) -> Execution:
-    """Note that a node is about to be asked for something, before it hears of it."""
+def keep_begun(
+    deployment: Deployment, identifier: str, verb: str, parameters: Mapping[str, Any], *, hands_over: bool = False
+) -> Execution:
+    """Note that a node is about to be asked for something, before it hears of it.
+
+    `hands_over` says that the node is told a secret, by a way of its own.
+    """
     told = {name: value for name, value in parameters.items() if name not in SECRETS}
+    needs = (*sorted(set(parameters) - set(told)), *(["a secret"] if hands_over else []))
     cloud = deployment.journal.folder.parent.name
-    return files_of(deployment).save(Execution(verb, deployment.name, identifier, NODE, parameters=told, cloud=cloud))
+    return files_of(deployment).save(
+        Execution(verb, deployment.name, identifier, NODE, parameters=told, cloud=cloud, needs=needs)
+    )
 
 
 def keep_seen(deployment: Deployment, said: Mapping[str, Any]) -> Execution:
@@ -37,7 +45,7 @@ def keep_seen(deployment: Deployment, said: Mapping[str, Any]) -> Execution:
     known: dict[str, Any] = {}
     with suppress(UsageError):
         before = files.read(identifier)
-        known = {name: getattr(before, name) for name in ("parameters", "requested_by", "created_at")}
+        known = {name: getattr(before, name) for name in ("parameters", "requested_by", "created_at", "needs")}
     about = {"place": NODE, "deployment": deployment.name, "cloud": deployment.journal.folder.parent.name}
     return files.save(Execution.from_dict({**said, **known, **about}))
 

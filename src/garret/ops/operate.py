@@ -6,14 +6,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from garret.errors import GarretError, Interrupted, OperationError
-from garret.ops.deployment import flag
-from garret.ops.execution import CANCELLED, FAILED, HERE, STARTED, SUCCESS, Execution, error_of, now
+from garret.ops.execution import CANCELLED, FAILED, HERE, SUCCESS, Execution, error_of, now
 from garret.ops.execution_files import ExecutionFiles
 from garret.ops.tell import Teller
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 OPERATOR = "garret.commands.operator"
 LOOK_S, LONGEST_LOOK_S = 0.02, 0.25
+START_S = 60.0
+"""How long a process may take to start on a machine that is busy."""
 
 
 class Looker(Teller, Protocol):
@@ -55,7 +57,6 @@ class Operator:
                         return self._start(one, secrets) or one, True
                     self._close(one, wanted)
             self.files.tidy()
-            self.files.save(wanted)
             return self._start(wanted, secrets) or wanted, False
 
     def take_up(self, execution: Execution) -> Execution:
@@ -71,32 +72,52 @@ class Operator:
         return self._start(execution, {}) or self.files.get(execution.id)
 
     def _start(self, execution: Execution, secrets: Mapping[str, str]) -> Execution | None:
-        """Start its process; None when another one is at it already."""
+        """Start its process, and wait until that has everything; None when another one is at it already."""
         lock = self.files.seal(execution.id)
         if lock is None:
             return None
         try:
             self.files.forget_cancel(execution.id)
-            fresh = self.files.save(replace(execution, status=STARTED, error=None, ended_at=None))
-            self._spawn(execution.id, lock, secrets)
+            self._spawn(execution, lock, secrets)
         finally:
             os.close(lock)  # the process that was started holds it on
-        return fresh
+        try:
+            self._wait_for_record(execution)
+        except KeyboardInterrupt:
+            raise stopped_looking(execution) from None
+        return self.files.read(execution.id)
 
-    def _spawn(self, identifier: str, lock: int, secrets: Mapping[str, str]) -> None:
-        log = os.open(self.files.log(identifier), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+    def _wait_for_record(self, execution: Execution) -> None:
+        deadline = time.monotonic() + START_S
+        while not self.files.exists(execution.id):
+            held = self.files.held(execution.id)
+            # Asked once more: a process that has just ended may have left its record.
+            if not self.files.exists(execution.id) and (not held or time.monotonic() > deadline):
+                raise OperationError(
+                    f"the process that is to carry out {execution.verb} did not start: {self._last_words(execution)}",
+                    f"see {self.files.log(execution.id)}",
+                )
+            time.sleep(LOOK_S)
+
+    def _spawn(self, execution: Execution, lock: int, secrets: Mapping[str, str]) -> None:
+        log = os.open(self.files.log(execution.id), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
             # -P: a file in the folder that garret is called in must not pass for one of its modules.
             child = subprocess.Popen(
-                [sys.executable, "-P", "-m", OPERATOR, identifier, str(lock)],
+                [sys.executable, "-P", "-m", OPERATOR, execution.id, str(lock)],
                 stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, pass_fds=(lock,),
                 env=dict(self.environment),
             )  # fmt: skip
         finally:
             os.close(log)
+        order = {"folder": str(self.files.folder), "execution": execution.to_dict(), "secrets": dict(secrets)}
         with suppress(BrokenPipeError), child.stdin as pipe:  # type: ignore[union-attr]
-            pipe.write(json.dumps(dict(secrets)).encode())
+            pipe.write(json.dumps(order).encode())
         child.returncode = 0  # nobody waits for it: it outlives this process
+
+    def _last_words(self, execution: Execution) -> str:
+        lines = self.files.log(execution.id).read_text("utf-8", "replace").strip().splitlines()
+        return lines[-1][-300:] if lines else "it said nothing"
 
     def _close(self, old: Execution, by: Execution) -> None:
         error = {"type": "OperationError", "message": f"its process ended in its middle; {by.verb} was given anew",
@@ -123,11 +144,15 @@ def look_on(files: ExecutionFiles, execution: Execution, tell: Looker, clock: Cl
             pause = LOOK_S if lines else min(pause * 1.3, LONGEST_LOOK_S)
             clock.sleep(pause)
     except KeyboardInterrupt:
-        name = flag(execution.deployment)
-        raise Interrupted(
-            f"stopped looking; {execution.verb} goes on (execution {execution.id})",
-            f"garret ops executions wait {execution.id}; to end it: garret ops executions cancel {execution.id}{name}",
-        ) from None
+        raise stopped_looking(execution) from None
+
+
+def stopped_looking(execution: Execution) -> Interrupted:
+    """What is said after Ctrl-C: it goes on."""
+    return Interrupted(
+        f"stopped looking; {execution.verb} goes on (execution {execution.id})",
+        f"garret ops executions wait {execution.id}; to end it: garret ops executions cancel {execution.id}",
+    )
 
 
 def output_of(execution: Execution) -> dict[str, Any]:
