@@ -29,6 +29,7 @@ from garret.local_cloud.nodes.namespace import cgroups, sockets
 from garret.local_cloud.nodes.namespace.trial import trial
 from tests.flows.conftest import house_at
 from tests.flows.house import DEPLOY, House
+from tests.flows.idle import busy_goes_on_and_idle_stops, service_of, state
 from tests.flows.node import OnNode, PowerCutter
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
@@ -296,3 +297,13 @@ def _answering(source: str, target: str, ports: range) -> list[int]:
                     found.append(port)
                 knocking.unregister(caller)
     return sorted(found)
+
+
+def test_a_node_that_nobody_uses_stops_itself_and_one_that_is_used_does_not(house: House, node: OnNode) -> None:
+    """In real time, by its own role, through systemd's walls and the door inside the VPC."""
+    identity = node.instance_id
+    busy_goes_on_and_idle_stops(house)
+    assert house.json("ops", "autostop", "--idle", "1h")["state"] == "stopped"
+    house.garret("ops", "start")
+    assert (node.instance_id, state(house)[0]) == (identity, "Running")
+    assert service_of(house).get("/machine")["autostop"]["after_s"] == 3600.0

@@ -124,7 +124,7 @@ class Autostop:
             "delete_after_s": settings.delete_after_s,
             "release_at": self.release_at,
             "release_refused": self.release_refused,
-            "doing": self.doing,
+            "doing": self.doing if self.doing == self.idle.sign else "",
             "asked": self.asked,
             "tries": self.tries,
             "refused": self.refused,

@@ -54,6 +54,8 @@ MINIMUM_FREE_BYTES = 64 << 20
 # A job that was running at so many ends of the service is not begun again: it may be what ends it.
 MAXIMUM_STARTS = 3
 # An operation that has written nothing for so long keeps the node from stopping no more.
+STARTING_S = 1800.0
+"""For so long a start that has not come to its end counts as use: gigabytes are being read."""
 SILENT_OPERATION_S = 6 * 3600.0
 _SWEEP_EVERY_S = 3600.0
 _KEPT_WHEN_FULL_S = 600.0
@@ -100,6 +102,7 @@ class Service:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._down = ""
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._began = time.monotonic()
         self.stopping = False
         self._refuses_until = 0.0
         self.trial = Trial(settings)
@@ -296,6 +299,8 @@ class Service:
         """Say what keeps this node busy, if anything does."""
         if self._live:
             return "a job"
+        if not self.pool.was_ready and time.monotonic() - self._began < STARTING_S:
+            return "the start"
         return next(iter(await self.running_operations()), "")
 
     async def running_operations(self) -> list[str]:
