@@ -97,6 +97,7 @@ OPS = {
     "remove-model": Lazy("garret.commands.models:remove_model", "Take a model away, into a bin on the node."),
     "restore-model": Lazy("garret.commands.models:restore_model", "Bring a removed model back."),
     "verify-models": Lazy("garret.commands.models:verify_models", "Hash the models again: is each what it was?"),
+    "schedule": Lazy("garret.commands.schedule:schedule", "Start and stop by the week, by the cloud itself."),
     "executions": Lazy("garret.cli:executions", "What was asked for, what runs, how it ended."),
 }
 IMAGE = {

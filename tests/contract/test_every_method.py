@@ -26,7 +26,13 @@ from tests.ops.aliyun.vendor import StandingClock, Vendor, vendor_server
 
 KEYS = Keys("LTAI0000000000000000test", "secret")
 # Ids that some methods look for before they ask the next question.
-ANSWER: dict[str, Any] = {"InvokeId": "t-1", "StackId": "stack-1", "Status": "CREATE_COMPLETE", "AccountId": "1"}
+ANSWER: dict[str, Any] = {
+    "Execution": {"ExecutionId": "exec-1"},
+    "InvokeId": "t-1",
+    "StackId": "stack-1",
+    "Status": "CREATE_COMPLETE",
+    "AccountId": "1",
+}
 # What a type alone cannot say; the names are those of the methods' parameters.
 SAMPLES: dict[str, Any] = {
     "template": "ROSTemplateFormatVersion: '2015-09-01'",

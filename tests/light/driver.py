@@ -43,9 +43,19 @@ class LightDriver(PaperDriver):
         if not node.user_data.strip():
             return
         files = {file.path: file.content for file in parse_cloud_config(node.user_data).files}
-        config = json.loads(next(text for path, text in files.items() if path.endswith("node.json")))
+        told = [text for path, text in files.items() if path.endswith("node.json")]
+        # A node made of another's disk is told nothing: all is there, and it signals when it has booted.
+        config = json.loads(told[0]) if told else {"bundle_sha256": ""}
         signal = next(text for path, text in files.items() if path.endswith("/signal"))
         self._promised[node.instance_id] = config["bundle_sha256"], signal.decode()
+
+    def boot(self, instance_id: str) -> None:
+        """Come up; a node that has all it needs says so at its first boot."""
+        super().boot(instance_id)
+        digest, signal = self._promised.get(instance_id, ("-", ""))
+        if not digest and instance_id not in self._told and not self.silent:
+            self._told.add(instance_id)
+            self._signal(signal)
 
     def run(
         self, instance_id: str, command: bytes, timeout_s: int, user: str, directory: str, *, name: str = ""

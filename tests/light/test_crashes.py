@@ -19,6 +19,7 @@ from garret.local_cloud.faults import Fault
 from garret.local_cloud.nodes.driver import RunResult
 from garret.ops.crash import POINTS, VARIABLE
 from tests.light.house import LightHouse, light_house
+from tests.light.test_start_elsewhere import MOVING
 from tests.local_cloud.house import REGION, TYPE
 
 NO_STOCK = Fault(action="RunInstances", code="OperationDenied.NoStock", status=403)
@@ -29,7 +30,10 @@ LIVES = (
     ("capacity.clearing", "delete.done"),    ("capacity.abandoned", "delete.journaled"),
 )  # fmt: skip
 # And one deployment for all of these, one after the other.
-BETWEEN = ("stop.sent", "start.sent", "update.journaled", "update.sent", "update.waiting")
+BETWEEN = (
+    "stop.sent", "start.sent", "schedule.begun", "schedule.cancelled", "update.journaled", "update.sent",
+    "update.waiting",
+)  # fmt: skip
 # And one bake for these, and the end of its image.
 BAKE = (
     "bake.installed", "bake.cleaned", "bake.stopping", "bake.journaled", "bake.sent", "bake.done", "image.deleted",
@@ -107,7 +111,7 @@ def deploy(shell: Shell, name: str) -> tuple[str, ...]:
 def test_every_point_has_its_kill(shell: Shell) -> None:
     """A point that is listed and not tried here, or the other way round, is a hole in this matrix."""
     listed = set(shell.json("debug", "crash-points"))
-    assert listed == set(POINTS) == {point for life in LIVES for point in life} | set(BETWEEN) | set(BAKE)
+    assert listed == set(POINTS) == {point for life in LIVES for point in life} | set(BETWEEN) | set(BAKE) | set(MOVING)
 
 
 @pytest.mark.parametrize(("made", "deleted"), LIVES)
@@ -143,6 +147,14 @@ def test_what_is_deployed_outlives_every_kill(shell: Shell) -> None:
     assert shell.json("ops", "stop", name)["stopped_mode"] == "StopCharging"
     shell.died("start.sent", "ops", "start", name)
     assert shell.json("ops", "start", name)["state"] == "running"
+    for number, point in enumerate(("schedule.begun", "schedule.cancelled")):
+        week = ("ops", "schedule", "--name", name, "--stop", f"daily 2{number}:00", "--start", f"daily 0{number}:00")
+        if number:
+            shell.json(*week[:-1], "daily 09:00")
+        shell.died(point, *week)
+        assert shell.json(*week)["stop"]["cron"].startswith(f"0 0 2{number} ")
+        waiting = [one for one in shell.house.cloud_house.store.find("oos_execution") if one["Status"] == "Waiting"]
+        assert len(waiting) == 2, "one that starts, one that stops, however often it was killed"
     for number, point in enumerate(point for point in BETWEEN if point.startswith("update.")):
         change = ("update", name, "--bandwidth", str(20 + number), "--yes")
         shell.killed(point, *change)

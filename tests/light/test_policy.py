@@ -16,13 +16,16 @@ from garret.ops.bake import Bake, temporary_spec
 from garret.ops.cloud import Cloud as Roles
 from garret.ops.cost import cost
 from garret.ops.crash import Crash
+from garret.ops.deployment import Deployment
 from garret.ops.doctor import Wanted, cloud_checks
 from garret.ops.events import events
 from garret.ops.executions import Node
 from garret.ops.image_delete import delete_image
 from garret.ops.image_list import list_images
+from garret.ops.known_executions import cloud_execution
 from garret.ops.list import list_deployments
 from garret.ops.plan import IMAGE_FAMILY
+from garret.ops.schedule import run as schedule
 from garret.ops.start import start
 from garret.ops.status import status
 from garret.ops.stop import stop
@@ -83,6 +86,7 @@ def life(house: LightHouse, roles: Roles) -> dict[str, Callable[[], Any]]:
         "list": lambda: list_deployments(house.home / "deployments/local", [REGION], lambda _: roles),
         "events": lambda: events(roles, one),
         **{f"update {number}": partial(house.update, roles=roles, **said) for number, said in enumerate(UPDATES)},
+        "ops schedule": lambda: schedules(roles, one),
         "ops autostop": lambda: autostop(
             Work(roles, one, Listener(), Crash(), {"idle_s": 7200.0, "delete_after_s": 86_400.0})
         ),
@@ -94,6 +98,14 @@ def life(house: LightHouse, roles: Roles) -> dict[str, Callable[[], Any]]:
         "a deploy that fails": fails,
         "delete again": lambda: house.delete(roles=roles),
     }
+
+
+def schedules(roles: Roles, one: Deployment) -> None:
+    """Make a schedule, look at it, replace and end it; and look at one of its executions."""
+    for said in ({"stop": "daily 23:00"}, {"stop": "daily 22:00"}, {}):
+        facts = schedule(Work(roles, one, Listener(), Crash(), said))
+        if facts["stop"]:
+            assert cloud_execution(roles, facts["stop"]["execution"]).place == "cloud"
 
 
 def test_every_call_is_allowed_and_every_allowed_action_is_called(house: LightHouse) -> None:
@@ -162,5 +174,5 @@ def test_download_needs_no_more_than_is_listed(house: LightHouse) -> None:
     node = Node.of(house.roles(HastyClock()), house.deployment("models"))
     execution = node.begin("download-model", {"type": "checkpoint", "url": "https://models.example/x.safetensors"})
     assert execution["status"] == "Success"
-    assert watch.seen <= set(policy.VERBS["ops download-model, executions"])
+    assert watch.seen <= set(policy.VERBS["ops download-model"])
     house.delete("models")

@@ -26,6 +26,8 @@ from garret.ops.journal import Journal
 from garret.ops.records import (
     BillItem,
     ChangeSet,
+    CloudExecution,
+    CloudTask,
     CommandResult,
     Disk,
     Image,
@@ -110,6 +112,7 @@ class World:
     numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     disks: list[Disk] = field(default_factory=list)
     snapshots: dict[str, Snapshot] = field(default_factory=dict)
+    automation: dict[str, CloudExecution] = field(default_factory=dict)
     snapshot_breaks: bool = False
     delete_fails: tuple[str, str] | None = None  # the resource and the reason of a stack that will not go
     bill: list[BillItem] = field(default_factory=list)
@@ -505,6 +508,48 @@ class FakeBills:
 
 
 @dataclass
+class FakeAutomation:
+    """Executions that wait until somebody cancels them."""
+
+    world: World
+
+    def start(
+        self, template: str, parameters: Mapping[str, Any], *, tags: Mapping[str, str], token: str, description: str
+    ) -> str:
+        """One execution per token."""
+        self.world.refuse("StartExecution")
+        id = f"exec-{hashlib.sha256(token.encode()).hexdigest()[:16]}"
+        if id not in self.world.automation:
+            self.world.writes.append("StartExecution")
+            self.world.automation[id] = CloudExecution(
+                id, "Waiting", description=description, tags=dict(tags), parameters=dict(parameters),
+                created_at="2026-01-01T00:00:00Z", next_at="2026-01-02T01:00:00Z",
+            )  # fmt: skip
+            self.world.templates[id] = template
+        return id
+
+    def executions(self, deployment: str) -> list[CloudExecution]:
+        """By tag, the newest first."""
+        self.world.refuse("ListExecutions")
+        return [one for one in self.world.automation.values() if one.tags.get(DEPLOYMENT_TAG) == deployment][::-1]
+
+    def get(self, execution_id: str) -> CloudExecution | None:
+        """By id."""
+        return self.world.automation.get(execution_id)
+
+    def tasks(self, execution_id: str) -> list[CloudTask]:
+        """One that waits."""
+        return [CloudTask("timer", "ACS::TimerTrigger", self.world.automation[execution_id].status)]
+
+    def cancel(self, execution_id: str) -> None:
+        """End it."""
+        self.world.refuse("CancelExecution")
+        self.world.writes.append("CancelExecution")
+        found = self.world.automation[execution_id]
+        self.world.automation[execution_id] = replace(found, status="Cancelled", next_at="")
+
+
+@dataclass
 class FakeChanges:
     """Previews and change sets over the world's stacks."""
 
@@ -584,7 +629,7 @@ def cloud_of(world: World, clock: FakeClock | None = None) -> Cloud:
         "local", "cn-hangzhou", FakeStacks(world), FakeInstances(world), FakeNetwork(world), FakeCatalog(world),
         FakeAssistant(world), clock or FakeClock(), 0.2, "http",
         snapshots=FakeSnapshots(world), account=FakeAccount(world), bills=FakeBills(world), changes=FakeChanges(world),
-        images=FakeImages(world),
+        images=FakeImages(world), automation=FakeAutomation(world),
     )  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def test_a_model_that_is_there_is_not_fetched_again(node: Node, shelf: Shelf) ->
 )
 def test_each_type_has_its_folder(node: Node, shelf: Shelf, kind: str, folder: str) -> None:
     """As the habit on such machines is."""
-    record = node.end(node.start(type=kind, url=shelf.url))
+    record = node.end(node.start(type=kind, url=shelf.url, force=True))
     assert Path(record["output"]["path"]) == node.settings.models_dir / folder / "model.safetensors"
 
 
@@ -215,7 +215,7 @@ def trickle(request: Request) -> None:
 def test_an_execution_can_be_cancelled(node: Node, shelf: Shelf) -> None:
     """It ends soon, and leaves nothing."""
     shelf.replies = [trickle]
-    identifier = node.start(type="lora", url=shelf.url, name="slow")
+    identifier = node.start(type="lora", url=shelf.url, name="slow", force=True)
     store = ExecutionStore(node.settings.state_dir / "executions")
     wait(lambda: store.get(identifier).progress["done"], 10, "some progress")
     node.json("operation", "cancel", identifier)
@@ -230,7 +230,7 @@ def test_a_killed_execution_says_so_and_the_next_one_goes_on(node: Node, shelf: 
     from tests.service_runtime.living import children
 
     shelf.replies = [trickle]
-    identifier = node.start(type="lora", url=shelf.url, name="slow")
+    identifier = node.start(type="lora", url=shelf.url, name="slow", force=True)
     store = ExecutionStore(node.settings.state_dir / "executions")
     wait(lambda: store.get(identifier).progress["done"], 10, "some progress")
     (pid,) = [
@@ -245,7 +245,7 @@ def test_a_killed_execution_says_so_and_the_next_one_goes_on(node: Node, shelf: 
     part = node.settings.models_dir / "Lora" / ".slow.safetensors.part"
     have = part.stat().st_size
     assert have > 0
-    again = node.end(node.start(type="lora", url=shelf.url, name="slow", sha256=DIGEST))
+    again = node.end(node.start(type="lora", url=shelf.url, name="slow", sha256=DIGEST, force=True))
     assert again["output"]["bytes_fetched"] == len(CONTENT) - have
 
 
@@ -259,10 +259,10 @@ def _command_line(folder: Path) -> str:
 def test_two_downloads_of_one_file_do_not_meet(node: Node, shelf: Shelf) -> None:
     """The second is told about the first."""
     shelf.replies = [trickle]
-    first = node.start(type="lora", url=shelf.url, name="slow")
+    first = node.start(type="lora", url=shelf.url, name="slow", force=True)
     store = ExecutionStore(node.settings.state_dir / "executions")
     wait(lambda: store.get(first).progress["done"], 10, "some progress")
-    second = node.end(node.start(type="lora", url=shelf.url, name="slow"))
+    second = node.end(node.start(type="lora", url=shelf.url, name="slow", force=True))
     assert "is being downloaded already" in second["error"]["message"]
     node.json("operation", "cancel", first)
     assert node.end(first)["status"] == "Cancelled"
@@ -270,7 +270,7 @@ def test_two_downloads_of_one_file_do_not_meet(node: Node, shelf: Shelf) -> None
 
 def test_a_second_start_only_shows_the_first(node: Node, shelf: Shelf) -> None:
     """The caller may not have got the first answer."""
-    identifier = node.start(type="lora", url=shelf.url)
+    identifier = node.start(type="checkpoint", url=shelf.url)
     node.end(identifier)
     assert node.json("operation", "start", identifier)["status"] == "Success"
     assert [record["id"] for record in node.json("operation", "list")] == [identifier]

@@ -13,6 +13,7 @@ from garret.console import fields, rows
 from garret.errors import GarretError, UsageError
 
 if TYPE_CHECKING:
+    from garret.ops.cloud import Cloud
     from garret.ops.execution import Execution
     from garret.ops.execution_files import ExecutionFiles
 
@@ -72,6 +73,12 @@ def list_(caller: Caller, *, way: Way, name: str | None) -> int:
 @cloud_options
 def show(caller: Caller, *, way: Way, identifier: str, name: str | None) -> int:
     """One execution: its parts with their times, what came of it, and who asked."""
+    if _is_the_clouds(identifier):
+        from garret.ops.known_executions import cloud_execution
+
+        execution = cloud_execution(_cloud(caller, name), identifier).to_dict()
+        caller.console.answer(execution, lines_of(execution))
+        return 0
     files, known = _found(caller, identifier)
     if files is not None and known is not None and (known.place == "here" or known.ended):
         execution = known.to_dict()
@@ -99,6 +106,12 @@ def wait(caller: Caller, *, way: Way, identifier: str, name: str | None) -> int:
     from garret.ops.cloud import SystemClock
     from garret.ops.operate import Operator, output_of
 
+    if _is_the_clouds(identifier):
+        from garret.ops.known_executions import wait_in_the_cloud
+
+        execution = wait_in_the_cloud(_cloud(caller, name), identifier, caller.console).to_dict()
+        caller.console.answer(execution, lines_of(execution))
+        return 0
     files, known = _found(caller, identifier)
     if files is not None and known is not None and known.place == "here":
         ended = look(caller, files, Operator(files, caller.environment).take_up(known), SystemClock())
@@ -119,10 +132,14 @@ def wait(caller: Caller, *, way: Way, identifier: str, name: str | None) -> int:
 @cloud_options
 def cancel(caller: Caller, *, way: Way, identifier: str, name: str | None) -> int:
     """Have an execution end where it can."""
-    from garret.ops.known_executions import cancel_here
+    from garret.ops.known_executions import cancel_here, cloud_execution
 
-    files, known = _found(caller, identifier)
-    if files is not None and known is not None and known.place == "here":
+    files, known = (None, None) if _is_the_clouds(identifier) else _found(caller, identifier)
+    if _is_the_clouds(identifier):
+        cloud = _cloud(caller, name)
+        cloud.automation.cancel(identifier)
+        execution = cloud_execution(cloud, identifier).to_dict()
+    elif files is not None and known is not None and known.place == "here":
         execution = cancel_here(files, identifier).to_dict()
     else:
         with node_of(caller, _name(known, name), way) as node:
@@ -131,6 +148,22 @@ def cancel(caller: Caller, *, way: Way, identifier: str, name: str | None) -> in
     said = f"it has ended: {execution['status']}" if over else "it was asked to stop"
     caller.console.answer(execution, [said, f"garret ops executions wait {identifier}"] if not over else [said])
     return 0
+
+
+def _is_the_clouds(identifier: str) -> bool:
+    from garret.ops.automation import is_cloud_id
+
+    return is_cloud_id(identifier)
+
+
+def _cloud(caller: Caller, name: str | None) -> Cloud:
+    """The cloud that one of its own executions is asked of: in the region of the deployment, where one is meant."""
+    settings = caller.settings()
+    try:
+        one = caller.deployment(settings, name)
+    except UsageError:  # there are several, and its id says enough
+        return caller.cloud(settings, settings.region)
+    return caller.cloud_of(settings, one)
 
 
 def _found(caller: Caller, identifier: str) -> tuple[ExecutionFiles | None, Execution | None]:

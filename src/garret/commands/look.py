@@ -53,6 +53,7 @@ def status(caller: Caller, deployment: str | None, name: str | None) -> int:
             "Price": _price(found),
             "Certificate": _certificate(found),
             "Autostop": _autostop(found),
+            "By itself": "; ".join(one["why"] for one in found.by_itself),
             "Next": found.next,
         }
     )

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
 from garret.commands.operate import begun, carry_out, no_wait_option
 from garret.console import fields, month_text, price_text
+
+if TYPE_CHECKING:
+    from garret.ops.deployment import Deployment
 
 STOP_EPILOG = """\b
 Examples:
@@ -21,8 +25,15 @@ Examples:
 Jobs and downloads that run are waited for; new jobs are refused meanwhile. Ctrl-C ends only the looking on.
 """
 START_EPILOG = """\b
-Example:
+Examples:
   garret ops start
+  garret ops start --fallback-type ecs.gn7i-c16g1.4xlarge
+      that type in the same zone, when there is none of the usual: the same disk and address, told with its price
+  garret ops start --move-zone
+      to whichever zone has one: a copy of the disk, then a new machine with the same address; the old disk goes only
+      when the new machine has made a picture
+  garret ops start --fallback-type ecs.gn7i-c16g1.4xlarge --move-zone cn-hangzhou-j
+      first the usual type, then the other in the same zone, then both in that zone
 """
 RESTART_EPILOG = """\b
 Example:
@@ -30,6 +41,7 @@ Example:
 
 Jobs and downloads that run are waited for; jobs that were accepted and have not begun go on afterwards.
 """
+ANY_ZONE = "any"
 
 
 @click.command(epilog=STOP_EPILOG)
@@ -62,20 +74,46 @@ def stop(
 @click.command(epilog=START_EPILOG)
 @click.argument("deployment", required=False, metavar="[NAME]")
 @click.option("--picture", type=click.Path(path_type=Path, dir_okay=False), help="Where the picture goes.")
+@click.option(
+    "--fallback-type",
+    "types",
+    multiple=True,
+    metavar="TYPE",
+    help="A type to take when there is none; may be repeated.",
+)
+@click.option(
+    "--move-zone",
+    "zones",
+    multiple=True,
+    is_flag=False,
+    flag_value=ANY_ZONE,
+    metavar="[ZONE]",
+    help="Go to this zone when there is none, or to any; may be repeated.",
+)
 @no_wait_option
 @name_option
 @cloud_options
-def start(caller: Caller, deployment: str | None, picture: Path | None, no_wait: bool, name: str | None) -> int:
+def start(
+    caller: Caller,
+    *,
+    deployment: str | None,
+    picture: Path | None,
+    types: tuple[str, ...],
+    zones: tuple[str, ...],
+    no_wait: bool,
+    name: str | None,
+) -> int:
     """Start a stopped node; ends when it has made a picture."""
     one = caller.there(deployment or name)
-    where = {"picture": str(picture.absolute())} if picture else {}
-    facts = carry_out(caller, "start", one, where, wait=not no_wait)
+    where: dict[str, Any] = {"picture": str(picture.absolute())} if picture else {}
+    facts = carry_out(caller, "start", one, where | _allowed(one, types, zones), wait=not no_wait)
     if no_wait:
         return begun(caller, facts)
     shown = {"Endpoint": facts["endpoint"], "Login": facts["login"], "Picture": facts["picture"]}
+    machine = {"Machine": f"{facts['instance_type']} in {facts['zone']}"} if facts["tried"] else {}
     lines = [
         f"{one.name} runs" + ("" if facts["changed"] else " already"),
-        *fields(shown | {"Cost now": price_text(facts["price_per_hour"])}),
+        *fields(shown | machine | {"Cost now": price_text(facts["price_per_hour"])}),
     ]
     caller.console.answer(facts, lines)
     return 0
@@ -96,3 +134,23 @@ def restart_service(caller: Caller, deployment: str | None, *, now: bool, no_wai
     shown = {"Endpoint": facts["endpoint"], "Picture": facts["picture"]}
     caller.console.answer(facts, [f"the service of {one.name} runs again", *fields(shown)])
     return 0
+
+
+def _allowed(one: Deployment, types: tuple[str, ...], zones: tuple[str, ...]) -> dict[str, Any]:
+    """What may be tried when the machine's place is sold out, as the verb takes it.
+
+    Raises:
+        SpecError: a type or zone is none.
+    """
+    from garret.errors import SpecError
+
+    region = str((one.plan or {}).get("region") or "")
+    named = [zone for zone in zones if zone != ANY_ZONE]
+    for zone in named:
+        if region and not zone.startswith(region):
+            raise SpecError("move_zone", f"{zone!r} is not a zone of region {region}", "--move-zone alone takes any")
+    for kind in types:
+        if not kind.startswith("ecs.gn7i-"):
+            raise SpecError("fallback_type", f"{kind!r} is not a gn7i type", "--fallback-type ecs.gn7i-c16g1.4xlarge")
+    said = {"fallback_types": list(types), "move_zones": named, "move_zone": ANY_ZONE in zones}
+    return {key: value for key, value in said.items() if value}

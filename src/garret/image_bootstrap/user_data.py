@@ -25,6 +25,7 @@ SIGNAL_PLACEHOLDER = "@@GARRET_SIGNAL@@"
 
 _HERE = Path(__file__).resolve().parent
 _UNITS = "/etc/systemd/system"
+_SIGNALLED = "/var/lib/garret/signalled.json"
 _WANTED = "[Unit]\nWants=garret-bootstrap.service\n"
 # One line for a shell, because the interpreter's path differs between a machine and a folder that plays one.
 _START = 'exec "${GARRET_PYTHON:-python3}" "${GARRET_PREFIX}/var/lib/garret/first_stage.py"'
@@ -58,6 +59,18 @@ def build_user_data(config: NodeConfig) -> str:
             f"{hint}; if that is not it, this is a fault of garret's first stage",
         )
     return text
+
+
+def moved_user_data(text: str) -> str:
+    """The user-data of a node that is made of another one's disk: it keeps what is there and signals its own stack.
+
+    What the node was told stands on the disk, with all that was changed since; only whom to tell is another.
+    """
+    document = yaml.safe_load(text)
+    ours = (node_config.PATH, _SIGNALLED)
+    kept = [file for file in document["write_files"] if file["path"] not in ours]
+    document["write_files"] = [*kept, {"path": _SIGNALLED, "permissions": "0600", "content": "{}\n"}]
+    return "#cloud-config\n" + yaml.dump(document, Dumper=_Blocks, sort_keys=False, width=10_000)
 
 
 def travelling(source: str) -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:  # to make the Protocols takes longer than `garret status` may
     from garret.ops.roles import (
         Account,
         Assistant,
+        Automation,
         Bills,
         Catalog,
         Changes,
@@ -145,6 +146,7 @@ class Cloud:
     bills: Bills = field(kw_only=True)
     changes: Changes = field(kw_only=True)
     images: Images = field(kw_only=True)
+    automation: Automation = field(kw_only=True)
 
     def pause(self, waited_s: float) -> float:
         """How long to wait for the next look at something slow, in seconds, having waited for it so long.

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from garret.errors import CloudError, Interrupted, OperationError, UsageError
+from garret.ops import automation
 from garret.ops.bake_names import is_bake
 from garret.ops.cloud import DEPLOYMENT_TAG, Billed, Cloud, Stack, billed_by, left_of
 from garret.ops.crash import Crash
@@ -72,6 +73,8 @@ class Delete:
         keeping = stack is not None and (self.keep_disk or self._goes_on_keeping())
         if not self.confirm(self._what_goes(stack, kept, keeping=keeping)):
             raise UsageError("not confirmed; nothing was deleted")
+        # A schedule that stays would go on looking for a machine that nobody has.
+        automation.end(self.cloud, self.deployment, self.tell)
         if keeping and stack is not None and stack.status != "DELETE_IN_PROGRESS":
             kept = keep_disks(self.cloud, self.deployment, self.tell, self.crash)
         if stack is not None:

@@ -22,10 +22,14 @@ from garret.ops.tell import Teller
 from garret.ops.update import ConfirmUpdate, Update, rows_of
 from garret.ops.watch import watch_until_settled
 from garret.spec import DeploymentSpec, check_password
-from garret.templates.changes import classify
+from garret.templates.changes import as_it_stands, classify
 
 if TYPE_CHECKING:
     from garret.ops.channels.ssh import SshAddress
+
+
+STANDING = ("zone", "instance_type", "vswitch_id", "vswitch_cidr")
+"""Fields in which a node may stand otherwise than it was asked for at first."""
 
 
 def _nowhere(region: str) -> Cloud:
@@ -184,7 +188,10 @@ class Deploy:
         plan = self.deployment.plan
         if plan and plan["region"] != self.cloud.region:
             self.cloud = self.elsewhere(plan["region"])
-        return spec
+        if plan is None or before is None:
+            return spec
+        placed = plan.get("placed") or plan["spec"]
+        return as_it_stands(spec, before, {name: placed.get(name) for name in STANDING} | {"zone": plan["zone"]})
 
     def _check_passwords(self) -> None:
         if self.wish.password is not None:

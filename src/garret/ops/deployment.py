@@ -59,9 +59,13 @@ class Deployment:
     @property
     def plan(self) -> dict[str, Any] | None:
         """The plan that is open, with the updates that were carried out since; None when there is none."""
-        plan, update = self.journal.last("planned"), self.journal.last("updated")
-        changed = {key: value for key, value in (update or {}).items() if key not in ("event", "at")}
-        return plan | changed if plan else None
+        plan: dict[str, Any] | None = None
+        for entry in self.journal.entries():
+            if entry["event"] == "planned":
+                plan = entry
+            elif entry["event"] == "updated" and plan is not None:
+                plan = plan | {key: value for key, value in entry.items() if key not in ("event", "at")}
+        return plan
 
     @property
     def spec(self) -> DeploymentSpec | None:

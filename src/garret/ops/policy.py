@@ -14,6 +14,8 @@ _BILLED = ("ecs:DescribeInstances", "vpc:DescribeEipAddresses", "ecs:DescribeDis
            "ecs:DescribeSnapshots")  # fmt: skip
 _COMMAND = ("ecs:DescribeInstances", "ecs:RunCommand", "ecs:DescribeInvocationResults")
 _FILE = ("ecs:SendFile", "ecs:DescribeSendFileResults")
+# What goes on in the cloud by itself, and ending it.
+_BY_ITSELF = ("oos:ListExecutions", "oos:CancelExecution")
 # By ROS, for the template: making, looking at and taking down its resources.
 _MAKE = (
     "vpc:CreateVpc", "vpc:DescribeVpcs", "vpc:CreateVSwitch", "vpc:DescribeVSwitches", "ecs:CreateSecurityGroup",
@@ -30,6 +32,11 @@ _ROLE = (
     "ram:AttachPolicyToRole", "ram:DetachPolicyFromRole", "ram:ListPoliciesForRole",
 )  # fmt: skip
 
+_CHANGE = (
+    "ros:CreateChangeSet", "ros:GetChangeSet", "ros:ListChangeSets", "ros:ExecuteChangeSet", "ros:ListStackEvents",
+    "ros:GetTemplateEstimateCost",
+)  # fmt: skip
+
 VERBS: Mapping[str, tuple[str, ...]] = {
     # While a node is set up, status asks it how far it is.
     "status, list": (*_LOOK, *_COMMAND[1:], "ros:ListStackEvents"),
@@ -42,24 +49,35 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         *_UNMAKE, "ros:DeleteStack", *_BILLED,
     ),
     "update": (
-        *_LOOK, "ros:ValidateTemplate", "ros:CreateChangeSet", "ros:GetChangeSet", "ros:ListChangeSets",
-        "ros:ExecuteChangeSet", "ros:ListStackEvents", "ecs:ModifyInstanceSpec", "ecs:ResizeDisk",
+        *_LOOK, "ros:ValidateTemplate", *_CHANGE, "ecs:ModifyInstanceSpec", "ecs:ResizeDisk",
         "vpc:ModifyEipAddressAttribute", "ecs:AuthorizeSecurityGroup", "ecs:RevokeSecurityGroup", "ecs:TagResources",
         "vpc:TagResources", "ecs:UntagResources", "vpc:UnTagResources",
     ),
     "logs": (*_LOOK, *_COMMAND, "ecs:GetInstanceConsoleOutput"),
     "events": (*_LOOK, "ros:ListStackEvents"),
     "ops stop": (
-        *_BILLED, "ecs:StopInstance", "ros:GetTemplateEstimateCost", "ecs:DescribePrice",
+        *_BILLED, "ecs:StopInstance", "ros:GetTemplateEstimateCost", "ecs:DescribePrice", *_BY_ITSELF,
         "ecs:ModifyInstanceAutoReleaseTime",
     ),
-    "ops start": ("ecs:DescribeInstances", "ecs:StartInstance", "ecs:ModifyInstanceAutoReleaseTime"),
     "ops autostop": ("ecs:DescribeInstances", "ecs:ModifyInstanceAutoReleaseTime"),
     "ops run, rotate-password": (*_COMMAND, *_FILE),
-    "ops download-model, executions": (*_COMMAND, *_FILE),
+    # Sold out, it may take another type or zone where that is allowed: by a change of the stack, and an image of the
+    # disk that goes afterwards.
+    "ops start": (
+        "ecs:DescribeInstances", "ecs:StartInstance", "ecs:DescribeAvailableResource", "ecs:DescribePrice",
+        "ecs:ModifyInstanceAutoReleaseTime",
+        *_CHANGE, "ecs:ModifyInstanceSpec", "ecs:CreateImage", "ecs:DescribeImages", "ecs:TagResources",
+        "ecs:DeleteImage", "ecs:DeleteSnapshot", *_MAKE, *_UNMAKE,
+    ),
+    "ops download-model": (*_COMMAND, *_FILE),
+    "ops executions": (*_COMMAND, *_FILE, *_BY_ITSELF, "oos:ListTaskExecutions"),
+    # OOS acts with the rights of whoever made the schedule, unless a role was said.
+    "ops schedule": (
+        *_BY_ITSELF, "oos:StartExecution", "ecs:DescribeInstances", "ecs:StartInstance", "ecs:StopInstance",
+    ),
     "delete": (
         *_LOOK, "ros:ListStackResources", "ros:ListStackEvents", "ros:DeleteStack", *_UNMAKE, *_ROLE, *_BILLED,
-        "ecs:CreateSnapshot", "ecs:DeleteSnapshot",
+        *_BY_ITSELF, "ecs:CreateSnapshot", "ecs:DeleteSnapshot",
     ),
     "cost": (*_LOOK, *_BILLED, "ros:GetTemplateEstimateCost", "ecs:DescribePrice", "bssapi:DescribeInstanceBill"),
     "image bake, list, delete": (

@@ -10,7 +10,7 @@ POWER_S = 600.0
 
 
 def machine_of(cloud: Cloud, deployment: Deployment) -> Instance:
-    """The deployment's machine.
+    """The deployment's machine; of two, as there are while one moves, the one that its stack names.
 
     Raises:
         UsageError: there is none.
@@ -21,7 +21,8 @@ def machine_of(cloud: Cloud, deployment: Deployment) -> Instance:
             f"{deployment.name} has no machine in {cloud.region}",
             f"garret status {deployment.name}; to make one: garret deploy{flag(deployment.name)}",
         )
-    return machines[0]
+    named = str(deployment.outputs.get("InstanceId") or "")
+    return next((one for one in machines if one.id == named), machines[0])
 
 
 def wait_for_status(cloud: Cloud, instance_id: str, wanted: str) -> Instance:

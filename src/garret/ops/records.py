@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -126,3 +127,36 @@ class CommandResult:
     exit_code: int | None
     output: str
     error: str = ""
+
+
+@dataclass(frozen=True)
+class CloudTask:
+    """A task of an execution in the cloud; times as the cloud writes them, empty where there is none yet."""
+
+    name: str
+    action: str
+    status: str
+    message: str = ""
+    began_at: str = ""
+    ended_at: str = ""
+
+
+@dataclass(frozen=True)
+class CloudExecution:
+    """An execution that the cloud carries out by itself; `next_at` and `last_…` are those of a timer."""
+
+    id: str
+    status: str
+    message: str = ""
+    description: str = ""
+    tags: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    requested_by: str = ""
+    created_at: str = ""
+    started_at: str = ""
+    ended_at: str = ""
+    next_at: str = ""
+    last_at: str = ""
+    last_status: str = ""
+    last_message: str = ""

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from garret.ops.cloud import Billed, Instance, Stack, StackEvent, StackResource
 from garret.ops.records import (
     BillItem,
     ChangeSet,
+    CloudExecution,
+    CloudTask,
     CommandResult,
     Disk,
     Image,
@@ -234,3 +236,24 @@ class Bills(Protocol):
 
     def items(self, resource_id: str, month: str) -> list[BillItem]:
         """The lines of one resource, which may be gone, in a month ("2026-11")."""
+
+
+class Automation(Protocol):
+    """OOS: what goes on in the cloud while no machine of ours is on."""
+
+    def start(
+        self, template: str, parameters: Mapping[str, Any], *, tags: Mapping[str, str], token: str, description: str
+    ) -> str:
+        """Start an execution of a template's text, or get the one that this token started before; its id."""
+
+    def executions(self, deployment: str) -> list[CloudExecution]:
+        """The executions of a deployment, the newest first, those that a timer began left out."""
+
+    def get(self, execution_id: str) -> CloudExecution | None:
+        """One execution; None when there is none of this id."""
+
+    def tasks(self, execution_id: str) -> list[CloudTask]:
+        """The tasks of an execution, oldest first."""
+
+    def cancel(self, execution_id: str) -> None:
+        """End an execution; one that has ended already is no error."""

@@ -37,6 +37,7 @@ class Status:
     autostop: dict[str, Any] | None = None
     release_at: str = ""
     certificate: dict[str, Any] | None = None
+    by_itself: tuple[dict[str, str], ...] = ()
     bootstrap: dict[str, Any] | None = None
     why: str = ""
     next: str = ""
@@ -93,6 +94,7 @@ def status(
     }
     if not is_standing(stack):
         return _unfinished(glance, deployment.name, stack, known)
+    known["by_itself"] = glance.by_itself()
     known["endpoint"] = str(stack.outputs.get("EndPoint") or "")
     known["instance_id"] = str(stack.outputs.get("InstanceId") or "")
     login = opened(login, stack.outputs) if login else None
@@ -102,6 +104,16 @@ def status(
 def is_standing(stack: Stack) -> bool:
     """Say whether the stack's resources are there to be used, also when its last update failed."""
     return stack.status in STANDING or (stack.status in AS_BEFORE and bool(stack.outputs.get("EndPoint")))
+
+
+def by_itself(cloud: Cloud, deployment: Deployment) -> tuple[dict[str, str], ...]:
+    """What the cloud does with a deployment by itself, each with its `kind`, `execution` and `why`."""
+    from garret.ops.automation import active, told
+
+    try:
+        return tuple(told(one) for one in active(cloud, deployment))
+    except GarretError as error:
+        return ({"kind": "unknown", "execution": "", "why": error.message},)
 
 
 class Glance:
@@ -120,7 +132,15 @@ class Glance:
         self._health = Asked(lambda: probe(self._login)) if self._login else None
         spec = (deployment.plan or {}).get("spec") or {}
         watched = bool(spec.get("autostop_min") or spec.get("acme") or deployment.journal.last("autostop"))
+        # Only where something was set: it is one more call.
+        set_once = deployment.journal.last("automation")
+        self._by_itself = Asked(lambda: by_itself(cloud, deployment)) if set_once else None
         self._own_words = Asked(lambda: machine_of(self._login)) if self._login and watched else None
+
+    def by_itself(self) -> tuple[dict[str, str], ...]:
+        """What the cloud does with the deployment by itself: a schedule, tries to start it."""
+        found: tuple[dict[str, str], ...] = self._by_itself.answer() if self._by_itself else ()
+        return found
 
     def stack(self) -> Stack | None:
         """The stack, while the others are on their way."""

@@ -14,6 +14,7 @@ from garret.ops.crash import Crash
 from garret.ops.deployment import Deployment, flag
 from garret.ops.drain import drain
 from garret.ops.failure import billed_text
+from garret.ops.keep_trying import end_keep_starting
 from garret.ops.power import machine_of, wait_for_status
 from garret.ops.prices import HOURS_PER_MONTH
 from garret.ops.tell import Teller
@@ -45,6 +46,7 @@ def stop(
         Cancelled: somebody asked for that while the node was finishing.
     """
     with deployment.journal.locked():
+        end_keep_starting(cloud, deployment, tell)
         machine = machine_of(cloud, deployment)
         changed = machine.status != "Stopped"
         if machine.status in ("Pending", "Starting"):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 VERBS = {
     "run": "garret.ops.run_command:run",
     "rotate-password": "garret.ops.rotate_password:run",
+    "schedule": "garret.ops.schedule:run",
     "stop": "garret.ops.stop:run",
     "start": "garret.ops.start:run",
     "upload-model": "garret.ops.upload:run",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,6 +30,18 @@ def classify(before: DeploymentSpec, after: DeploymentSpec) -> tuple[Change, ...
         for name in DeploymentSpec.model_fields
         if getattr(before, name) != getattr(after, name)
     )
+
+
+def as_it_stands(wish: DeploymentSpec, before: DeploymentSpec, standing: Mapping[str, Any]) -> DeploymentSpec:
+    """The wish, where what it says newly is so already: the node was placed or started elsewhere than asked at first.
+
+    `standing` are the fields of the place and type as they are.
+    """
+    same = {
+        name: getattr(before, name) for name, value in standing.items()
+        if value is not None and getattr(wish, name) == value != getattr(before, name)
+    }  # fmt: skip
+    return wish.model_copy(update=same) if same else wish
 
 
 def shown(value: Any) -> str:

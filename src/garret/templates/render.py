@@ -15,6 +15,8 @@ from garret.templates.spot import price_text, spot_strategy
 
 SIGNAL_PLACEHOLDER = "@@GARRET_SIGNAL@@"
 DEPLOYMENT_TAG = "garret:deployment"
+PARTS = {"node": "Node", "subnet": "Subnet", "handle": "ReadyHandle", "ready": "Ready"}
+"""What belongs to one node alone: with a node in another zone there are others of these."""
 _FOLDER = Path(__file__).resolve().parent / "ros"
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 _PLAIN_LINES = re.compile(r"(?:[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?\n)(?:[\x20-\x7e]*\n)*\Z")
@@ -28,12 +30,14 @@ def render_template(
     template: Template = SERVICE,
     encrypted: bool = True,
     may_stop: bool | None = None,
+    side: str = "",
 ) -> str:
     """Return the template's text; the same spec and user-data always give the same text.
 
     `scheme` is what the node's endpoint speaks: https on a cloud, http on a loopback address. A spec without
     `allow_cidr` and without `public` gives a template that asks for the range when its stack is created. `may_stop` is
-    whether the node has the role for it, where that is not just what the spec says: one that has it keeps it.
+    whether the node has the role for it, where that is not just what the spec says: one that has it keeps it. `side`
+    ends the names of what is one node's alone: a node that moves has other ones (`garret.templates.moving`).
     """
     port = "" if _DEFAULT_PORTS.get(scheme) == spec.service_port else f":{spec.service_port}"
     readable = readable_objects(spec.model, spec.model_source)
@@ -41,6 +45,7 @@ def render_template(
     may = (["stop and release itself"] if stops else []) + (["read its models"] if readable else [])
     values = {
         "spec": spec,
+        "part": {key: _Quoted(name + side) for key, name in PARTS.items()},
         "user_data": user_data,
         "tag": DEPLOYMENT_TAG,
         "signal_placeholder": SIGNAL_PLACEHOLDER,

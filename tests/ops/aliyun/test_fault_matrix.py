@@ -21,6 +21,7 @@ from garret.ops.aliyun.failures import NO_ANSWER
 from garret.ops.aliyun.images import EcsImages
 from garret.ops.aliyun.instances import EcsInstances
 from garret.ops.aliyun.network import VpcNetwork
+from garret.ops.aliyun.oos import OosAutomation
 from garret.ops.aliyun.session import Session
 from garret.ops.aliyun.snapshots import EcsSnapshots
 from garret.ops.aliyun.stacks import RosStacks
@@ -88,6 +89,13 @@ CALLS = (
     Asked("TagResources", lambda session: EcsImages(session).mark(["s-1"], {"garret:image": "1"}), {}),
     Asked("DescribeEipAddresses", lambda session: VpcNetwork(session)._addresses("garret"), {}),
     Asked("DescribeAvailableResource", lambda session: EcsCatalog(session).stock("ecs.gn7i"), {}),
+    Asked("ListExecutions", lambda session: OosAutomation(session).executions("garret"), {"Executions": []}),
+    Asked("ListTaskExecutions", lambda session: OosAutomation(session).tasks("exec-1"), {"TaskExecutions": []}),
+    Asked(
+        "StartExecution",
+        lambda session: OosAutomation(session).start("t", {}, tags={}, token="token", description=""),
+        {"Execution": {"ExecutionId": "exec-1"}},
+    ),
     Asked("RunCommand", lambda session: EcsAssistant(session, 0).run("i-1", "true"), {"InvokeId": "t-1"}),
     Asked("SendFile", lambda session: EcsAssistant(session, 0).send_file("i-1", "/a", b""), {"InvokeId": "f-1"}),
     Asked("QueryAccountBalance", lambda session: CloudAccount(session).balance(), {"Data": {}}),

@@ -56,6 +56,7 @@ def connect(
         account=later("account", "CloudAccount", session),
         bills=later("bills", "BssBills", session),
         images=later("images", "EcsImages", session),
+        automation=later("oos", "OosAutomation", session),
         changes=later("change_sets", "RosChanges", session, often),
     )
 

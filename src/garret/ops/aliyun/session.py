@@ -93,6 +93,13 @@ class Session:
 
         return Client(self._config("ecs"))
 
+    @cached_property
+    def oos(self) -> Any:
+        """The typed OOS client."""
+        from alibabacloud_oos20190601.client import Client
+
+        return Client(self._config("oos"))
+
     def common(self, product: str, action: str, parameters: Mapping[str, str]) -> dict[str, Any]:
         """Ask a product for which no typed client of ours exists; reads only."""
         from aliyunsdkcore.http import protocol_type

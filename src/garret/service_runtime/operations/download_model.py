@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -17,7 +19,7 @@ from garret.service_runtime.model_files import INCOMING
 from garret.service_runtime.model_sources import Address, Endpoints
 from garret.service_runtime.operations.entry import Entry, folder_of, model_of_preview, parse_entry
 from garret.service_runtime.operations.known_files import already_there, remember_hash, under_name
-from garret.service_runtime.operations.placing import check_staged, facts
+from garret.service_runtime.operations.placing import approval, check_staged, facts, place_preview, preview_facts
 from garret.service_runtime.operations.run import PartlyFailed, Run, WrongParameter
 from garret.service_runtime.oss import is_public_or_inside, signed_headers
 from garret.service_runtime.settings import ServiceSettings
@@ -109,7 +111,10 @@ def _bring(run: Run, asked: Asked, entry: Entry, of: str = "") -> dict[str, Any]
             reason = f"{found.said} says its SHA-256 is {found.sha256}, and {entry.sha256} was wanted"
             raise DownloadError(reason, "Check --sha256 and the version")
         name = entry.name or found.name
-        wanted = Wanted(found.addresses[0].url, folder, name, entry.sha256 or found.sha256)
+        wanted = Wanted(
+            found.addresses[0].url, folder, name, entry.sha256 or found.sha256,
+            approve=approval(entry.type, force=entry.force),
+        )  # fmt: skip
         if entry.kind == "preview":
             model_of_preview(settings, folder, entry.name)
             there = None
@@ -191,8 +196,25 @@ def _policy(run: Run, sha256: str) -> Policy:
     return replace(run.around.policy, allow_private=private, allow_plain_http=private or bool(sha256))
 
 
-def _preview(*_: Any) -> dict[str, Any]:
-    raise WrongParameter("kind", "previews are not fetched yet")
+def _preview(run: Run, entry: Entry, wanted: Wanted, found: Found, of: str) -> dict[str, Any]:
+    """Fetch a picture beside the models, and give it its model's name once it is known what it is."""
+    settings, incoming = run.settings, run.settings.models_dir / INCOMING
+    name = f"{entry.type}-{hashlib.sha256(f'{wanted.folder}/{entry.name}'.encode()).hexdigest()[:16]}"
+    _forget(incoming, name)
+    try:
+        with run.task(f"download{of}"):
+            fetched = _fetch(run, replace(wanted, folder=incoming, name=name, form="preview"), found)
+        with run.task(f"register{of}"):
+            placed = place_preview(settings, fetched.path, wanted.folder, entry.name, force=entry.force)
+    finally:
+        _forget(incoming, name)
+    told = preview_facts(placed, entry.type, fetched.sha256)
+    return told | {"bytes_fetched": fetched.bytes_fetched, "already_there": False}
+
+
+def _forget(folder: Path, name: str) -> None:
+    for path in (*folder.glob(f"{name}.*"), *folder.glob(f".{name}.*.source.json")):
+        path.unlink(missing_ok=True)
 
 
 def without_query(url: str) -> str:

@@ -12,7 +12,7 @@ from garret.service_runtime.models import sha256_of
 from garret.service_runtime.names import BadName, model_file_name
 from garret.service_runtime.operations.entry import folder_of, model_of_preview
 from garret.service_runtime.operations.known_files import already_there, give_name, note_text, remember_hash
-from garret.service_runtime.pictures import NotAPicture, picture_suffix
+from garret.service_runtime.picture_header import NotAPicture, read_picture
 from garret.service_runtime.safetensors_header import Header, NotSafetensors, read_header
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.tensor_families import family_of, why_useless
@@ -72,7 +72,7 @@ def place_preview(settings: ServiceSettings, staged: Path, folder: Path, name: s
     """Put a picture beside the model whose name it has."""
     model = model_of_preview(settings, folder, name)
     try:
-        suffix = picture_suffix(staged)
+        suffix = read_picture(staged).suffix
     except NotAPicture as error:
         raise DownloadError(f"the file {error}", "Give a PNG, JPEG or WebP picture of at most 20 MB") from None
     stem = model.path.stem if model.path.is_file() else model.path.name
