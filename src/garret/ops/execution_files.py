@@ -45,7 +45,7 @@ class ExecutionFiles:
         """
         try:
             return Execution.from_dict(json.loads(self._path(identifier, "json").read_text("utf-8")))
-        except (OSError, ValueError, TypeError):
+        except (OSError, ValueError, TypeError, AttributeError):
             raise unknown(identifier) from None
 
     def exists(self, identifier: str) -> bool:
