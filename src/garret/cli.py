@@ -98,6 +98,7 @@ OPS = {
     "restore-model": Lazy("garret.commands.models:restore_model", "Bring a removed model back."),
     "verify-models": Lazy("garret.commands.models:verify_models", "Hash the models again: is each what it was?"),
     "schedule": Lazy("garret.commands.schedule:schedule", "Start and stop by the week, by the cloud itself."),
+    "export": Lazy("garret.commands.export:export", "Each operation as an OOS template, for the cloud's console."),
     "executions": Lazy("garret.cli:executions", "What was asked for, what runs, how it ended."),
 }
 IMAGE = {

@@ -24,7 +24,7 @@ from tests.service_runtime.living import wait
 
 pytestmark = pytest.mark.flow
 
-LOOKS = {"logs", "executions"}
+LOOKS = {"logs", "executions", "export"}
 """They only look, and begin nothing."""
 
 
@@ -67,6 +67,7 @@ RECIPES: dict[str, Recipe] = {
     "restart-service": Recipe((), is_state("running")),
     "run": Recipe(("--", "echo", "it went on"), said("it went on")),
     "rotate-password": Recipe(("--password-stdin",), is_state("running"), typed="Another-horse-9\n"),
+    "schedule": Recipe(("--start", "sun 03:00", "--time-zone", "UTC"), said("0 0 3 ? * SUN")),
     "stop": Recipe(("--now",), is_state("stopped")),
     "start": Recipe((), is_state("running"), stopped=True),
 }

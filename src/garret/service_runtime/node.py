@@ -22,6 +22,7 @@ from typing import Any
 
 from garret import __version__
 from garret.service_runtime.executions import ENDED, Execution, ExecutionStore, UnknownExecution
+from garret.service_runtime.following import NotFollowed, follow
 from garret.service_runtime.handed import take
 from garret.service_runtime.settings import ServiceSettings, SettingsError, read_env_file
 
@@ -216,6 +217,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = operation.add_subparsers(dest="action", required=True)
     for name, text in (
         ("start", "begin what the request file of this id asks for"),
+        ("follow", "carry out what OOS sent under its execution's id, and stay until it has ended"),
         ("show", "print one execution"),
         ("cancel", "stop one execution"),
         ("run", argparse.SUPPRESS),
@@ -240,6 +242,7 @@ def dispatch(node: Node, arguments: argparse.Namespace) -> Any:
         "models": lambda: models(node),
         "start": lambda: start(node, arguments.id),
         "login": lambda: login(node, arguments.id),
+        "follow": lambda: follow(node, arguments.id, start),
         "show": lambda: node.executions.get(arguments.id).to_dict(),
         "list": lambda: [execution.to_dict() for execution in node.executions.all()],
         "cancel": lambda: cancel(node, arguments.id),
@@ -247,7 +250,7 @@ def dispatch(node: Node, arguments: argparse.Namespace) -> Any:
     }
     name = arguments.action if arguments.command == "operation" else arguments.command
     # The request of a start, and the bootstrap's journal, may be for root's eyes only.
-    if name not in ("version", "bootstrap", "start", "login"):
+    if name not in ("version", "bootstrap", "start", "login", "follow"):
         become_owner(node.settings.state_dir)
     return commands[name]()
 
@@ -259,10 +262,14 @@ def main(argv: list[str] | None = None) -> int:
         reply = dispatch(Node(os.environ), arguments)
     except UnknownExecution as error:
         reply, code = {"error": {"message": str(error), "hint": "`garret-node operation list` shows what there is"}}, 1
+    except NotFollowed as error:
+        reply, code = {"error": {"message": str(error), "hint": "Start the operation of OOS again"}}, 1
     except NodeError as error:
         reply, code = {"error": {"message": error.message, "hint": error.hint}}, 1
     else:
-        code = 0
+        # Whoever looks on until the end is told by the exit code how it was.
+        following = arguments.command == "operation" and arguments.action == "follow"
+        code = int(following and reply["status"] != "Success")
     if arguments.command == "bootstrap" and isinstance(reply, list):
         text = "\n".join(json.dumps(entry) for entry in reply)
     else:

@@ -15,11 +15,12 @@ VERBS: dict[str, str] = {
     "list-models": "garret.service_runtime.operations.list_models:list_models",
     "remove-model": "garret.service_runtime.operations.remove_model:remove_model",
     "restore-model": "garret.service_runtime.operations.restore_model:restore_model",
+    "autostop": "garret.service_runtime.operations.autostop:autostop",
     "verify-models": "garret.service_runtime.operations.verify_models:verify_models",
     "place-model": "garret.service_runtime.operations.place_model:place_model",
 }
 
-QUICK = ("list-models", "remove-model", "restore-model")
+QUICK = ("autostop", "list-models", "remove-model", "restore-model")
 """Verbs that take no time: whoever begins one gets its end with the first answer."""
 
 
