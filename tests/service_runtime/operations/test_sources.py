@@ -191,6 +191,26 @@ def test_a_bucket_is_read_with_the_nodes_role(bench: Bench, hub: Hub) -> None:
     assert all(one.startswith("OSS4-HMAC-SHA256 Credential=STS.x/") for one in authorizations)
 
 
+def test_what_was_fetched_twice_is_stored_once(bench: Bench, hub: Hub) -> None:
+    """Where no hash was known beforehand, it is found when the file has come."""
+    hub.files["/x"] = LORA
+    first = bring(bench, hub, url=f"{hub.url}/x", name="first")
+    second = bring(bench, hub, url=f"{hub.url}/x", name="second")
+    assert second["bytes_fetched"] == len(LORA)
+    assert Path(first["path"]).samefile(second["path"])
+    assert [one["state"] for one in bench.output("verify-models", type="lora")["models"]] == ["whole", "whole"]
+
+
+def test_a_refused_source_is_told_with_the_way_in(bench: Bench, hub: Hub) -> None:
+    """A login for an address, the role for a bucket."""
+    hub.statuses |= {"/x": 401, "/my-bucket/x.safetensors": 403}
+    assert "--token-env NAME" in refuse(bench, hub, url=f"{hub.url}/x", name="x")
+    with serving_hub() as metadata:
+        metadata.files["/meta-data/region-id"] = b"cn-hangzhou"
+        bench.settings = replace(bench.settings, metadata_url=metadata.url)
+        assert "The node's role reads" in refuse(bench, hub, **{"from": "oss://my-bucket/x.safetensors"})
+
+
 def test_another_family_is_refused_before_it_is_fetched(bench: Bench, hub: Hub) -> None:
     """By the names in its header: some of nine megabytes, and nothing of it stays; with force it comes."""
     hub.files["/old.safetensors"] = SD1

@@ -18,7 +18,7 @@ from garret.service_runtime.metadata import Metadata, MetadataError
 from garret.service_runtime.model_files import INCOMING
 from garret.service_runtime.model_sources import Address, Endpoints
 from garret.service_runtime.operations.entry import Entry, folder_of, model_of_preview, parse_entry
-from garret.service_runtime.operations.known_files import already_there, remember_hash, under_name
+from garret.service_runtime.operations.known_files import already_there, remember_hash, store_once, under_name
 from garret.service_runtime.operations.placing import approval, check_staged, facts, place_preview, preview_facts
 from garret.service_runtime.operations.run import PartlyFailed, Run, WrongParameter
 from garret.service_runtime.oss import is_public_or_inside, signed_headers
@@ -26,6 +26,11 @@ from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.transfer import DownloadError, Fetched, Wanted
 
 MOST_ENTRIES = 500
+_ACCESS = "It may need a login: make a token at the source, and say --token-env NAME"
+_ACCESS_OSS = (
+    "The node's role reads what the deployment was made with (deploy --model oss://… or --model-source oss://…) and "
+    "public buckets; for any other object, give a signed address with --url"
+)
 _OWN = ("models", "tokens", "endpoints")
 
 
@@ -128,6 +133,8 @@ def _bring(run: Run, asked: Asked, entry: Entry, of: str = "") -> dict[str, Any]
     with run.task(f"download{of}"):
         fetched = _fetch(run, wanted, found)
     with run.task(f"register{of}"):
+        if fetched.bytes_fetched:
+            store_once(settings, fetched)
         remember_hash(settings, fetched)
     counted = {"bytes_fetched": fetched.bytes_fetched, "source": source, "already_there": fetched.bytes_fetched == 0}
     return {**facts(settings, fetched, entry.type), **counted}
@@ -176,8 +183,10 @@ def _fetch(run: Run, wanted: Wanted, found: Found) -> Fetched:
             return download(replace(wanted, url=address.url, token=token), around)
         except DownloadError as error:
             last = error
-    if last is not None and found.note and "refuses access" in last.message:
-        raise DownloadError(f"{last.message}; {found.note}", last.hint)
+    if last is not None and "refuses access" in last.message:
+        message = f"{last.message}; {found.note}" if found.note else last.message
+        hint = last.hint if found.token else _ACCESS
+        raise DownloadError(message, _ACCESS_OSS if found.addresses[0].object else hint)
     raise last or DownloadError(f"{found.said} names no address for it")
 
 

@@ -40,6 +40,22 @@ def already_there(settings: ServiceSettings, wanted: Wanted) -> Fetched | None:
     return Fetched(removed, digest, removed.stat().st_size, 0) if removed else None
 
 
+def store_once(settings: ServiceSettings, fetched: Fetched) -> None:
+    """Where another model turns out to be the same file, let both names mean one: it is kept once."""
+    with closing(HashCache(settings.state_dir / "models.sqlite")) as hashes:
+        same = [one.path for one in registry(settings, hashes).all() if one.sha256 == fetched.sha256]
+    other = next((path for path in same if path != fetched.path and not path.samefile(fetched.path)), None)
+    if other is None or other.stat().st_size != fetched.size:
+        return
+    # Only where the file system takes links: a second copy is no better than the one that is there.
+    link = fetched.path.with_name(f".{fetched.path.name}.link{PART}")
+    with suppress(OSError):
+        link.unlink(missing_ok=True)
+        link.hardlink_to(other)
+        link.replace(fetched.path)
+        flush_folder(fetched.path.parent)
+
+
 def under_name(found: Fetched, wanted: Wanted) -> Fetched:
     """Give a file that is there elsewhere the wanted folder and name as well."""
     if found.path.parent == wanted.folder and not wanted.name:

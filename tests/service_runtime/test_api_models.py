@@ -1,0 +1,108 @@
+"""The models and their previews over HTTP, as they are on the disk at that moment; and tokens for operations."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from garret.service_runtime.handed import MOST_WAITING, drop_old, take
+from garret.service_runtime.png import encode_png
+from tests.service_runtime.living import Service, fake_settings, safetensors_bytes, serving
+
+ID = "0123456789abcdef" * 2
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a service of one's own."""
+    return tmp_path_factory.mktemp("models")
+
+
+@pytest.fixture(scope="module")
+def own(place: Path) -> Iterator[Service]:
+    """A service whose models a test may change."""
+    with serving(fake_settings(place)) as running:
+        yield running
+
+
+def test_a_model_and_its_preview_are_seen_without_a_restart(own: Service, place: Path) -> None:
+    """Put there, replaced, taken away: the next request says so."""
+    folder = place / "models" / "Lora" / "styles"
+    folder.mkdir(parents=True)
+    assert [one["name"] for one in own.call("GET", "/models").json] == ["tiny"]
+    (folder / "ink.safetensors").write_bytes(safetensors_bytes({"lora_te2_x.lora_down.weight": (4,)}))
+    [ink] = own.call("GET", "/models?type=lora").json
+    assert (ink["name"], ink["family"], ink["preview"], ink["problem"]) == ("ink", "lora-sdxl", None, None)
+    assert own.call("GET", "/models/lora/ink/preview").status == 404
+    picture = encode_png(b"\0" * 12, 2, 2, {})
+    (folder / "ink.preview.png").write_bytes(picture)
+    [ink] = own.call("GET", "/models?type=lora").json
+    shown = own.call("GET", ink["preview"])
+    assert (shown.status, shown.headers["content-type"], shown.body) == (200, "image/png", picture)
+    (folder / "ink.safetensors").unlink()
+    assert own.call("GET", "/models?type=lora").json == []
+
+
+@pytest.mark.parametrize("path", ["/models/lora/../x/preview", "/models/lora/%2e%2e%2fx/preview", "/models/x/preview"])
+def test_a_preview_is_only_that_of_a_model(own: Service, path: str) -> None:
+    """No path of the disk is read for a name."""
+    assert own.call("GET", path).status == 404
+
+
+def test_an_unknown_type_is_named(own: Service) -> None:
+    """With those there are."""
+    refused = own.call("GET", "/models?type=pickle")
+    assert refused.status == 422
+    assert "checkpoint, lora, vae, other" in str(refused.json)
+
+
+def test_tokens_are_taken_once(own: Service, place: Path) -> None:
+    """Kept for the service's user alone, and gone when the operation has them."""
+    path = f"/executions/{ID}/secrets"
+    assert own.call("PUT", path, {"tokens": {"HUB": "planted"}}).json == {"taken": 1}
+    [file] = (place / "state" / "handed").glob("*.json")
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert file.parent.stat().st_mode & 0o777 == 0o700
+    assert take(place / "state", ID) == {"HUB": "planted"}
+    assert take(place / "state", ID) is None
+    assert list(file.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("identifier", "body"),
+    [
+        ("..%2f..%2fetc", {"tokens": {"A": "b"}}),
+        ("short", {"tokens": {"A": "b"}}),
+        (ID, {"tokens": {}}),
+        (ID, {"tokens": {"A": 1}}),
+        (ID, {"tokens": {"A": "x" * 5000}}),
+        (ID, {"tokens": {str(number): "x" for number in range(17)}}),
+        (ID, {}),
+    ],
+)
+def test_what_is_no_token_for_an_operation_is_refused(
+    own: Service, place: Path, identifier: str, body: dict[str, object]
+) -> None:
+    """And nothing is kept of it."""
+    assert own.call("PUT", f"/executions/{identifier}/secrets", body).status in (404, 422)
+    assert not list((place / "state").glob("handed/*"))
+
+
+def test_a_stranger_leaves_nothing(service: Service) -> None:
+    """Both ask for a login."""
+    for method, path in (("GET", "/models"), ("PUT", f"/executions/{ID}/secrets")):
+        assert service.call(method, path, {"tokens": {"A": "b"}}, Authorization="Bearer wrong").status == 401
+
+
+def test_tokens_that_nobody_came_for_go(own: Service, place: Path) -> None:
+    """By age, and there are never many."""
+    for number in range(MOST_WAITING):
+        assert own.call("PUT", f"/executions/{number:032x}/secrets", {"tokens": {"A": "b"}}).status == 200
+    assert own.call("PUT", f"/executions/{ID}/secrets", {"tokens": {"A": "b"}}).status == 422
+    drop_old(place / "state", older_than_s=-1)
+    assert not list((place / "state" / "handed").iterdir())
+    (place / "state" / "handed" / f"{ID}.json").write_text(json.dumps([1]), "utf-8")
+    assert take(place / "state", ID) is None
