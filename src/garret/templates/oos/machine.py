@@ -18,6 +18,7 @@ from garret.templates.oos.parts import (
     wait_for,
     words,
 )
+from garret.templates.oos.schedule import keep
 
 _HERE = {"regionId": "{{ regionId }}", "instanceId": "{{ instanceId }}"}
 _ID = {"InstanceIds": ["{{ instanceId }}"]}
@@ -51,7 +52,8 @@ def stop() -> Document:
 
 def start() -> Document:
     """Start the machine."""
-    tasks = [task("start", "ACS::ECS::StartInstance", words("Start it", "启动实例"), _HERE), _look("Status")]
+    begin = task("start", "ACS::ECS::StartInstance", words("Start it", "启动实例"), _HERE)
+    tasks = [keep("{{ instanceId }}"), begin, _look("Status")]
     what = words("garret: start a node", "garret：开机")
     return document(what, {"instanceId": INSTANCE}, tasks, {"status": value("{{ look.found }}")})
 

@@ -5,7 +5,7 @@ The machine is found by the deployment's tag each time: one that was moved to an
 
 from __future__ import annotations
 
-from garret.templates.oos.parts import END, Document, Task, api, document, found, parameter, task, words
+from garret.templates.oos.parts import END, NEXT, Document, Task, api, document, found, parameter, task, words
 
 TAG = "garret:deployment"
 MOST_TRIES = 60
@@ -37,7 +37,7 @@ def schedule_stop() -> Document:
 def schedule_start(tries: int = 7, every_s: int = 300) -> Document:
     """Start the deployment's machine at each time of a cron expression; without stock, try for some time."""
     what = words("garret: start a deployment by the week", "garret：每周定时开机")
-    tasks = [_timer(), *_find("try1"), *_tries(tries, every_s)]
+    tasks = [_timer(), *_find("keep"), keep("{{ find.instanceId }}"), *_tries(tries, every_s)]
     return document(what, {"deployment": _NAME, **_TIMER}, tasks, groups=[_WHEN])
 
 
@@ -46,7 +46,15 @@ def keep_starting(minutes: int) -> Document:
     every_s = max(60, minutes * 60 // MOST_TRIES)
     what = words("garret: start a deployment as soon as there is stock", "garret：有库存时立即开机")
     tries = max(1, min(MOST_TRIES, minutes * 60 // every_s))
-    return document(what, {"deployment": _NAME}, [*_find("try1"), *_tries(tries, every_s)])
+    return document(
+        what, {"deployment": _NAME}, [*_find("keep"), keep("{{ find.instanceId }}"), *_tries(tries, every_s)]
+    )
+
+
+def keep(instance: str) -> Task:
+    """Take back that a machine is to be released: it is used again. Where that cannot be, it is started anyway."""
+    label = words("It is not released any more", "取消自动释放")
+    return api("keep", "ECS:ModifyInstanceAutoReleaseTime", label, {"InstanceId": instance}, OnError=NEXT)
 
 
 def _timer() -> Task:
