@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bake, deploy_again, deploy_far, help_start, status_far, throughput
+from benchmarks import autostop, bake, deploy_again, deploy_far, help_start, status_far, throughput
 
 BENCHMARKS = {
     "help_start": help_start,
@@ -13,6 +13,7 @@ BENCHMARKS = {
     "deploy_again": deploy_again,
     "throughput": throughput,
     "bake": bake,
+    "autostop": autostop,
 }
 
 

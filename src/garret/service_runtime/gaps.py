@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterable
+from itertools import accumulate
 
 SHORTEST_S = 30.0
 """A silence shorter than this is somebody who is thinking."""
 KEPT = 160
 FEW = 6
 """With fewer than these nothing is known yet."""
-RESTART_S = 180.0
-"""What coming back costs: the seconds from the start of the machine to a picture are billed as well."""
-FLOOR_S = 60.0
+COMING_BACK_S = 360.0
+"""What coming back counts: three minutes from start to picture are billed, and somebody waits as long."""
+FLOOR_S = 120.0
 
 
 class Gaps:
@@ -20,11 +22,13 @@ class Gaps:
 
     def __init__(self, known: Iterable[float] = ()) -> None:
         self._kept: deque[float] = deque(known, KEPT)
+        self._best: float | None = None
 
     def add(self, seconds: float) -> None:
         """Note a silence that has ended."""
         if seconds >= SHORTEST_S:
             self._kept.append(round(seconds, 1))
+            self._best = None
 
     @property
     def kept(self) -> list[float]:
@@ -37,12 +41,18 @@ class Gaps:
         Until something is known it is what nobody can regret much: as long as coming back costs.
         """
         if len(self._kept) < FEW:
-            return min(RESTART_S, most_s)
-        found = sorted(self._kept)
-        candidates = [FLOOR_S, *(gap + 1.0 for gap in found if FLOOR_S <= gap + 1.0 < most_s), most_s]
-        return min(most_s, min(candidates, key=lambda wait: (_cost(found, wait), wait)))
+            return min(COMING_BACK_S, most_s)
+        if self._best is None:
+            self._best = _cheapest(sorted(self._kept))
+        return min(most_s, self._best)
 
 
-def _cost(gaps: list[float], wait: float) -> float:
-    """What these silences would have cost in billed seconds."""
-    return sum(gap if gap <= wait else wait + RESTART_S for gap in gaps)
+def _cheapest(gaps: list[float]) -> float:
+    """The wait for which these silences, sorted, would have cost the fewest billed seconds."""
+    sums = [0.0, *accumulate(gaps)]
+
+    def cost(wait: float) -> float:
+        within = bisect_right(gaps, wait)
+        return sums[within] + (len(gaps) - within) * (wait + COMING_BACK_S)
+
+    return min((FLOOR_S, *(gap + 1.0 for gap in gaps if gap >= FLOOR_S)), key=lambda wait: (cost(wait), wait))
