@@ -44,6 +44,8 @@ class Beacon:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 break
             time.sleep(_PAUSE_S)
+        # What an earlier service wrote there is not true any more.
+        self._path.unlink(missing_ok=True)
         self._id = secrets.token_hex(8)
         self.tell(False)
 

@@ -92,6 +92,7 @@ def start(node: Node, identifier: str) -> dict[str, Any]:
     parameters = request.get("parameters", {})
     if "tokens" in parameters:
         node.forget(identifier)  # it is read once, and handed on by a pipe
+    own = _own_configuration(request.get("verb"))
     become_owner(node.settings.state_dir)
     store = node.executions
     if store.exists(identifier):
@@ -102,7 +103,7 @@ def start(node: Node, identifier: str) -> dict[str, Any]:
     execution = store.save(Execution(identifier, verb, str(request.get("requested_by", ""))[:200]))
     if parameters.pop("handed", False):
         parameters["tokens"] = take(node.settings.state_dir, identifier) or {}
-    _detach(store, identifier, parameters)
+    _detach(store, identifier, parameters, own)
     return _soon(store, execution).to_dict() if verb in QUICK else execution.to_dict()
 
 
@@ -196,12 +197,27 @@ def _exists(node: Node, identifier: str) -> bool:
     return node.executions.exists(identifier)
 
 
-def _detach(store: ExecutionStore, identifier: str, parameters: dict[str, Any]) -> None:
+def _own_configuration(verb: object) -> dict[str, str]:
+    """Return what only the caller may be configured with and the operation needs: root's index of pip."""
+    if verb != "install-extension":
+        return {}
+    from garret.service_runtime.extensions.pip import configuration
+
+    return configuration()
+
+
+def _detach(store: ExecutionStore, identifier: str, parameters: dict[str, Any], own: Mapping[str, str]) -> None:
     """Start the process that does the work; it outlives the caller, and nothing of the request is in its arguments."""
     command = [sys.executable, "-m", "garret.service_runtime.node", "operation", "run", identifier]
     with store.log_path(identifier).open("ab") as log:
         process = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, cwd=store.folder
+            command,
+            stdin=subprocess.PIPE,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+            cwd=store.folder,
+            env={**own, **os.environ},
         )
     with process.stdin as pipe:  # type: ignore[union-attr]
         pipe.write(json.dumps(parameters).encode())

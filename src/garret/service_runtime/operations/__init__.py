@@ -18,9 +18,14 @@ VERBS: dict[str, str] = {
     "autostop": "garret.service_runtime.operations.autostop:autostop",
     "verify-models": "garret.service_runtime.operations.verify_models:verify_models",
     "place-model": "garret.service_runtime.operations.place_model:place_model",
+    "install-extension": "garret.service_runtime.operations.install_extension:install_extension",
+    "list-extensions": "garret.service_runtime.operations.extensions:list_extensions",
+    "enable-extension": "garret.service_runtime.operations.extensions:enable_extension",
+    "disable-extension": "garret.service_runtime.operations.extensions:disable_extension",
+    "remove-extension": "garret.service_runtime.operations.extensions:remove_extension",
 }
 
-QUICK = ("autostop", "list-models", "remove-model", "restore-model")
+QUICK = ("autostop", "list-models", "remove-model", "restore-model", "list-extensions")
 """Verbs that take no time: whoever begins one gets its end with the first answer."""
 
 

@@ -1,0 +1,187 @@
+"""Extensions from real sources on a real running service: installed, used, changed, turned off, removed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from garret.service_runtime.extensions.registry import Registry
+from garret.service_runtime.life import look
+from tests.service_runtime.extensions.making import HEAD, INVERT, SHOUT, project, tarred, wheel, zipped
+from tests.service_runtime.extensions.node import Node, living_node
+from tests.service_runtime.extensions.shelf import Shelf, serving
+from tests.service_runtime.living import wait
+
+WHISPER = SHOUT.replace("upper() + '!'", "lower()")
+NEEDY = HEAD + "import garret_test_helper\n@hookimpl\ndef prompt(words):\n    return garret_test_helper.mood(words)\n"
+HELPER = (
+    "from dataclasses import replace\ndef mood(words):\n    return replace(words, prompt='a merry ' + words.prompt)\n"
+)
+
+
+@pytest.fixture(scope="module")
+def shelf(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shelf]:
+    """Where extensions come from."""
+    with serving(tmp_path_factory.mktemp("shelf")) as shelf:
+        yield shelf
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    """A node whose service runs."""
+    with living_node(tmp_path_factory.mktemp("node")) as node:
+        yield node
+
+
+@pytest.fixture(autouse=True)
+def clean(node: Node) -> Iterator[None]:
+    """Leave the node without extensions; the service goes on with what it has until the next test has it begin anew."""
+    yield
+    for name in node.extensions():
+        Registry(node.settings).remove(name)
+    assert node.folders() == []
+
+
+def prompt(node: Node, words: str = "a Star") -> str:
+    """What a picture is made from."""
+    answer = node.service.txt2img(prompt=words)
+    assert answer.status == 200, answer.body
+    return str(answer.json["parameters"]["prompt"])
+
+
+def test_a_zip_is_installed_used_turned_off_and_on_and_removed(node: Node, shelf: Shelf) -> None:
+    """All in one process of the service, whose callers find it at its port the whole time."""
+    content = zipped(project("shout", SHOUT))
+    before = node.life
+    output = node.install(shelf.add("shout.zip", content), sha256=hashlib.sha256(content).hexdigest())
+    assert (output["name"], output["version"], output["hooks"]) == ("shout", "1.0", ["prompt"])
+    assert output["digest"] == hashlib.sha256(content).hexdigest()
+    assert (output["state"], output["trial"], output["service_runs"]) == ("enabled", "", True)
+    assert prompt(node) == "A STAR!"
+    assert node.life.pid == before.pid
+    assert node.life.id != before.id
+
+    assert node.do("disable-extension", name="shout")["output"]["changed"]
+    assert prompt(node) == "a Star"
+    assert not node.do("disable-extension", name="shout")["output"]["changed"]
+    assert node.do("enable-extension", name="shout")["output"]["changed"]
+    assert prompt(node) == "A STAR!"
+    (node.settings.extensions_dir / "by-hand").mkdir()
+    listed = node.do("list-extensions")["output"]
+    assert ([one["name"] for one in listed["extensions"]], listed["strangers"]) == (["shout"], ["by-hand"])
+    (node.settings.extensions_dir / "by-hand").rmdir()
+    assert node.do("remove-extension", name="shout")["status"] == "Success"
+    assert prompt(node) == "a Star"
+    assert node.extensions() == {}
+
+
+def test_a_tar_gz_replaces_the_version_before(node: Node, shelf: Shelf) -> None:
+    """The new one is on, and nothing of the old one is kept once it is proven."""
+    node.install(shelf.add("mood.tar.gz", tarred(project("mood", SHOUT))))
+    output = node.install(shelf.add("mood-2.tar.gz", tarred(project("mood", WHISPER, "2.0"))))
+    assert output["version"] == "2.0"
+    assert prompt(node) == "a star"
+    assert len(list((node.settings.extensions_dir / "mood").iterdir())) == 1
+
+
+def test_git_takes_a_commit_a_branch_or_the_newest(node: Node, shelf: Shelf) -> None:
+    """The commit is what the list says."""
+    url, first = shelf.repository("tone", project("tone", SHOUT))
+    _, second = shelf.repository("tone", project("tone", WHISPER, "2.0"))
+    assert node.install(url)["digest"] == second
+    assert prompt(node) == "a star"
+    output = node.install(f"git+{url}@{first}")
+    assert (output["digest"], output["version"]) == (first, "1.0")
+    assert prompt(node) == "A STAR!"
+    listed = node.service.call("GET", "/sdapi/v1/extensions").json
+    assert [(one["name"], one["commit_hash"]) for one in listed] == [("tone", first)]
+    assert "no such branch, tag or commit" in node.refused(f"git+{url}@nowhere")
+    assert "no such repository" in node.refused(f"{shelf.url}/git/none.git")
+    assert prompt(node) == "A STAR!"
+
+
+def test_a_package_comes_from_the_index_with_what_it_needs(node: Node, shelf: Shelf) -> None:
+    """Only wheels, only what the service lacks, and the hash of the one that was asked for."""
+    for name, content in (
+        wheel("garret-test-mood", NEEDY, requires=("garret-test-helper>=1", "pillow")),
+        wheel("garret-test-helper", HELPER),
+    ):
+        shelf.wheels[name] = content
+    mood = shelf.wheels["garret_test_mood-1.0-py3-none-any.whl"]
+    wrong = node.refused("garret-test-mood", mirror=shelf.index, sha256="0" * 64)
+    assert hashlib.sha256(mood).hexdigest() in wrong
+    output = node.install("garret-test-mood==1.0", mirror=shelf.index, sha256=hashlib.sha256(mood).hexdigest())
+    assert output["name"] == "garret-test-mood"
+    assert prompt(node, "star") == "a merry star"
+    installed = {path.name for path in (node.settings.extensions_dir / output["folder"] / "code").iterdir()}
+    assert {"garret_test_mood.py", "garret_test_helper.py"} <= installed
+    assert not [name for name in installed if name.lower().startswith("pil")]
+
+
+def test_a_source_tree_brings_what_it_asks_for(node: Node, shelf: Shelf) -> None:
+    """By the node's own pip, here told of the index by its environment; the service's packages stay as they are."""
+    name, content = wheel("garret-test-helper", HELPER)
+    shelf.wheels[name] = content
+    files = project("merry", NEEDY, requires=("garret-test-helper", "pillow"))
+    identifier = node.begin_with({"PIP_INDEX_URL": shelf.index}, source=shelf.add("merry.zip", zipped(files)))
+    output = node.end(identifier)["output"]
+    assert output["paths"] == ["code/src", "packages"]
+    assert prompt(node, "star") == "a merry star"
+    old = project("old", SHOUT, requires=("pillow<2",))
+    assert "it needs other versions than the service's own" in node.refused(shelf.add("old.zip", zipped(old)))
+    assert "the index has no wheel of garret-test-none" in node.refused("garret-test-none", mirror=shelf.index)
+
+
+def test_an_archive_comes_with_the_request_in_pieces(node: Node) -> None:
+    """As the command line sends what lies on its own machine."""
+    content = zipped(project("invert", INVERT))
+    pieces = [content[start : start + 300] for start in range(0, len(content), 300)]
+    record = node.do("install-extension", pieces, source="sent:invert.zip", sha256=hashlib.sha256(content).hexdigest())
+    assert record["output"]["hooks"] == ["image"]
+    assert node.service.txt2img(prompt="night", seed=3).pictures != node.service.txt2img(prompt="day", seed=3).pictures
+    broken = node.do("install-extension", pieces[:-1], source="sent:invert.zip", sha256="0" * 64)
+    assert "and 0000" in broken["error"]["message"]
+
+
+def test_jobs_end_before_the_service_begins_anew(node: Node, shelf: Shelf) -> None:
+    """A picture that somebody waits for is made; who asks meanwhile is told when to come back, or waits in line."""
+    answers = []
+
+    def ask() -> None:
+        answers.append(node.service.txt2img(prompt="a long job", steps=100, n_iter=16, width=1024, height=1024))
+
+    thread = threading.Thread(target=ask)
+    thread.start()
+    wait(lambda: node.service.call("GET", "/sdapi/v1/progress").json["state"]["job_count"], 10, "the job's begin")
+    node.install(shelf.add("shout.zip", zipped(project("shout", SHOUT))))
+    thread.join(30)
+    assert [answer.status for answer in answers] == [200]
+
+
+def test_two_at_once_are_installed_one_after_the_other(node: Node, shelf: Shelf) -> None:
+    """Each with a start of its own, so that a failure has one cause."""
+    first = node.begin("install-extension", source=shelf.add("one.zip", zipped(project("one", SHOUT))))
+    second = node.begin("install-extension", source=shelf.add("two.zip", zipped(project("two", INVERT))))
+    assert (node.end(first)["status"], node.end(second)["status"]) == ("Success", "Success")
+    assert sorted(node.extensions()) == ["one", "two"]
+
+
+def test_without_a_running_service_it_waits_for_the_next_start(tmp_path: Path, shelf: Shelf) -> None:
+    """It is on trial then."""
+    with living_node(tmp_path / "idle", running=False) as idle:
+        output = idle.install(shelf.add("shout.zip", zipped(project("shout", SHOUT))))
+        assert (output["service_runs"], output["trial"]) == (False, "new")
+
+
+def test_the_signal_alone_begins_anew(node: Node) -> None:
+    """The same process and port, another life."""
+    before = node.life
+    os.kill(before.pid, signal.SIGUSR2)
+    wait(lambda: (life := look(node.settings.state_dir)) is not None and life.id != before.id and life.ready, 20, "it")
+    assert node.life.pid == before.pid
