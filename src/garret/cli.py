@@ -99,6 +99,8 @@ OPS = {
     "verify-models": Lazy("garret.commands.models:verify_models", "Hash the models again: is each what it was?"),
     "schedule": Lazy("garret.commands.schedule:schedule", "Start and stop by the week, by the cloud itself."),
     "export": Lazy("garret.commands.export:export", "Each operation as an OOS template, for the cloud's console."),
+    "install-extension": Lazy("garret.commands.extensions:install_extension", "Install an extension into the service."),
+    "extensions": Lazy("garret.cli:extensions", "Extensions: which are on, turn one on or off, remove one."),
     "executions": Lazy("garret.cli:executions", "What was asked for, what runs, how it ended."),
 }
 IMAGE = {
@@ -111,6 +113,12 @@ EXECUTIONS = {
     "show": Lazy("garret.commands.executions:show", "One execution: its parts, their times, who asked."),
     "wait": Lazy("garret.commands.executions:wait", "Look on again until one has ended."),
     "cancel": Lazy("garret.commands.executions:cancel", "Have one end where it can."),
+}
+EXTENSIONS = {
+    "list": Lazy("garret.commands.extensions:list_", "Which are on, what they do, why one was turned off."),
+    "enable": Lazy("garret.commands.extensions:enable", "Turn one on."),
+    "disable": Lazy("garret.commands.extensions:disable", "Turn one off; it stays on the node."),
+    "remove": Lazy("garret.commands.extensions:remove", "Turn one off and delete it."),
 }
 TEMPLATE = {
     "render": Lazy("garret.commands.template:render", "Print the ROS template behind a deployment."),
@@ -143,6 +151,9 @@ ops = _group("ops", OPS, "Stop and start, bring models, look at what ran.", "gar
 image = _group("image", IMAGE, "Images of your own, from which deployments start sooner.", "garret image bake")
 executions = _group(
     "executions", EXECUTIONS, "What was asked for, what runs, how it ended.", "garret ops executions", default="list"
+)
+extensions = _group(
+    "extensions", EXTENSIONS, "Extensions of the service on the node.", "garret ops extensions", default="list"
 )
 template = _group(
     "template", TEMPLATE, "The ROS template behind a deployment.", "garret template render -o garret.yaml"

@@ -11,6 +11,7 @@ import signal
 import subprocess
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,6 +27,7 @@ pytestmark = pytest.mark.flow
 
 LOOKS = {"logs", "executions", "export"}
 """They only look, and begin nothing."""
+EXTENSION = str(Path(__file__).parents[2] / "examples" / "extension")
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,8 @@ RECIPES: dict[str, Recipe] = {
         ("--type", "checkpoint", "--url", "{shelf}/copy.safetensors", "--name", "killed", "--sha256", "{sha256}"),
         said("killed.safetensors"),
     ),
+    "install-extension": Recipe((EXTENSION,), said("studio-style")),
+    "extensions": Recipe(("list",), said("strangers")),
     "restart-service": Recipe((), is_state("running")),
     "run": Recipe(("--", "echo", "it went on"), said("it went on")),
     "rotate-password": Recipe(("--password-stdin",), is_state("running"), typed="Another-horse-9\n"),

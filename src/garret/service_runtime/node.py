@@ -92,7 +92,7 @@ def start(node: Node, identifier: str) -> dict[str, Any]:
     parameters = request.get("parameters", {})
     if "tokens" in parameters:
         node.forget(identifier)  # it is read once, and handed on by a pipe
-    own = _own_configuration(request.get("verb"))
+    own = _prepared(node) if request.get("verb") == "install-extension" else {}
     become_owner(node.settings.state_dir)
     store = node.executions
     if store.exists(identifier):
@@ -197,12 +197,12 @@ def _exists(node: Node, identifier: str) -> bool:
     return node.executions.exists(identifier)
 
 
-def _own_configuration(verb: object) -> dict[str, str]:
-    """Return what only the caller may be configured with and the operation needs: root's index of pip."""
-    if verb != "install-extension":
-        return {}
+def _prepared(node: Node) -> dict[str, str]:
+    """Do what only the caller may: tidy up what was sent, and return which index root's pip is configured for."""
     from garret.service_runtime.extensions.pip import configuration
+    from garret.service_runtime.extensions.sent import sweep
 
+    sweep(node.root / "var/lib/garret/requests")
     return configuration()
 
 

@@ -70,7 +70,7 @@ class Node:
         folder = self.root / "var/lib/garret/requests"
         folder.mkdir(parents=True, exist_ok=True)
         for number, piece in enumerate(pieces or ()):
-            (folder / f"{identifier}.{number:03d}").write_bytes(piece)
+            (folder / f"{parameters['sha256']}.{number:03d}").write_bytes(piece)
             parameters["pieces"] = number + 1
         (folder / f"{identifier}.json").write_text(json.dumps({"verb": verb, "parameters": parameters}))
         self.run("operation", "start", identifier, **environment)

@@ -145,8 +145,11 @@ def test_an_archive_comes_with_the_request_in_pieces(node: Node) -> None:
     record = node.do("install-extension", pieces, source="sent:invert.zip", sha256=hashlib.sha256(content).hexdigest())
     assert record["output"]["hooks"] == ["image"]
     assert node.service.txt2img(prompt="night", seed=3).pictures != node.service.txt2img(prompt="day", seed=3).pictures
-    broken = node.do("install-extension", pieces[:-1], source="sent:invert.zip", sha256="0" * 64)
-    assert "and 0000" in broken["error"]["message"]
+    other = hashlib.sha256(b"other").hexdigest()
+    broken = node.do("install-extension", pieces[:-1], source="sent:invert.zip", sha256=other)
+    assert f"and {other} was wanted" in broken["error"]["message"]
+    lacking = node.do("install-extension", source="sent:invert.zip", sha256="1" * 64, pieces=2)
+    assert "lacks piece 0 of 2" in lacking["error"]["message"]
 
 
 def test_jobs_end_before_the_service_begins_anew(node: Node, shelf: Shelf) -> None:

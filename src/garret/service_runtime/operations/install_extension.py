@@ -107,7 +107,7 @@ def bring(run: Run, source: Source, staging: Path, parameters: Mapping[str, Any]
 
 def _archive(run: Run, source: Source, target: Path, policy: Policy, parameters: Mapping[str, Any]) -> str:
     if source.kind == "sent":
-        return put_together(run.settings, run.execution.id, parameters.get("pieces"), target)
+        return put_together(run.settings, source.sha256, parameters.get("pieces"), target)
     return fetch_archive(source.url, target, policy, run.progress)
 
 
