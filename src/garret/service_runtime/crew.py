@@ -76,6 +76,8 @@ class Crew:
 
     def _stop(self) -> None:
         self._stopped = True
+        # Those who wait for something to do are woken too: what ended it may have been said by `tick`, by none of them.
+        self._ended.set()
         with self._lock:
             for line in self._lines:
                 line.hang_up()
