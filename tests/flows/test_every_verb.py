@@ -186,3 +186,49 @@ def test_all_places_are_listed_also_while_the_node_is_stopped(house: House) -> N
     [machine] = [task for task in newest["tasks"] if task["name"] == "machine"]
     assert (machine["status"], machine["seconds"] > 0) == ("Success", True)
     assert newest["output"]["stopped_mode"] == "StopCharging"
+
+
+def test_exported_templates_do_on_the_node_what_the_verbs_do(
+    house: House,
+    shelf: str,  # noqa: F811 - pytest's way
+    tmp_path: Path,
+) -> None:
+    """From the console, without garret: a model comes, is listed, is removed; what would run in a shell does not."""
+    bring(house, stopped=False)
+    machine = house.instances()[0].instance_id
+    sha256 = hashlib.sha256(demo_model.WEIGHTS.read_bytes()).hexdigest()
+    here = {"instanceId": machine}
+    came = executed(house, "download-model", here | {
+        "url": f"{shelf}/copy.safetensors", "modelName": "console", "sha256": sha256})  # fmt: skip
+    assert (came.status, "console.safetensors" in came.outputs) == ("Success", True)
+    assert "console" in [one["name"] for one in house.json("ops", "list-models")["models"]]
+    assert came.execution_id in [one["requested_by"].removeprefix("OOS ") for one in house.json("ops", "executions")]
+
+    mark = tmp_path / "owned"
+    evil = executed(house, "download-model", here | {"url": f"https://x/$(touch {mark})`touch {mark}`';touch {mark};'"})
+    assert (evil.status, mark.exists()) == ("Failed", False)
+
+    gone = executed(house, "remove-model", here | {"modelName": "console", "force": True})
+    assert gone.status == "Success"
+    assert executed(house, "autostop", here | {"idleSeconds": 7200}).status == "Success"
+    assert house.json("status")["autostop"]["after_s"] == 7200
+    assert "garret" in executed(house, "logs", here | {"log": "bootstrap"}).outputs
+
+
+def executed(house: House, verb: str, parameters: dict[str, Any]) -> Any:
+    """Start an exported template with the official SDK, as the console does, and wait for its end."""
+    from alibabacloud_oos20190601 import models
+
+    client = house._client("alibabacloud_oos20190601")
+    text = house.garret("ops", "export", verb)
+    request = models.StartExecutionRequest(
+        region_id="cn-hangzhou", template_content=text, parameters=json.dumps(parameters), safety_check="Skip"
+    )
+    id = client.start_execution(request).body.execution.execution_id
+    found = models.ListExecutionsRequest(region_id="cn-hangzhou", execution_id=id)
+
+    def look() -> Any:
+        return client.list_executions(found).body.executions[0]
+
+    wait(lambda: look().status in ("Success", "Failed", "Cancelled"), 120, "the execution to end")
+    return look()
