@@ -91,6 +91,8 @@ OPS = {
     "autostop": Lazy("garret.commands.autostop:autostop", "When the node stops itself, and is deleted after that."),
     "logs": Lazy("garret.commands.logs:logs", "What a node has written; the same as garret logs."),
     "run": Lazy("garret.commands.run:run", "Run one command on the node: its output, its exit code."),
+    "ssh": Lazy("garret.commands.ssh:ssh", "A shell on the node, through a port opened for you alone."),
+    "tunnel": Lazy("garret.commands.ssh:tunnel", "The service on a port of this machine, through SSH."),
     "rotate-password": Lazy("garret.commands.rotate_password:rotate_password", "Another password and token, at once."),
     "download-model": Lazy("garret.commands.download_model:download_model", "Bring models onto the node."),
     "list-models": Lazy("garret.commands.models:list_models", "What is on the node, and what was removed lately."),

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.flows.conftest import house_at
-from tests.flows.house import DEPLOY, House
+from tests.flows.house import DEPLOY, GARRET, House
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(300)]
 
@@ -22,6 +23,17 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     with house_at(tmp_path_factory.mktemp("access") / "home") as house:
         house.garret(*DEPLOY, GARRET_PASSWORD=PASSWORD)
         yield house
+
+
+def doors(house: House) -> tuple[list[str], list[str]]:
+    """What is open to port 22, as the official SDK sees it, and what is left of keys on this machine."""
+    group = house.ask("ecs", "DescribeSecurityGroups")["SecurityGroups"]["SecurityGroup"][0]["SecurityGroupId"]
+    rules = house.ask("ecs", "DescribeSecurityGroupAttribute", SecurityGroupId=group)["Permissions"]["Permission"]
+    folder = house.home / "deployments/local/garret/doors"
+    return (
+        [rule["Description"] for rule in rules if rule["Description"].startswith("garret ops ssh")],
+        [str(path) for path in folder.rglob("*")] if folder.is_dir() else [],
+    )
 
 
 def test_a_command_s_output_and_code_are_ours(house: House) -> None:
@@ -62,3 +74,15 @@ def test_another_password_and_token(house: House) -> None:
     assert not [one for one in records.iterdir() if facts["password"].encode() in one.read_bytes()]
     refused = house.run("ops", "rotate-password", GARRET_PASSWORD=after["password"])
     assert (refused.returncode, "it is the one" in refused.stderr) == (2, True)
+
+
+def test_a_command_by_ssh_has_our_input_and_a_door_that_closes(house: House) -> None:
+    """The rule and the key are there while it runs, and nothing of them afterwards."""
+    done = subprocess.run(
+        [GARRET, "ops", "ssh", "--", "sh -c 'cat; echo err >&2; exit 5'"],
+        env=house.environment, input="typed\n", capture_output=True, text=True, timeout=120, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (5, "typed\n"), done.stderr
+    assert [line for line in done.stderr.splitlines() if line == "err"] == ["err"]
+    assert "port 22 is closed again" in done.stderr
+    assert doors(house) == ([], [])

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from garret.errors import GarretError
+from garret.errors import Cancelled, GarretError
 from garret.local_cloud.nodes.driver import RunResult
 from garret.ops import policy
 from garret.ops.autostop import run as autostop
@@ -26,6 +26,8 @@ from garret.ops.known_executions import cloud_execution
 from garret.ops.list import list_deployments
 from garret.ops.plan import IMAGE_FAMILY
 from garret.ops.schedule import run as schedule
+from garret.ops.ssh_door import new_door
+from garret.ops.ssh_door import run as open_door
 from garret.ops.start import start
 from garret.ops.status import status
 from garret.ops.stop import stop
@@ -90,6 +92,7 @@ def life(house: LightHouse, roles: Roles) -> dict[str, Callable[[], Any]]:
         "ops autostop": lambda: autostop(
             Work(roles, one, Listener(), Crash(), {"idle_s": 7200.0, "delete_after_s": 86_400.0})
         ),
+        "ops ssh": lambda: goes_in(house, roles, one),
         "ops stop": lambda: stop(roles, one, Listener(), Crash()),
         "cost": lambda: cost(roles, one),
         "ops start": lambda: start(roles, one, Listener(), Crash()),
@@ -106,6 +109,17 @@ def schedules(roles: Roles, one: Deployment) -> None:
         facts = schedule(Work(roles, one, Listener(), Crash(), said))
         if facts["stop"]:
             assert cloud_execution(roles, facts["stop"]["execution"]).place == "cloud"
+
+
+def goes_in(house: LightHouse, roles: Roles, one: Deployment) -> None:
+    """Open a door to the node and have it closed again."""
+    before = house.driver.answers
+    house.driver.answers = lambda _: RunResult(0, b'{"user": "root", "host": "", "port": 22, "host_keys": []}')
+    door = new_door(one)
+    parameters = {"door": door.id, "key": door.make(), "cidr": "127.0.0.0/8", "for_h": 1}
+    with door.held(), pytest.raises(Cancelled):
+        open_door(Work(roles, one, Listener(), Crash(), parameters, asked_to_cancel=lambda: True))
+    house.driver.answers = before
 
 
 def test_every_call_is_allowed_and_every_allowed_action_is_called(house: LightHouse) -> None:

@@ -131,6 +131,7 @@ class World:
     images: dict[str, Image] = field(default_factory=dict)
     image_breaks: bool = False
     console: str = ""
+    doors: dict[str, tuple[int, str, str]] = field(default_factory=dict)  # rules: port, range, note
     marks: dict[str, dict[str, str]] = field(default_factory=dict)  # tags of snapshots
     machines_images: dict[str, str] = field(default_factory=dict)
     prices: Iterator[tuple[float, str]] = field(default_factory=lambda: iter(()))
@@ -623,13 +624,42 @@ def small_bundle() -> Bundle:
     return Bundle(data, hashlib.sha256(data).hexdigest(), len(data))
 
 
+@dataclass
+class FakeIngress:
+    """One security group for all machines."""
+
+    world: World
+
+    def groups(self, instance_id: str) -> list[str]:
+        """The one group, of a machine that is there."""
+        return ["sg-1"] if instance_id in self.world.instances else []
+
+    def open(self, group_id: str, port: int, cidr: str, note: str, *, token: str) -> None:
+        """Add a rule, unless there is one that says the same."""
+        self.world.refuse("AuthorizeSecurityGroup")
+        if not any(rule[:2] == (port, cidr) for rule in self.world.doors.values()):
+            self.world.doors[f"sgr-{next(self.world.numbers)}"] = (port, cidr, note)
+
+    def opened(self, group_id: str, note: str) -> dict[str, str]:
+        """Those with such a note."""
+        return {
+            id: f"{cidr} {port}/{port}" for id, (port, cidr, said) in self.world.doors.items() if said.startswith(note)
+        }
+
+    def close(self, group_id: str, rule_ids: list[str]) -> None:
+        """Take them away."""
+        self.world.refuse("RevokeSecurityGroup")
+        for id in rule_ids:
+            self.world.doors.pop(id, None)
+
+
 def cloud_of(world: World, clock: FakeClock | None = None) -> Cloud:
     """The cloud of a world."""
     return Cloud(
         "local", "cn-hangzhou", FakeStacks(world), FakeInstances(world), FakeNetwork(world), FakeCatalog(world),
         FakeAssistant(world), clock or FakeClock(), 0.2, "http",
         snapshots=FakeSnapshots(world), account=FakeAccount(world), bills=FakeBills(world), changes=FakeChanges(world),
-        images=FakeImages(world), automation=FakeAutomation(world),
+        images=FakeImages(world), automation=FakeAutomation(world), ingress=FakeIngress(world),
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ if TYPE_CHECKING:  # to make the Protocols takes longer than `garret status` may
         Changes,
         Clock,
         Images,
+        Ingress,
         Instances,
         Network,
         Snapshots,
@@ -147,6 +148,7 @@ class Cloud:
     changes: Changes = field(kw_only=True)
     images: Images = field(kw_only=True)
     automation: Automation = field(kw_only=True)
+    ingress: Ingress = field(kw_only=True)
 
     def pause(self, waited_s: float) -> float:
         """How long to wait for the next look at something slow, in seconds, having waited for it so long.

@@ -202,7 +202,7 @@ class _TrustingConnection(http.client.HTTPSConnection):
     ) -> None:
         self._pinned = fingerprint.replace(":", "").lower()
         # The node signed its certificate itself, for an address it may lose: its digest is what we know it by.
-        self._bare = _bare_context()
+        self._bare = bare_context()
         if not self._pinned and authority is None:
             authority = Authority()
         self._authority = authority
@@ -214,7 +214,7 @@ class _TrustingConnection(http.client.HTTPSConnection):
         if self._authority is not None:
             name = self._authority.name or self.host
             try:
-                self._shake_hands(_verifying_context(self._authority.ca), name)
+                self._shake_hands(verifying_context(self._authority.ca), name)
                 return
             except ssl.SSLCertVerificationError as error:
                 if not self._pinned:
@@ -237,14 +237,15 @@ class _TrustingConnection(http.client.HTTPSConnection):
         return secured.getpeercert(binary_form=True)
 
 
-def _bare_context() -> ssl.SSLContext:
+def bare_context() -> ssl.SSLContext:
+    """TLS that asks nobody who the other side is: its certificate is looked at by whoever pinned it."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 
-def _verifying_context(ca: str) -> ssl.SSLContext:
+def verifying_context(ca: str) -> ssl.SSLContext:
     """This machine's own authorities (SSL_CERT_FILE names others), and those that were given."""
     context = ssl.create_default_context()
     if ca:

@@ -60,6 +60,10 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         "ecs:ModifyInstanceAutoReleaseTime",
     ),
     "ops autostop": ("ecs:DescribeInstances", "ecs:ModifyInstanceAutoReleaseTime"),
+    "ops ssh, tunnel": (
+        *_COMMAND, *_FILE, "ecs:DescribeSecurityGroupAttribute", "ecs:AuthorizeSecurityGroup",
+        "ecs:RevokeSecurityGroup",
+    ),
     "ops run, rotate-password": (*_COMMAND, *_FILE),
     # Sold out, it may take another type or zone where that is allowed: by a change of the stack, and an image of the
     # disk that goes afterwards.

@@ -120,6 +120,22 @@ class Instances(Protocol):
         """Have an instance released at a time ("2026-01-31T08:00:00Z", half an hour ahead or more); empty: not."""
 
 
+class Ingress(Protocol):
+    """Doors in a machine's security group, for as long as somebody needs them."""
+
+    def groups(self, instance_id: str) -> list[str]:
+        """The security groups of a machine; none when it is gone."""
+
+    def open(self, group_id: str, port: int, cidr: str, note: str, *, token: str) -> None:
+        """Let callers of a range in at a TCP port; a rule that says the same already is fine, and stays as it is."""
+
+    def opened(self, group_id: str, note: str) -> dict[str, str]:
+        """The rules whose note begins so, by their id: what each lets in, as "203.0.113.7/32 22/22"."""
+
+    def close(self, group_id: str, rule_ids: list[str]) -> None:
+        """Take rules away; one that is gone already is no error."""
+
+
 class Network(Protocol):
     """Addresses, and what else is billed beside the machine."""
 

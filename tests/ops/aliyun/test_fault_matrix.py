@@ -19,6 +19,7 @@ from garret.ops.aliyun.catalog import EcsCatalog
 from garret.ops.aliyun.error_classes import classify
 from garret.ops.aliyun.failures import NO_ANSWER
 from garret.ops.aliyun.images import EcsImages
+from garret.ops.aliyun.ingress import EcsIngress
 from garret.ops.aliyun.instances import EcsInstances
 from garret.ops.aliyun.network import VpcNetwork
 from garret.ops.aliyun.oos import OosAutomation
@@ -98,6 +99,13 @@ CALLS = (
     ),
     Asked("RunCommand", lambda session: EcsAssistant(session, 0).run("i-1", "true"), {"InvokeId": "t-1"}),
     Asked("SendFile", lambda session: EcsAssistant(session, 0).send_file("i-1", "/a", b""), {"InvokeId": "f-1"}),
+    Asked("DescribeSecurityGroupAttribute", lambda session: EcsIngress(session).opened("sg-1", "garret ops ssh"), {}),
+    Asked(
+        "AuthorizeSecurityGroup",
+        lambda session: EcsIngress(session).open("sg-1", 22, "1.2.3.4/32", "note", token="token"),
+        {},
+    ),
+    Asked("RevokeSecurityGroup", lambda session: EcsIngress(session).close("sg-1", ["sgr-1"]), {}),
     Asked("QueryAccountBalance", lambda session: CloudAccount(session).balance(), {"Data": {}}),
     Asked("DescribeInstanceBill", lambda session: BssBills(session).items("i-1", "2026-11"), {"Data": {}}),
 )

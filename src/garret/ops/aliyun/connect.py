@@ -57,6 +57,7 @@ def connect(
         bills=later("bills", "BssBills", session),
         images=later("images", "EcsImages", session),
         automation=later("oos", "OosAutomation", session),
+        ingress=later("ingress", "EcsIngress", session),
         changes=later("change_sets", "RosChanges", session, often),
     )
 

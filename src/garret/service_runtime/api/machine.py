@@ -19,16 +19,18 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(tags=["machine"])
 
     @routes.get("/machine")
-    async def machine() -> dict[str, Any]:
+    async def machine(request: Request) -> dict[str, Any]:
         """Say when autostop will act, and why it has not; asking this does not count as use. Times are seconds.
 
-        `certificate` is how far the trusted certificate is that was asked for, null when none was.
+        `certificate` is how far the trusted certificate is that was asked for, null when none was; `caller` is the
+        address that the request came from.
         """
         certificate = certificate_facts(service.settings.certificate_state)
         return {
             "deployment": service.settings.deployment,
             "autostop": service.autostop.facts(),
             "certificate": certificate,
+            "caller": request.client.host if request.client else "",
         }
 
     @routes.put("/machine/autostop")
