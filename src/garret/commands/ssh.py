@@ -69,7 +69,7 @@ def ssh(caller: Caller, command: tuple[str, ...], *, source: str | None, for_h: 
 
     if not command and not sys.stdin.isatty():
         raise UsageError("there is no terminal for a shell", "a command after --, as in: garret ops ssh -- nvidia-smi")
-    with _connected(caller, caller.there(name), source, for_h) as (client, _):
+    with _connected(caller, "ssh", caller.there(name), source, for_h) as (client, _):
         if not command:
             return ssh_session.shell(client)
         words = command[0] if len(command) == 1 else shlex.join(command)
@@ -91,7 +91,7 @@ def tunnel(
 
     one = caller.there(deployment or name)
     login = login_of(one)
-    with passing.listener(port) as listening, _connected(caller, one, source, for_h) as (client, address):
+    with passing.listener(port) as listening, _connected(caller, "tunnel", one, source, for_h) as (client, address):
         own_network = address.port == 22 or not address.host.startswith("127.")
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         if caller.console.as_json:
@@ -106,7 +106,7 @@ def tunnel(
 
 @contextmanager
 def _connected(
-    caller: Caller, one: Deployment, source: str | None, for_h: int
+    caller: Caller, verb: str, one: Deployment, source: str | None, for_h: int
 ) -> Iterator[tuple[paramiko.SSHClient, SshAddress]]:
     """A connection through a door of its own, which is closed again after it."""
     from garret.ops.channels.ssh import connect
@@ -120,7 +120,7 @@ def _connected(
     try:
         with door.held():
             caller.console.note(f"opening port 22 of {one.name} for {cidr}")
-            identifier = str(carry_out(caller, "ssh", one, asked, wait=False)["id"])
+            identifier = str(carry_out(caller, verb, one, asked, wait=False)["id"])
             address = _opened(one, door, identifier)
             with connect(address) as client:
                 yield client, address

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 VERBS = {
     "run": "garret.ops.run_command:run",
     "ssh": "garret.ops.ssh_door:run",
+    "tunnel": "garret.ops.ssh_door:run",
     "rotate-password": "garret.ops.rotate_password:run",
     "schedule": "garret.ops.schedule:run",
     "stop": "garret.ops.stop:run",
