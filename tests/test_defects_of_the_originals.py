@@ -198,7 +198,7 @@ def test_2_a_password_is_no_shell_text() -> None:
     commands = re.findall(r'(?:channel|assistant)\.run\(\s*(?:\w+, )?(f?"[^"]*")', texts("*.py", below="ops"))
     assert commands
     values = {value for text in commands if text.startswith("f") for value in re.findall(r"\{([^}]*)\}", text)}
-    assert values <= {"identifier"}  # 32 hexadecimal digits of our own making
+    assert values <= {"identifier", "staged"}  # hexadecimal digits: an id of ours, a SHA-256
 
 
 def test_3_nothing_is_plain_nothing_is_shared_and_no_password_is_a_default(template: dict[str, Any]) -> None:

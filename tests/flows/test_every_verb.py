@@ -70,6 +70,8 @@ RECIPES: dict[str, Recipe] = {
     "extensions": Recipe(("list",), said("strangers")),
     "restart-service": Recipe((), is_state("running")),
     "run": Recipe(("--", "echo", "it went on"), said("it went on")),
+    "ssh": Recipe(("--", "sleep", "300"), said('"closed": true')),
+    "tunnel": Recipe((), said('"closed": true')),
     "rotate-password": Recipe(("--password-stdin",), is_state("running"), typed="Another-horse-9\n"),
     "schedule": Recipe(("--start", "sun 03:00", "--time-zone", "UTC"), said("0 0 3 ? * SUN")),
     "stop": Recipe(("--now",), is_state("stopped")),

@@ -88,6 +88,8 @@ def edit(identifier: str, line: str = "") -> None:
     path = Path(pwd.getpwuid(0).pw_dir) / ".ssh/authorized_keys"
     path.parent.mkdir(mode=0o700, exist_ok=True)
     known = path.read_text("utf-8").splitlines(True) if path.exists() else []
+    if not line and not known:
+        return
     kept = [one if one.endswith("\n") else one + "\n" for one in known if f" garret-{identifier}" not in one]
     part = path.with_name(f"authorized_keys.garret-{identifier}")
     descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW, 0o600)
@@ -97,7 +99,11 @@ def edit(identifier: str, line: str = "") -> None:
             os.fchmod(file.fileno(), path.stat().st_mode & 0o777)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
+    if line or kept:
+        part.replace(path)
+    else:  # as it was before the first of them
+        part.unlink()
+        path.unlink(missing_ok=True)
 
 
 def close(identifier: str) -> dict[str, object]:
