@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import autostop, bake, deploy_again, deploy_far, help_start, status_far, throughput
+from benchmarks import autostop, bake, deploy_again, deploy_far, help_start, power, status_far, throughput
 
 BENCHMARKS = {
     "help_start": help_start,
@@ -14,6 +14,7 @@ BENCHMARKS = {
     "throughput": throughput,
     "bake": bake,
     "autostop": autostop,
+    "power": power,
 }
 
 

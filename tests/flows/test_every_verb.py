@@ -38,6 +38,8 @@ class Recipe:
     then: Callable[[House, dict[str, Any]], None] = lambda _house, _execution: None
     stopped: bool = False
     """Typed of a deployment that is stopped, not of one that runs."""
+    before: tuple[tuple[str, ...], ...] = ()
+    """What is typed before it, and ends well."""
     typed: str = ""
     """What comes on standard input."""
 
@@ -60,14 +62,28 @@ def said(words: str) -> Callable[[House, dict[str, Any]], None]:
     return check
 
 
+BRING = (
+    "download-model",
+    "--type",
+    "checkpoint",
+    "--url",
+    "{shelf}/copy.safetensors",
+    "--sha256",
+    "{sha256}",
+    "--name",
+)
 # All on one deployment, in any order.
 RECIPES: dict[str, Recipe] = {
-    "download-model": Recipe(
-        ("--type", "checkpoint", "--url", "{shelf}/copy.safetensors", "--name", "killed", "--sha256", "{sha256}"),
-        said("killed.safetensors"),
+    "download-model": Recipe((*BRING[1:], "killed"), said("killed.safetensors")),
+    "list-models": Recipe((), said("demo")),
+    "verify-models": Recipe((), said("demo")),
+    "remove-model": Recipe(("removed",), said("removed"), before=((*BRING, "removed"),)),
+    "restore-model": Recipe(
+        ("restored",), said("restored"), before=((*BRING, "restored"), ("remove-model", "restored"))
     ),
     "install-extension": Recipe((EXTENSION,), said("studio-style")),
     "extensions": Recipe(("list",), said("strangers")),
+    "autostop": Recipe(("--idle", "2h"), said("7200")),
     "restart-service": Recipe((), is_state("running")),
     "run": Recipe(("--", "echo", "it went on"), said("it went on")),
     "ssh": Recipe(("--", "sleep", "300"), said('"closed": true')),
@@ -134,8 +150,10 @@ def test_a_killed_command_leaves_an_execution_that_ends_by_itself(
     """Killed when its execution has just begun; rejoined, it is seen to end well, and what was asked for is so."""
     recipe = RECIPES[verb]
     bring(house, stopped=recipe.stopped)
-    known = set(records(house))
     facts = {"shelf": shelf, "sha256": hashlib.sha256(demo_model.WEIGHTS.read_bytes()).hexdigest()}
+    for earlier in recipe.before:
+        house.garret("ops", *(word.format(**facts) for word in earlier))
+    known = set(records(house))
     words = [word.format(**facts) for word in recipe.words]
     command = typed(house, verb, *words)
     assert command.stdin is not None
@@ -181,7 +199,7 @@ def test_all_places_are_listed_also_while_the_node_is_stopped(house: House) -> N
     assert house.asked("RunCommand") == commands
     places = {one["place"] for one in found}
     assert "here" in places
-    assert ("is stopped: its executions are shown as they were last seen" in listed.stderr) == ("node" in places)
+    assert ("garret is stopped; its node cannot be asked" in listed.stderr) == ("node" in places)
     assert [one["created_at"] for one in found] == sorted((one["created_at"] for one in found), reverse=True)
     newest = house.json("ops", "executions", "show", found[0]["id"])
     assert newest["verb"] == "stop"

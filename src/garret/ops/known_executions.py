@@ -29,9 +29,9 @@ def all_of(cloud: Cloud, deployment: Deployment, node: Node | None = None) -> Fo
     try:
         (node or Node.of(cloud, deployment)).all()
     except UsageError as error:
-        notes.append(f"{error.message}: its executions are shown as they were last seen")
+        notes.append(f"{error.message}, and is shown as it was last seen")
     except GarretError as error:
-        notes.append(f"the node cannot be asked, its executions are shown as they were last seen: {error.message}")
+        notes.append(f"the node cannot be asked, and is shown as it was last seen: {error.message}")
     cloudy, note = _in_the_cloud(cloud, deployment)
     found = files_of(deployment).all()
     if not any(one.place == NODE for one in found):
