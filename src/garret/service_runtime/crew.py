@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -13,6 +16,7 @@ from garret.service_runtime.part import Part
 from garret.service_runtime.segments import OPEN_END, Segment
 from garret.service_runtime.source import Source, broken_off
 
+_NICE = 10
 _TICK_S = 0.1
 _IDLE_S = 0.2
 _TRIES = 6
@@ -84,6 +88,7 @@ class Crew:
 
     def _member(self, line: Line | None, start: Start | None, connections: int) -> None:
         """One connection's life: whoever fails waits and comes back, as long as others go on meanwhile."""
+        _give_way()
         try:
             line = line or self._source.line()
             with self._lock:
@@ -222,3 +227,10 @@ class Crew:
             if not count or not reply.more():
                 break
         return filled, None
+
+
+def _give_way() -> None:
+    """Let this thread stand back behind the one that hashes, and behind whoever draws pictures (Linux: per thread)."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICE)

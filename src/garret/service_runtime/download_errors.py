@@ -12,7 +12,12 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class DownloadError(Exception):
-    """A download that will not come to its end; `hint` says what to do, `passing` that it may go better later."""
+    """A download that will not come to its end; `hint` says what to do, `passing` that it may go better later.
+
+    `bytes_fetched` is what went over the network nevertheless.
+    """
+
+    bytes_fetched = 0
 
     def __init__(self, message: str, hint: str = "", *, passing: bool = False) -> None:
         super().__init__(message)

@@ -112,9 +112,9 @@ class Part:
         """Say whether every byte is there."""
         return self.segments.count() == self.segments.end
 
-    def take(self, connections: int, at_most: int = OPEN_END) -> Segment | None:
+    def take(self, connections: int, size: int | None = None) -> Segment | None:
         """Give out a segment to fetch."""
-        segment = self.segments.take(connections, at_most)
+        segment = self.segments.take(connections, size)
         if segment is not None:
             segment.slot = self._map.slot()
         return segment

@@ -37,6 +37,7 @@ class Segment:
     position: int
     slot: int = -1
     began: float = field(default_factory=time.monotonic)
+    last: float = field(default_factory=time.monotonic)
 
     def rest_s(self, now: float) -> float:
         """Return how many seconds the rest will take, going by those so far."""
@@ -78,13 +79,13 @@ class Segments:
         self._edge = 0
         self._closed = False
 
-    def take(self, connections: int, at_most: int = OPEN_END) -> Segment | None:
+    def take(self, connections: int, size: int | None = None) -> Segment | None:
         """Give out the first bytes that nobody fetches, else half of what somebody slow has left, else None."""
         with self._changed:
             if not self._gaps:
                 return self._split() if connections > 1 else None
             begin, end = self._gaps.pop(0)
-            after = min(end, begin + min(self._size(connections, end - begin), at_most))
+            after = min(end, begin + (size or self._size(connections, end - begin)))
             if after < end:
                 self._gaps.insert(0, (after, end))
             return self._add(begin, after)
@@ -98,14 +99,19 @@ class Segments:
         return gap if gap - size < self.pace.least else size
 
     def _split(self) -> Segment | None:
-        """Hand over half of a slow rest; its connection is cut there, and what is on its way is lost."""
-        now = time.monotonic()
-        large = [one for one in self._all.values() if one.end - one.position >= 2 * self.pace.least]
-        slow = [one for one in large if min(now - one.began, one.rest_s(now)) >= self.pace.slow_s]
-        if not slow:
+        """Hand over the rest of somebody silent, else half of somebody slow: what is on its way to them is lost."""
+        now, slow_s = time.monotonic(), self.pace.slow_s
+        unfinished = [one for one in self._all.values() if one.position < one.end]
+        silent = [one for one in unfinished if now - one.last >= 2 * slow_s]
+        large = [one for one in unfinished if one.end - one.position >= 2 * self.pace.least]
+        slow = [one for one in large if min(now - one.began, one.rest_s(now)) >= slow_s]
+        if not silent and not slow:
             return None
-        slowest = max(slow, key=lambda one: one.rest_s(now))
-        end, slowest.end = slowest.end, slowest.position + (slowest.end - slowest.position) // 2
+        slowest = silent[0] if silent else max(slow, key=lambda one: one.rest_s(now))
+        left = 0 if silent else (slowest.end - slowest.position) // 2
+        end, slowest.end = slowest.end, slowest.position + left
+        if slowest.begin == slowest.end:
+            del self._all[slowest.begin]
         return self._add(slowest.end, end)
 
     def _add(self, begin: int, end: int) -> Segment:
@@ -132,6 +138,7 @@ class Segments:
         """Note that bytes are in the file."""
         with self._changed:
             segment.position += count
+            segment.last = time.monotonic()
             self._changed.notify_all()
 
     def finish(self, total: int) -> None:

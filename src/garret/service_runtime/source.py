@@ -41,9 +41,8 @@ class Source:
 
     def may_continue(self, identity: Identity) -> bool:
         """Say whether bytes from here can be put to those: of one version, or of one hash."""
-        if self.sha256:
-            return identity.wanted == self.sha256 or identity.url == self.url
-        return bool(identity.validator) and identity.url == self.url
+        of_this_hash = bool(self.sha256) and identity.wanted == self.sha256
+        return of_this_hash or (bool(identity.validator) and identity.url == self.url)
 
     def start(self, line: Line, first: int) -> Reply:
         """Ask for the first bytes, else for all; returns a 206 whose bytes can be continued, or a 200.
@@ -87,9 +86,9 @@ class Source:
         validator = validator_of(reply.headers)
         if identity.url == self.url and validator != identity.validator:
             self.mixed = True
-        if self.sha256:
-            return True
-        return not validator or validator == identity.validator
+        # Copies of one hash may be called differently by each server behind an address.
+        of_this_hash = bool(self.sha256) and identity.wanted == self.sha256
+        return of_this_hash or not validator or validator == identity.validator
 
     def is_same_file(self, reply: Reply, identity: Identity) -> bool:
         """Say whether a whole file is the one that was begun."""

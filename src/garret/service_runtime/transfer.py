@@ -112,13 +112,18 @@ class Transfer:
         """Try until the file is whole, resuming; give up after a few tries that brought nothing."""
         try:
             return self._try_on()
-        except (DownloadCancelled, Unusable):
+        except DownloadCancelled:
             self._discard()
+            raise
+        except DownloadError as error:
+            if isinstance(error, Unusable):
+                self._discard()
+            error.bytes_fetched = self._source.fetched
             raise
         except OSError as error:
             self._discard()
             if error.errno in NO_ROOM:
-                raise DownloadError("the disk is full; nothing of the file was kept", "Make room first") from None
+                raise Unusable("the disk is full; nothing of the file was kept", "Make room first") from None
             raise DownloadError(f"{self._target.parent}: {error.strerror or error}") from error
         finally:
             if self._part is not None:
