@@ -89,6 +89,7 @@ RECIPES: dict[str, Recipe] = {
     "ssh": Recipe(("--", "sleep", "300"), said('"closed": true')),
     "tunnel": Recipe((), said('"closed": true')),
     "rotate-password": Recipe(("--password-stdin",), is_state("running"), typed="Another-horse-9\n"),
+    "autostop": Recipe(("--idle", "2h", "--delete-after", "14d"), said('"idle_s": 7200.0')),
     "schedule": Recipe(("--start", "sun 03:00", "--time-zone", "UTC"), said("0 0 3 ? * SUN")),
     "stop": Recipe(("--now",), is_state("stopped")),
     "start": Recipe((), is_state("running"), stopped=True),

@@ -64,6 +64,7 @@ def stop(
     shown = {
         "Billed": "; ".join(facts["billed"]) or "nothing",
         "That is": month_text(facts["billed_per_month"]),
+        "Deleted": f"at {facts['release_at']}, unless it is started" if facts.get("release_at") else "",
         "Next": f"garret ops start{flag(one.name)}",
     }
     lines = [f"{one.name} is stopped" + ("" if facts["changed"] else " already"), *fields(shown)]

@@ -8,7 +8,7 @@ is asked for, and set only after a stop is seen.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 from garret.errors import GarretError
@@ -47,7 +47,8 @@ def held_back(cloud: Cloud, machine: Instance) -> Iterator[None]:
         yield
     except GarretError:
         at = max(when(machine.release_at), datetime.now(UTC) + SOONEST)
-        cloud.instances.release(machine.id, text_of(at))
+        with suppress(GarretError):  # why the start failed is what is told; `garret ops stop` sets it as well
+            cloud.instances.release(machine.id, text_of(at))
         raise
 
 
