@@ -83,7 +83,6 @@ RECIPES: dict[str, Recipe] = {
     ),
     "install-extension": Recipe((EXTENSION,), said("studio-style")),
     "extensions": Recipe(("list",), said("strangers")),
-    "autostop": Recipe(("--idle", "2h"), said("7200")),
     "restart-service": Recipe((), is_state("running")),
     "run": Recipe(("--", "echo", "it went on"), said("it went on")),
     "ssh": Recipe(("--", "sleep", "300"), said('"closed": true')),

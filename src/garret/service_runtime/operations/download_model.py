@@ -15,6 +15,7 @@ from garret.service_runtime.downloads import download
 from garret.service_runtime.fetching import Credential, Policy
 from garret.service_runtime.hub_lookup import Found, Hubs, look_up
 from garret.service_runtime.metadata import Metadata, MetadataError
+from garret.service_runtime.model_files import INCOMING
 from garret.service_runtime.model_sources import Address, Endpoints
 from garret.service_runtime.operations.entry import Entry, folder_of, model_of_preview, parse_entry
 from garret.service_runtime.operations.known_files import already_there, remember_hash, store_once, under_name
