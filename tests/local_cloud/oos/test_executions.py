@@ -231,6 +231,21 @@ def test_a_timer_ends(monday: House) -> None:
         start(monday, template(timer("0 0 9 ? * *", end="2040-01-01"), api("look", "DescribeRegions")))
 
 
+def test_a_timer_that_is_busy_holds_up_no_other(monday: House) -> None:
+    """One sleeps for an hour in what it began; another goes off meanwhile; the first is back for its next time."""
+    busy = start(monday, template(timer("0 0 13 ? * *"), task("rest", "Sleep", Duration="PT1H")))
+    other = start(monday, template(timer("0 30 13 ? * *"), api("look", "DescribeRegions")))
+    for hours in (1.01, 0.5):
+        monday.cloud.advance(hours * 3600)
+        until(lambda: look(monday, busy)["Status"] == "Running")
+    until(lambda: look(monday, other)["LastTriggerStatus"] == "Success")
+    assert look(monday, busy)["LastTriggerStatus"] == ""
+    monday.cloud.advance(3600)
+    until(lambda: look(monday, busy)["Status"] == "Waiting")
+    assert look(monday, busy)["NextScheduleTime"] == "2040-01-03T05:00:00Z"
+    assert [len(monday.oos("ListExecutions", ParentExecutionId=id)["Executions"]) for id in (busy, other)] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("wrong", "part"),
     [

@@ -93,7 +93,7 @@ def cancel_execution(call: Call, cloud: Cloud) -> Reply:
         raise ApiError("InvalidExecutionStatus", text)
     for child in cloud.store.find(records.EXECUTION, ParentExecutionId=body["ExecutionId"]):
         records.change(cloud, child["ExecutionId"], records.CANCELLED)
-    cloud.clock.ring()
+    timers.watch(cloud)
     return {}
 
 

@@ -1,4 +1,4 @@
-"""Executions that wait for a time: one thread looks at them all and runs what is due, in the order in which it is.
+"""Executions that wait for a time: one thread looks at them all, and each that is due runs on one of its own.
 
 What became due while the cloud was down, or while its clock was moved on, is run once per timer: the last of its times.
 """
@@ -6,6 +6,7 @@ What became due while the cloud was down, or while its clock was moved on, is ru
 from __future__ import annotations
 
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from garret.local_cloud.clock import parse_stamp, stamp
@@ -16,6 +17,7 @@ from garret.local_cloud.oos.values import WrongValue, resolve
 
 THREAD = "oos timers"
 SLICE_S = 1.0
+IN_ORDER_S = 10.0
 _CARRIED = ("TemplateName", "TemplateId", "TemplateVersion", "Parameters", "Content", "Mode", "SafetyCheck", "RamRole",
             "ResourceGroupId", "Tags", "ExecutedBy")  # fmt: skip
 
@@ -35,8 +37,9 @@ def begin(cloud: Cloud, execution: records.Body) -> None:
 
 
 def watch(cloud: Cloud) -> None:
-    """See to it that somebody looks at the timers."""
-    cloud.background.start(THREAD, lambda: _watch(cloud))
+    """See to it that somebody looks at the timers, and sees what is new."""
+    cloud.extras["oos.timers"] = cloud.extras.get("oos.timers", 0) + 1
+    cloud.background.ensure(THREAD, lambda: _watch(cloud))
     cloud.clock.ring()
 
 
@@ -49,25 +52,32 @@ def next_time(execution: records.Body, after: datetime) -> datetime | None:
 
 def waiting(cloud: Cloud) -> list[records.Body]:
     """The executions that wait for a time, the next one first."""
-    found = [one for one in cloud.store.find(records.EXECUTION) if one["NextScheduleTime"]]
-    return sorted(
-        (one for one in found if one["Status"] not in records.ENDED), key=lambda one: str(one["NextScheduleTime"])
-    )
+    found = cloud.store.find(records.EXECUTION, Status=records.WAITING)
+    return sorted((one for one in found if one["NextScheduleTime"]), key=lambda one: str(one["NextScheduleTime"]))
 
 
 def _watch(cloud: Cloud) -> None:
     while not cloud.background.stopping:
+        seen = cloud.extras.get("oos.timers", 0)
         found = waiting(cloud)
         if not found:
             return
         now = cloud.clock.now()
         due = [(_last_due(one, now), one) for one in found if parse_stamp(one["NextScheduleTime"]) <= now]
+        for moment, execution in sorted(due, key=lambda pair: pair[0]):
+            name = f"oos trigger {execution['ExecutionId']}"
+            cloud.background.start(name, partial(_trigger, cloud, execution, moment))
+            if len(due) > 1:  # those that were missed follow one another, as far as they do not take long
+                cloud.background.join(IN_ORDER_S, name)
+        until = parse_stamp(found[0]["NextScheduleTime"])
+        # What is kept is read again only when something is new, or due.
+        while not due and not cloud.background.stopping and cloud.extras.get("oos.timers", 0) == seen:
+            left = (until - cloud.clock.now()).total_seconds()
+            if left <= 0:
+                break
+            cloud.clock.wait(min(left, SLICE_S))
         if due:
-            moment, execution = min(due, key=lambda pair: pair[0])
-            _trigger(cloud, execution, moment)
-            continue
-        left = (parse_stamp(found[0]["NextScheduleTime"]) - now).total_seconds()
-        cloud.clock.wait(min(left, SLICE_S))
+            cloud.clock.wait(SLICE_S / 20)  # the next look finds them running
 
 
 def _last_due(execution: records.Body, now: datetime) -> datetime:
@@ -82,17 +92,25 @@ def _last_due(execution: records.Body, now: datetime) -> datetime:
 
 def _trigger(cloud: Cloud, execution: records.Body, moment: datetime) -> None:
     id = execution["ExecutionId"]
-    if not records.change(cloud, id, records.RUNNING, LastTriggerTime=stamp(moment)):
-        return
+    with cloud.store.transaction():
+        now = cloud.store.get(records.EXECUTION, id)
+        if now is None or now["Status"] != records.WAITING or now["NextScheduleTime"] != execution["NextScheduleTime"]:
+            return  # it was cancelled, or has gone off since somebody looked
+        records.change(cloud, id, records.RUNNING, LastTriggerTime=stamp(moment))
     carried = {name: execution[name] for name in _CARRIED}
     child = records.new_execution(cloud, execution["RegionId"], execution["Key"], ParentExecutionId=id, **carried)
     engine.carry_out(cloud, child["ExecutionId"])
     ended = records.find(cloud, child["ExecutionId"])
-    if ended["Status"] not in records.ENDED:
-        return  # the server goes down
-    said = {"LastTriggerStatus": ended["Status"], "LastTriggerStatusMessage": ended["StatusMessage"]}
-    following = next_time(execution, moment)
+    if ended["Status"] in records.ENDED:  # else the server goes down
+        said = {"LastTriggerStatus": ended["Status"], "LastTriggerStatusMessage": ended["StatusMessage"]}
+        wait_again(cloud, execution, moment, **said)
+
+
+def wait_again(cloud: Cloud, execution: records.Body, after: datetime, **said: str) -> None:
+    """Let a timer wait for its first time later than a moment; where there is none, it has ended."""
+    id, following = execution["ExecutionId"], next_time(execution, after)
     if following is None:
         records.change(cloud, id, records.SUCCESS, NextScheduleTime="", **said)
-    else:
-        records.change(cloud, id, records.WAITING, NextScheduleTime=stamp(following), **said)
+        return
+    if records.change(cloud, id, records.WAITING, NextScheduleTime=stamp(following), **said):
+        watch(cloud)
