@@ -87,6 +87,7 @@ ROOT = {
 OPS = {
     "stop": Lazy("garret.commands.power:stop", "Stop the node and stop paying for it; disk and address stay."),
     "start": Lazy("garret.commands.power:start", "Start a stopped node; ends when a picture can be made."),
+    "resize": Lazy("garret.commands.resize:resize", "Another instance type for the node, with the stop it needs."),
     "restart-service": Lazy("garret.commands.power:restart_service", "Begin the service anew; ends with a picture."),
     "autostop": Lazy("garret.commands.autostop:autostop", "When the node stops itself, and is deleted after that."),
     "logs": Lazy("garret.commands.logs:logs", "What a node has written; the same as garret logs."),

@@ -32,6 +32,8 @@ POINTS = {
     "move.settled": "the old machine is gone; the image of its disk is not",
     "schedule.begun": "the cloud has a new schedule; the one before is still there",
     "schedule.cancelled": "one execution of the schedule before is ended, others may still be there",
+    "resize.stopped": "the machine is stopped, and its type is still the old one",
+    "resize.changed": "the machine has its new type, and is stopped",
     "snapshot.journaled": "what is to be kept is on disk, with its token; the cloud has heard nothing",
     "snapshot.sent": "the cloud has taken CreateSnapshot; its answer is not on disk",
     "snapshot.done": "what is kept is whole; nothing is deleted yet",

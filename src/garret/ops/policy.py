@@ -64,6 +64,10 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         *_COMMAND, *_FILE, "ecs:DescribeSecurityGroupAttribute", "ecs:AuthorizeSecurityGroup",
         "ecs:RevokeSecurityGroup",
     ),
+    "ops resize": (
+        *_LOOK, *_CHANGE, "ecs:DescribeAvailableResource", "ecs:DescribePrice", "ecs:ModifyInstanceSpec",
+        "ecs:StopInstance", "ecs:StartInstance",
+    ),
     "ops run, rotate-password": (*_COMMAND, *_FILE),
     # Sold out, it may take another type or zone where that is allowed: by a change of the stack, and an image of the
     # disk that goes afterwards.

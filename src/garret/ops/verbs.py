@@ -20,6 +20,7 @@ VERBS = {
     "stop": "garret.ops.stop:run",
     "start": "garret.ops.start:run",
     "upload-model": "garret.ops.upload:run",
+    "resize": "garret.ops.resize:run",
     "restart-service": "garret.ops.restart_service:run",
     "autostop": "garret.ops.autostop:run",
 }
