@@ -15,7 +15,7 @@ from garret.ops.stop import stop
 from garret.ops.update import may_stop
 from tests.light.clock import HastyClock
 from tests.light.house import LightHouse, light_house
-from tests.local_cloud.house import TYPE
+from tests.local_cloud.house import TYPE, until
 from tests.ops.fake import Killed, Listener, killed
 
 LARGER = "ecs.gn7i-c32g1.8xlarge"
@@ -215,3 +215,19 @@ def test_killed_before_the_new_machine_a_plain_start_goes_back(house: LightHouse
     now = machine(house)
     assert (now["InstanceId"], now["EipAddress"]) == (old["InstanceId"], old["EipAddress"])
     assert sorted(house.exists()) == ["disk", "eip", "instance"]
+
+
+def test_the_cloud_goes_on_trying_and_takes_it_when_there_is_one(house: LightHouse) -> None:
+    """Nothing of ours runs meanwhile; it says why, what is billed, and who tries for how long."""
+    sold_out(house, zone=HOME)
+    facts = start(
+        house.roles(HastyClock()), house.deployment(), Listener(), Crash(), allowed=Allowed(types=(LARGER,)),
+        keep_trying_min=30,
+    )  # fmt: skip
+    assert (facts["state"], facts["minutes"], facts["changed"]) == ("trying", 30, True)
+    assert facts["tried"] == [f"{TYPE} in {HOME}", f"{LARGER} in {HOME}"]
+    assert machine(house)["Status"] == "Stopped"
+    house.cloud_house.own("DELETE", "/_garret/faults", {})
+    house.cloud_house.own("POST", "/_garret/clock", {"advance_s": 600})
+    until(lambda: machine(house)["Status"] == "Running", 30)
+    assert begin(house)["state"] == "running"

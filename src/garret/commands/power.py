@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,8 @@ Examples:
       when the new machine has made a picture
   garret ops start --fallback-type ecs.gn7i-c16g1.4xlarge --move-zone cn-hangzhou-j
       first the usual type, then the other in the same zone, then both in that zone
+  garret ops start --keep-trying 30m
+      when there is none, the cloud goes on trying for so long, also when this machine is off
 """
 RESTART_EPILOG = """\b
 Example:
@@ -91,6 +94,7 @@ def stop(
     metavar="[ZONE]",
     help="Go to this zone when there is none, or to any; may be repeated.",
 )
+@click.option("--keep-trying", metavar="TIME", help="Have the cloud go on trying for so long, such as 30m or 2h.")
 @no_wait_option
 @name_option
 @cloud_options
@@ -101,15 +105,20 @@ def start(
     picture: Path | None,
     types: tuple[str, ...],
     zones: tuple[str, ...],
+    keep_trying: str | None,
     no_wait: bool,
     name: str | None,
 ) -> int:
     """Start a stopped node; ends when it has made a picture."""
+    for_min = _minutes(keep_trying) if keep_trying else 0
     one = caller.there(deployment or name)
     where: dict[str, Any] = {"picture": str(picture.absolute())} if picture else {}
+    where |= {"keep_trying_min": for_min} if for_min else {}
     facts = carry_out(caller, "start", one, where | _allowed(one, types, zones), wait=not no_wait)
     if no_wait:
         return begun(caller, facts)
+    if facts["state"] == "trying":
+        return _trying(caller, facts)
     shown = {"Endpoint": facts["endpoint"], "Login": facts["login"], "Picture": facts["picture"]}
     machine = {"Machine": f"{facts['instance_type']} in {facts['zone']}"} if facts["tried"] else {}
     lines = [
@@ -134,6 +143,31 @@ def restart_service(caller: Caller, deployment: str | None, *, now: bool, no_wai
         return begun(caller, facts)
     shown = {"Endpoint": facts["endpoint"], "Picture": facts["picture"]}
     caller.console.answer(facts, [f"the service of {one.name} runs again", *fields(shown)])
+    return 0
+
+
+def _minutes(text: str) -> int:
+    from garret.errors import SpecError
+    from garret.spec.fields import minutes
+
+    try:
+        found = minutes(text)
+    except ValueError as error:
+        raise SpecError("keep_trying", str(error), "--keep-trying 30m") from None
+    if not found:
+        raise SpecError("keep_trying", f"{text!r} is no time", "--keep-trying 30m")
+    return found
+
+
+def _trying(caller: Caller, facts: Mapping[str, Any]) -> int:
+    """Say that there is no machine now, and who goes on trying for how long."""
+    shown = {
+        "Why": facts["why"],
+        "Now": f"the cloud tries to start it for {facts['minutes']} minutes, also when this machine is off",
+        "Billed": f"disk and address meanwhile, {price_text(facts['price_per_hour'])}; all of it once it runs",
+        "Next": f"garret status {facts['name']}; garret ops stop {facts['name']}   (ends the trying)",
+    }
+    caller.console.answer(facts, [f"{facts['name']} does not run yet", *fields(shown)])
     return 0
 
 
