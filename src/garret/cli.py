@@ -88,6 +88,8 @@ OPS = {
     "stop": Lazy("garret.commands.power:stop", "Stop the node and stop paying for it; disk and address stay."),
     "start": Lazy("garret.commands.power:start", "Start a stopped node; ends when a picture can be made."),
     "resize": Lazy("garret.commands.resize:resize", "Another instance type for the node, with the stop it needs."),
+    "backup": Lazy("garret.commands.backup:backup", "Keep the node's disk as it is now: models, pictures and all."),
+    "restore": Lazy("garret.commands.backup:restore", "Bring the node's disk back to what it was at a backup."),
     "restart-service": Lazy("garret.commands.power:restart_service", "Begin the service anew; ends with a picture."),
     "autostop": Lazy("garret.commands.autostop:autostop", "When the node stops itself, and is deleted after that."),
     "logs": Lazy("garret.commands.logs:logs", "What a node has written; the same as garret logs."),

@@ -59,6 +59,7 @@ class PaperDriver:
     ended: list[tuple[str, str]] = field(default_factory=list)
     rules: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
+    thawed: list[tuple[str, str]] = field(default_factory=list)
 
     def create(self, node: NodeRequest) -> None:
         """Write the node down."""
@@ -145,6 +146,10 @@ class PaperDriver:
         """Note the image."""
         self.images.add(image_id)
         return 1 << 30
+
+    def thaw(self, instance_id: str, image_id: str) -> None:
+        """Note that the disk went back."""
+        self.thawed.append((instance_id, image_id))
 
     def has_image(self, image_id: str) -> bool:
         """Say whether it was noted."""

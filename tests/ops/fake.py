@@ -394,7 +394,7 @@ class FakeSnapshots:
         """As the test says, while the machine is there."""
         return list(self.world.disks) if self.world.instances else []
 
-    def create(self, disk_id: str, deployment: str, *, token: str) -> str:
+    def create(self, disk_id: str, deployment: str, *, token: str, backup: bool = False) -> str:
         """Begin once per token."""
         world = self.world
         world.refuse("CreateSnapshot")
@@ -402,7 +402,7 @@ class FakeSnapshots:
         if token not in world.tokens:
             world.tokens[token] = snapshot_id = f"s-{next(world.numbers)}"
             status = "failed" if world.snapshot_breaks else "progressing"
-            world.snapshots[snapshot_id] = Snapshot(snapshot_id, disk_id, 100, status, "1%")
+            world.snapshots[snapshot_id] = Snapshot(snapshot_id, disk_id, 100, status, "1%", "", backup)
         return world.tokens[token]
 
     def kept(self, deployment: str) -> list[Snapshot]:
@@ -412,6 +412,10 @@ class FakeSnapshots:
             if one.status == "progressing":
                 self.world.snapshots[one.id] = replace(one, status="accomplished", progress="100%")
         return found
+
+    def reset(self, disk_id: str, snapshot_id: str) -> None:
+        """Note it."""
+        self.world.writes.append("ResetDisk")
 
     def delete(self, snapshot_id: str) -> None:
         """Delete."""

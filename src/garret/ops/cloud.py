@@ -30,6 +30,8 @@ DEPLOYMENT_TAG = "garret:deployment"
 FIRST_LOOK_S, LONGEST_PAUSE_S, PAUSE_BY_ROOT = 12.0, 11.0, 1.3
 SNAPSHOT_TAG = "garret:snapshot-of"
 """On what was kept on purpose: it outlives the deployment, and is no leftover of it."""
+BACKUP_TAG = "garret:backup"
+"""On those of them that `garret ops backup` made, beside the tag above: the deployment."""
 IMAGE_TAG = "garret:image"
 """On images of garret's making and their snapshots: the first digits of the SHA-256 of the runtime on them."""
 

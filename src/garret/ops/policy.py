@@ -68,6 +68,10 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         *_LOOK, *_CHANGE, "ecs:DescribeAvailableResource", "ecs:DescribePrice", "ecs:ModifyInstanceSpec",
         "ecs:StopInstance", "ecs:StartInstance",
     ),
+    "ops backup, restore": (
+        "ecs:DescribeInstances", "ecs:DescribeDisks", "ecs:DescribeSnapshots", "ecs:CreateSnapshot",
+        "ecs:DeleteSnapshot", "ecs:ResetDisk", "ecs:StopInstance", "ecs:StartInstance", "bssapi:DescribeInstanceBill",
+    ),
     "ops run, rotate-password": (*_COMMAND, *_FILE),
     # Sold out, it may take another type or zone where that is allowed: by a change of the stack, and an image of the
     # disk that goes afterwards.

@@ -15,17 +15,21 @@ class Disk:
     size_gib: int
     category: str
     kind: str = "system"
+    status: str = ""
+    instance_id: str = ""
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """A copy of a disk as it was; whole once `status` is accomplished."""
+    """A copy of a disk as it was; whole once `status` is accomplished. Others than backups were kept by a delete."""
 
     id: str
     disk_id: str
     size_gib: int
     status: str
     progress: str = ""
+    created_at: str = ""
+    is_backup: bool = False
 
 
 @dataclass(frozen=True)

@@ -196,11 +196,14 @@ class Snapshots(Protocol):
     def disks(self, deployment: str) -> list[Disk]:
         """The disks of a deployment that exist."""
 
-    def create(self, disk_id: str, deployment: str, *, token: str) -> str:
+    def create(self, disk_id: str, deployment: str, *, token: str, backup: bool = False) -> str:
         """Begin a snapshot of a disk, or get the one this token began before; its id."""
 
     def kept(self, deployment: str) -> list[Snapshot]:
         """The snapshots that were kept of a deployment's disks."""
+
+    def reset(self, disk_id: str, snapshot_id: str) -> None:
+        """Ask for a disk of a stopped machine to become again what it was when this snapshot of it was made."""
 
     def delete(self, snapshot_id: str) -> None:
         """Delete a snapshot; one that is gone already is no error."""

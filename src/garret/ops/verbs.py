@@ -21,6 +21,8 @@ VERBS = {
     "start": "garret.ops.start:run",
     "upload-model": "garret.ops.upload:run",
     "resize": "garret.ops.resize:run",
+    "backup": "garret.ops.backup:run",
+    "restore": "garret.ops.restore:run",
     "restart-service": "garret.ops.restart_service:run",
     "autostop": "garret.ops.autostop:run",
 }

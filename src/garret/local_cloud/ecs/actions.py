@@ -23,6 +23,7 @@ from garret.local_cloud.ecs import (
     key_pairs,
     power,
     releasing,
+    resetting,
     snapshots,
 )
 from garret.local_cloud.ecs import security_groups as groups
@@ -161,8 +162,9 @@ _DISKS = {
     "CreateSnapshot": Action(
         snapshots.create_snapshot,
         (*_need("DiskId"), Parameter("RetentionDays", kind="integer")),
-        note="a record without the disk's content; accomplished at once; RetentionDays deletes nothing",
+        note="of a node's disk with its content, of any other a record; RetentionDays deletes nothing",
     ),
+    "ResetDisk": Action(resetting.reset_disk, _need("DiskId", "SnapshotId"), note="system disks in use"),
     "DescribeSnapshots": Action(snapshots.describe_snapshots, _need("RegionId")),
     "DeleteSnapshot": Action(snapshots.delete_snapshot, (*_need("SnapshotId"), *_flags("Force"))),
 }

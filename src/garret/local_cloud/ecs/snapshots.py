@@ -6,13 +6,14 @@ from typing import Any
 
 from garret.local_cloud import tagging
 from garret.local_cloud.core import ApiError, Call, Cloud
+from garret.local_cloud.ecs import freezing, lifecycle
 from garret.local_cloud.ecs.disks import find_disk
 from garret.local_cloud.ids import new_id
 from garret.local_cloud.params import Reply, flag, has_tags, names, number, once, page, tags
 
 
 def create_snapshot(call: Call, cloud: Cloud) -> Reply:
-    """Make a snapshot of a disk that was attached once; accomplished at once."""
+    """Begin a snapshot of a disk that was attached once: of a system disk in use with its content, else a record."""
     params, wanted = call.params, tags(call.params)
     days = number(params, "RetentionDays", 0, 1, 65536)
 
@@ -34,13 +35,22 @@ def create_snapshot(call: Call, cloud: Cloud) -> Reply:
             "CreationTime": now,
             "LastModifiedTime": now,
             "RetentionDays": days,
+            "Status": freezing.PROGRESSING if _has_content(cloud, disk) else freezing.ACCOMPLISHED,
             "ResourceGroupId": params.get("ResourceGroupId", ""),
             "Tags": wanted,
         }
         cloud.store.put("snapshot", id, body, disk["RegionId"])
+        if body["Status"] == freezing.PROGRESSING:
+            lifecycle.settle_soon(cloud, disk["InstanceId"])
         return {"SnapshotId": id}
 
     return once(call, cloud, create)
+
+
+def _has_content(cloud: Cloud, disk: dict[str, Any]) -> bool:
+    """Whether there is a node's disk behind the record."""
+    instance = cloud.store.get("instance", disk["InstanceId"]) if disk["Type"] == "system" else None
+    return instance is not None and bool(instance["Made"])
 
 
 def _check(cloud: Cloud, disk: dict[str, Any]) -> None:
@@ -65,7 +75,7 @@ def describe_snapshots(call: Call, cloud: Cloud) -> Reply:
         and instance in ("", body["InstanceId"])
         and name in ("", body["SnapshotName"])
         and kind in ("", body["SourceDiskType"])
-        and status in ("all", "accomplished")
+        and status in ("all", body.get("Status", freezing.ACCOMPLISHED))
         and params.get("SnapshotType", "all") in ("all", "user")
         and usage in ("", _usage(cloud, body))
         and has_tags(body, wanted)
@@ -86,6 +96,8 @@ def delete_snapshot(call: Call, cloud: Cloud) -> Reply:
         if _usage(cloud, body) != "none" and not flag(call.params, "Force"):
             raise ApiError("SnapshotCreatedDisk", f"Disks were made of {id}; Force deletes it all the same.", 403)
         cloud.store.delete("snapshot", id)
+    if cloud.driver.has_image(id):
+        cloud.background.start(f"snapshot {id}", lambda: freezing.drop(cloud, id))
     return {}
 
 
@@ -103,15 +115,16 @@ def _of(cloud: Cloud, kind: str, name: str, id: str) -> bool:
 
 def _view(cloud: Cloud, body: dict[str, Any]) -> dict[str, Any]:
     hidden = ("Tags", "RegionId", "InstanceId", "SourceDiskCategory")
+    status = body.get("Status", freezing.ACCOMPLISHED)
     shown = {name: value for name, value in body.items() if name not in hidden}
     return {
         **shown,
         "SourceDiskSize": str(body["SourceDiskSize"]),
         "SnapshotType": "user",
         "SnapshotSN": body["SnapshotId"],
-        "Status": "accomplished",
-        "Progress": "100%",
-        "Available": True,
+        "Status": status,
+        "Progress": "100%" if status == freezing.ACCOMPLISHED else "0%",
+        "Available": status == freezing.ACCOMPLISHED,
         "RemainTime": 0,
         "Category": "standard",
         "SourceStorageType": "disk",

@@ -158,6 +158,9 @@ class Driver(Protocol):
     def freeze(self, instance_id: str, image_id: str) -> int:
         """Keep the disk of a node as an image, as it is now; its size in bytes."""
 
+    def thaw(self, instance_id: str, image_id: str) -> None:
+        """Make the disk of a stopped node again what it was when this was kept of it."""
+
     def has_image(self, image_id: str) -> bool:
         """Whether an image of this id was frozen here."""
 

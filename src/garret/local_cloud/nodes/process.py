@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,25 @@ class ProcessDriver:
                 raise DriverError(f"{image_id}: the disk of {instance_id} could not be kept: {error}") from error
         return sum(path.lstat().st_size for path in target.rglob("*") if path.is_file() and not path.is_symlink())
 
+    def thaw(self, instance_id: str, image_id: str) -> None:
+        """Put the copy in the disk's place; the node is stopped.
+
+        Raises:
+            DriverError: the copy could not be copied; the disk is what it was.
+        """
+        disk = self._folder(instance_id) / "disk"
+        fresh, old = disk.with_name("disk.back"), disk.with_name("disk.old")
+        shutil.rmtree(fresh, ignore_errors=True)
+        try:
+            _copy(self._images / image_id / "disk", fresh)
+        except (OSError, shutil.Error) as error:
+            raise DriverError(f"{image_id}: it could not be copied back: {error}") from error
+        shutil.rmtree(old, ignore_errors=True)
+        if disk.exists():  # else an earlier attempt was killed between the two
+            disk.rename(old)
+        fresh.rename(disk)
+        shutil.rmtree(old, ignore_errors=True)
+
     def has_image(self, image_id: str) -> bool:
         """Say whether an image of this id was frozen here."""
         return bool(image_id) and (self._images / image_id / "disk").is_dir()
@@ -268,8 +288,14 @@ def _copy(disk: Path, target: Path, leave_out: str = "") -> None:
     def ignored(folder: str, names: list[str]) -> list[str]:
         return [name for name in names if name == leave_out and Path(folder) == disk]
 
-    shutil.copytree(disk, fresh, symlinks=True, ignore=ignored)
+    shutil.copytree(disk, fresh, symlinks=True, ignore=ignored, copy_function=_copy_there)
     fresh.rename(target)
+
+
+def _copy_there(source: str, target: str) -> None:
+    """Copy a file, unless it has just gone: the node may be running."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target, follow_symlinks=False)
 
 
 def _only_root(name: str, error: type[DriverError]) -> None:

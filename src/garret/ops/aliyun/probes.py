@@ -76,6 +76,7 @@ PROBES: Mapping[str, Probe] = {
     "ecs:DeleteInstances": Probe({"DryRun": True, "InstanceId": [_INSTANCE]}),
     "ecs:ModifyInstanceSpec": Probe({"InstanceId": _INSTANCE, "InstanceType": "ecs.garret.nobody"}),
     "ecs:ResizeDisk": Probe({"DiskId": _DISK, "NewSize": 100}),
+    "ecs:ResetDisk": Probe({"DryRun": True, "DiskId": _DISK, "SnapshotId": "s-garretnobody0000000"}),
     "ecs:CreateSnapshot": Probe({"DiskId": _DISK}),
     "ecs:CreateImage": Probe({"DryRun": True, "InstanceId": _INSTANCE}),
     "ecs:DeleteImage": Probe({"DryRun": True, "ImageId": "m-garretnobody0000000"}),

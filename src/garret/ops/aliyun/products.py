@@ -37,7 +37,7 @@ IN_BODY = frozenset({"TemplateBody"})
 WITHOUT_REGION = frozenset(
     ("CreateSnapshot", "DeleteInstance", "DeleteSnapshot", "DescribeInstanceAttribute", "DescribeInstanceTypes",
      "DescribeRegions", "GenerateTemplatePolicy", "GetResourceType", "ListResourceTypes", "ModifyInstanceAttribute",
-     "ModifyInstanceSpec", "RebootInstance", "ResizeDisk", "StartInstance", "StopInstance")
+     "ModifyInstanceSpec", "RebootInstance", "ResetDisk", "ResizeDisk", "StartInstance", "StopInstance")
 )  # fmt: skip
 
 

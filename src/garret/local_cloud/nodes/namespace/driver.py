@@ -187,6 +187,16 @@ class NamespaceDriver:
             disk = self._folder(instance_id) / "upper"
             return self._images.freeze(image_id, disk, self._record(instance_id)["layers"])
 
+    def thaw(self, instance_id: str, image_id: str) -> None:
+        """Put the kept layer in place of the node's own; the node is stopped."""
+        with self._lock:
+            folder = self._folder(instance_id)
+            below = self._images.thaw(image_id, folder / "upper")
+            shutil.rmtree(folder / "work", ignore_errors=True)
+            (folder / "work").mkdir()
+            users.give(folder / "work")
+            self._change(instance_id, layers=below)
+
     def has_image(self, image_id: str) -> bool:
         """Say whether such an image was frozen here."""
         return self._images.has(image_id)

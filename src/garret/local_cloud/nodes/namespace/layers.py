@@ -53,13 +53,32 @@ class Images:
         done = subprocess.run(
             ["cp", "-a", str(disk), str(fresh / "layer")], capture_output=True, text=True, check=False
         )
-        if done.returncode:
+        lost = [line for line in done.stderr.splitlines() if not line.endswith("No such file or directory")]
+        if done.returncode and (lost or not done.stderr):  # what has just gone of a node that runs is no failure
             shutil.rmtree(fresh, ignore_errors=True)
             raise DriverError(f"the disk cannot be copied: {done.stderr.strip()[-300:]}")
         record = {"layers": [str(place / "layer"), *below], "dropped": False}
         write_private(fresh / "image.json", json.dumps(record))
         fresh.replace(place)
         return sum(path.lstat().st_blocks * 512 for path in (place / "layer").rglob("*"))
+
+    def thaw(self, image_id: str, disk: Path) -> list[str]:
+        """Make a node's disk again what this image was made of, whole or not at all; the layers below it."""
+        if not self.has(image_id):
+            raise DriverError(f"there is no {image_id} any more")
+        top, *below = self.layers(image_id)
+        fresh, old = disk.with_name("disk.back"), disk.with_name("disk.old")
+        shutil.rmtree(fresh, ignore_errors=True)
+        done = subprocess.run(["cp", "-a", top, str(fresh)], capture_output=True, text=True, check=False)
+        if done.returncode:
+            shutil.rmtree(fresh, ignore_errors=True)
+            raise DriverError(f"the disk cannot be copied back: {done.stderr.strip()[-300:]}")
+        shutil.rmtree(old, ignore_errors=True)
+        if disk.exists():  # else an earlier attempt was killed between the two
+            disk.rename(old)
+        fresh.rename(disk)
+        shutil.rmtree(old, ignore_errors=True)
+        return below
 
     def drop(self, image_id: str) -> None:
         """Have the image offered no more; it goes with `sweep`."""

@@ -1,0 +1,120 @@
+"""The disk kept and brought back: once over a kill, the newest N of them, with what was there before kept as well."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from garret.errors import UsageError
+from garret.ops.backup import backup, backups
+from garret.ops.cost import cost
+from garret.ops.crash import Crash
+from garret.ops.restore import Restore
+from garret.ops.stop import stop
+from tests.light.clock import HastyClock
+from tests.light.house import LightHouse, light_house
+from tests.light.test_start_elsewhere import HOME, begin, machine, sold_out
+from tests.ops.fake import Killed, Listener, killed
+
+KEEPING = ("backup.journaled", "backup.sent", "restore.stopped", "restore.reset")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LightHouse]:
+    """One cloud for all of these."""
+    with light_house(tmp_path_factory.mktemp("backup")) as one:
+        yield one
+
+
+@pytest.fixture
+def house(shared: LightHouse) -> Iterator[LightHouse]:
+    """One deployment that runs; what it leaves goes with its backups."""
+    shared.deploy(zone=HOME)
+    try:
+        yield shared
+    finally:
+        shared.cloud_house.own("DELETE", "/_garret/faults", {})
+        shared.delete(drop_kept=True)
+        shared.settle()
+        assert (shared.exists(), shared.driver.images) == ({}, set())
+
+
+def keep(house: LightHouse, *, at: str = "", keep: int = 0) -> dict[str, Any]:
+    """One backup."""
+    return backup(house.roles(HastyClock()), house.deployment(), Listener(), Crash(at, killed), keep=keep)
+
+
+def restore(house: LightHouse, wanted: str = "", *, at: str = "", **more: Any) -> dict[str, Any]:
+    """One restore."""
+    return Restore(
+        house.roles(HastyClock()), house.deployment(), Listener(), wanted, Crash(at, killed), **more
+    ).run()  # fmt: skip
+
+
+def test_the_newest_are_kept_and_said_with_what_they_cost(house: LightHouse) -> None:
+    """Three are made and two kept; the bill knows them, and a delete leaves them unless it is told otherwise."""
+    made = [keep(house, keep=2)["backup"]["id"] for _ in range(3)]
+    last = backups(house.roles(), house.deployment())
+    assert len(last) == 2
+    assert {one.id for one in last} < set(made)
+    assert all(one.is_backup for one in last)
+    assert machine(house)["Status"] == "Running"
+    house.cloud_house.own("POST", "/_garret/clock", {"advance_s": 3600 * 10})
+    facts = keep(house, keep=2)
+    # 0.0002 per GiB and hour in the local cloud's made-up list.
+    assert facts["billed_per_month"]["amount"] == pytest.approx(2 * 100 * 0.0002 * 730, rel=0.02)
+    bill = {line.kind for line in cost(house.roles(), house.deployment(), house.cloud_house.cloud.clock.now()).lines}
+    assert "snapshot" in bill
+    assert len(house.delete()["snapshots"]) == 2
+    assert sorted(house.exists()) == ["snapshot"]
+
+
+def test_killed_anywhere_there_is_one_backup(house: LightHouse) -> None:
+    """The same command again ends what was begun, and begins nothing beside it."""
+    for point in KEEPING[:2]:
+        with pytest.raises(Killed):
+            keep(house, at=point)
+    keep(house)
+    assert len(backups(house.roles(), house.deployment())) == 1
+
+
+def test_the_disk_goes_back_and_what_was_there_is_kept(house: LightHouse) -> None:
+    """Killed at each point on the way: the node runs again with the backup, and what was before is one, too."""
+    first = keep(house)["backup"]["id"]
+    for point in KEEPING[2:]:
+        with pytest.raises(Killed):
+            restore(house, first, at=point)
+    facts = restore(house, first)
+    assert (facts["state"], facts["restored"]["id"]) == ("running", first)
+    assert facts["safety"]["id"] != first
+    node = machine(house)
+    assert node["Status"] == "Running"
+    assert set(house.driver.thawed) >= {(node["InstanceId"], first)}
+    assert len(backups(house.roles(), house.deployment())) == 2
+    house.driver.thawed.clear()
+
+
+def test_a_stopped_node_stays_stopped(house: LightHouse) -> None:
+    """Nobody asked for it to run."""
+    keep(house)
+    stop(house.roles(HastyClock()), house.deployment(), Listener(), Crash())
+    assert restore(house, safety=False)["state"] == "stopped"
+    assert machine(house)["Status"] == "Stopped"
+    assert len(backups(house.roles(), house.deployment())) == 1
+
+
+def test_a_backup_of_another_disk_is_refused_before_anything_stops(house: LightHouse) -> None:
+    """The cloud resets a disk to its own snapshots only, and a node that has moved has another disk."""
+    with pytest.raises(UsageError, match="has no backup"):
+        restore(house)
+    first = keep(house)["backup"]["id"]
+    with pytest.raises(UsageError, match="has no backup s-nobody; there are: s-"):
+        restore(house, "s-nobody")
+    stop(house.roles(HastyClock()), house.deployment(), Listener(), Crash())
+    sold_out(house, zone=HOME)
+    begin(house, any_zone=True)
+    with pytest.raises(UsageError, match="since it was moved"):
+        restore(house, first)
+    assert machine(house)["Status"] == "Running"
