@@ -12,6 +12,7 @@ from garret.errors import Cancelled, GarretError
 from garret.local_cloud.nodes.driver import RunResult
 from garret.ops import policy
 from garret.ops.autostop import run as autostop
+from garret.ops.backup import backup
 from garret.ops.bake import Bake, temporary_spec
 from garret.ops.cloud import Cloud as Roles
 from garret.ops.cost import cost
@@ -25,10 +26,13 @@ from garret.ops.image_list import list_images
 from garret.ops.known_executions import cloud_execution
 from garret.ops.list import list_deployments
 from garret.ops.plan import IMAGE_FAMILY
+from garret.ops.resize import Resize
+from garret.ops.restore import Restore
 from garret.ops.schedule import run as schedule
 from garret.ops.ssh_door import new_door
 from garret.ops.ssh_door import run as open_door
 from garret.ops.start import start
+from garret.ops.start_elsewhere import Allowed
 from garret.ops.status import status
 from garret.ops.stop import stop
 from garret.ops.work import Work
@@ -96,11 +100,26 @@ def life(house: LightHouse, roles: Roles) -> dict[str, Callable[[], Any]]:
         "ops stop": lambda: stop(roles, one, Listener(), Crash()),
         "cost": lambda: cost(roles, one),
         "ops start": lambda: start(roles, one, Listener(), Crash()),
+        "ops resize": lambda: Resize(roles, one, Listener(), TYPE).run(),
+        "ops backup": lambda: [backup(roles, one, Listener(), Crash(), keep=1) for _ in range(2)],
+        "ops restore": lambda: Restore(roles, one, Listener(), safety=False).run(),
+        "ops start elsewhere": lambda: moves(house, roles, one),
         "delete": lambda: house.delete(roles=roles, keep_disk=True),
         "delete what was kept": lambda: house.delete(roles=roles, drop_kept=True),
         "a deploy that fails": fails,
         "delete again": lambda: house.delete(roles=roles),
     }
+
+
+def moves(house: LightHouse, roles: Roles, one: Deployment) -> None:
+    """Stopped, sold out in its zone, and started in another."""
+    stop(roles, one, Listener(), Crash())
+    zone = (one.plan or {})["zone"]
+    house.cloud_house.own("POST", "/_garret/faults", {"faults": [{"fault": "no_stock", "zone": zone}]})
+    try:
+        assert start(roles, one, Listener(), Crash(), allowed=Allowed(any_zone=True))["zone"] != zone
+    finally:
+        house.cloud_house.own("DELETE", "/_garret/faults", {})
 
 
 def schedules(roles: Roles, one: Deployment) -> None:
