@@ -20,6 +20,8 @@ from garret.service_runtime.self_stop import StopRefused
 
 logger = logging.getLogger(__name__)
 
+FIRST_LOOK_S = 2.0
+"""Soon, since a service that crashes again and again has to come as far as its first look."""
 LONGEST_PAUSE_S = 15.0
 FIRST_RETRY_S = 30.0
 LONGEST_RETRY_S = 600.0
@@ -65,12 +67,14 @@ class Autostop:
 
     async def watch(self) -> None:
         """Look at intervals, and stop the node when its time has come; goes on until it is cancelled."""
+        pause = min(FIRST_LOOK_S, self.pause())
         while True:
-            await self.sleep(self.pause())
+            await self.sleep(pause)
             try:
                 await self.look()
             except Exception:  # whatever it was, a watch that has ended would let the node run for ever
                 logger.exception("autostop: a look failed; looking again")
+            pause = self.pause()
 
     def pause(self) -> float:
         """Return how long until the next look."""
