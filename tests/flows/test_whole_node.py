@@ -27,6 +27,7 @@ from garret.demo_model.check import matches
 from garret.image_bootstrap.steps import STEPS
 from garret.local_cloud.nodes.namespace import cgroups, sockets
 from garret.local_cloud.nodes.namespace.trial import trial
+from garret.service_runtime.png import encode_png
 from tests.flows.conftest import house_at
 from tests.flows.house import DEPLOY, House
 from tests.flows.idle import busy_goes_on_and_idle_stops, service_of, state
@@ -151,6 +152,46 @@ def test_stop_and_start_keep_models_pictures_and_addresses(house: House, node: O
     star = house.home / "star.png"
     house.garret("generate", PROMPT, "-o", str(star), "--seed", "1")
     assert shows(star, PROMPT)
+
+
+SHELF = """
+import functools, http.server
+class Shelf(http.server.SimpleHTTPRequestHandler):
+    def do_GET(self):
+        allowed = self.headers.get('Authorization') == 'Bearer planted-hugging-3'
+        super().do_GET() if allowed else self.send_error(401)
+http.server.ThreadingHTTPServer(('127.0.0.1', 8765), functools.partial(Shelf, directory='/srv')).serve_forever()
+"""
+
+
+def test_models_come_and_go_on_a_whole_node(house: House, node: OnNode) -> None:
+    """From an address that wants a token, which goes to the service over its own TLS; into the bin, and back."""
+    server, models = base64.b64encode(SHELF.encode()).decode(), "/home/models/Stable-diffusion"
+    node.says(
+        f"echo {server} | base64 -d > /root/shelf.py; cp {models}/demo.safetensors /srv/; "
+        f"echo {base64.b64encode(encode_png(bytes(12), 2, 2, {})).decode()} | base64 -d > /srv/picture; "
+        "systemd-run --quiet --unit=shelf python3 /root/shelf.py; "
+        "until ss -Hltn | grep -q 127.0.0.1:8765; do sleep 0.1; done"
+    )
+    wanted = ("ops", "download-model", "--type", "checkpoint", "--name", "came", "--url")
+    shelf = "http://127.0.0.1:8765"
+    refused = house.run(*wanted, f"{shelf}/demo.safetensors")
+    assert "--token-env" in refused.stderr
+    token = ("--token-env", "HF_TOKEN")
+    came = house.json(*wanted, f"{shelf}/demo.safetensors", *token, **PLANTED)["output"]
+    assert (came["path"], came["family"]) == (f"{models}/came.safetensors", "sdxl")
+    house.garret(*wanted, f"{shelf}/picture", "--kind", "preview", *token, **PLANTED)
+    listed = {one["name"]: one for one in house.json("ops", "list-models")["models"]}
+    assert listed["came"]["preview"] == "came.png"
+    assert node.says(f"stat -c '%U %a' {models}/came.safetensors {models}/came.png").split() == ["garret", "644"] * 2
+    house.garret("ops", "remove-model", "came")
+    assert node.run(f"test -e {models}/came.safetensors")[0] == 1
+    house.garret("ops", "restore-model", "came")
+    house.garret("ops", "verify-models")
+    star = house.home / "came.png"
+    house.garret("generate", PROMPT, "--model", "came", "-o", str(star), "--seed", "1")
+    assert shows(star, PROMPT)
+    node.says("systemctl stop shelf; rm -r /root/shelf.py /srv/demo.safetensors /srv/picture")
 
 
 def test_secrets_are_where_they_belong_and_nowhere_else(house: House, node: OnNode) -> None:
