@@ -32,6 +32,7 @@ from tests.flows.conftest import house_at
 from tests.flows.house import DEPLOY, House
 from tests.flows.idle import busy_goes_on_and_idle_stops, service_of, state
 from tests.flows.node import OnNode, PowerCutter
+from tests.flows.test_extensions import comes_and_goes
 
 pytestmark = [pytest.mark.flow, pytest.mark.timeout(600)]
 
@@ -348,3 +349,14 @@ def test_a_node_that_nobody_uses_stops_itself_and_one_that_is_used_does_not(hous
     house.garret("ops", "start")
     assert (node.instance_id, state(house)[0]) == (identity, "Running")
     assert service_of(house).get("/machine")["autostop"]["after_s"] == 3600.0
+
+
+def test_an_extension_comes_and_goes(house: House, node: OnNode, tmp_path: Path) -> None:
+    """Under systemd, as the service's user; the running service may read its extensions' code and not change it."""
+    comes_and_goes(house, tmp_path)
+    assert node.says("stat -c '%U' /home/extensions/deadly") == "garret"
+    pid = node.says("systemctl show -p MainPID --value garret.service")
+    code, said = node.run(f"nsenter -t {pid} -m touch /home/extensions/deadly/more")
+    assert code != 0, said
+    assert "Read-only file system" in said
+    house.garret("ops", "extensions", "remove", "deadly")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import signal
 import threading
@@ -10,7 +11,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from garret.ops.extensions import packed
 from garret.service_runtime.extensions.registry import Registry
 from garret.service_runtime.life import look
 from tests.service_runtime.extensions.making import HEAD, INVERT, SHOUT, project, tarred, wheel, zipped
@@ -18,6 +21,7 @@ from tests.service_runtime.extensions.node import Node, living_node
 from tests.service_runtime.extensions.shelf import Shelf, serving
 from tests.service_runtime.living import wait
 
+PACKED = packed(Path(__file__).parents[3] / "examples" / "extension")
 WHISPER = SHOUT.replace("upper() + '!'", "lower()")
 NEEDY = HEAD + "import garret_test_helper\n@hookimpl\ndef prompt(words):\n    return garret_test_helper.mood(words)\n"
 HELPER = (
@@ -150,6 +154,22 @@ def test_an_archive_comes_with_the_request_in_pieces(node: Node) -> None:
     assert f"and {other} was wanted" in broken["error"]["message"]
     lacking = node.do("install-extension", source="sent:invert.zip", sha256="1" * 64, pieces=2)
     assert "lacks piece 0 of 2" in lacking["error"]["message"]
+
+
+def test_the_worked_example_does_what_it_says(node: Node) -> None:
+    """All four hooks of examples/extension."""
+    record = node.do("install-extension", [PACKED], source="sent:extension", sha256=hashlib.sha256(PACKED).hexdigest())
+    assert record["output"]["hooks"] == ["image", "page", "prompt", "routes"]
+    answer = node.service.txt2img(prompt="a fox @ink", seed=2)
+    assert answer.json["parameters"]["prompt"] == "a fox black ink drawing, bold lines, white paper"
+    assert answer.json["parameters"]["negative_prompt"] == "colour, photograph"
+    with Image.open(io.BytesIO(answer.pictures[0])) as picture:
+        assert picture.getpixel((picture.width - 1, picture.height - 1)) == (16, 16, 16)
+    assert set(node.service.call("GET", "/extensions/studio-style/styles").json) == {"ink", "clay", "night"}
+    page = node.service.call("GET", "/").body.decode()
+    for file in ("styles.js", "styles.css"):
+        assert f"/extensions/studio-style/files/{file}" in page
+        assert node.service.call("GET", f"/extensions/studio-style/files/{file}").status == 200
 
 
 def test_jobs_end_before_the_service_begins_anew(node: Node, shelf: Shelf) -> None:

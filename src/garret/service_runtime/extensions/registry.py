@@ -83,6 +83,8 @@ class Registry:
     def __init__(self, settings: ServiceSettings) -> None:
         self.code = settings.extensions_dir
         self.folder = settings.state_dir / "extensions"
+        # How many starts in a row were never ready.
+        self.starts = self.folder / ".starts"
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -33,7 +33,7 @@ class Trial:
     def __init__(self, settings: ServiceSettings) -> None:
         self._registry = Registry(settings)
         self._words = LastWords(self._registry.folder / "trial.log")
-        self._count = self._registry.folder / ".starts"
+        self._count = self._registry.starts
         self._over = False
         self.extensions = Extensions(self._registry)
 
@@ -50,14 +50,16 @@ class Trial:
                     self._registry.save(one.rolled_back(f"{reason}. Its last words:\n{last}" if last else reason))
             on = [one for one in self._registry.all() if one.is_on]
             unready = self._unready()
-            tried = [self._registry.save(replace(one, trial=TRIED)) if one.trial == NEW else one for one in on]
+            left_out = bool(on) and unready >= STARTS_BEFORE_LEAVING_OUT
+            if not left_out:
+                on = [self._registry.save(replace(one, trial=TRIED)) if one.trial == NEW else one for one in on]
             write_atomically(self._count, json.dumps(unready + 1).encode(), 0o640)
-        self.extensions = Extensions(self._registry, tried)
-        if unready >= STARTS_BEFORE_LEAVING_OUT:
+        self.extensions = Extensions(self._registry, on)
+        if left_out:
             reason = f"left out, for the service was never ready at its last {unready} starts"
-            self.extensions.failed = {one.name: reason for one in tried}
-            self.extensions.held_back = bool(tried)
-        elif any(one.trial for one in tried):
+            self.extensions.failed = {one.name: reason for one in on}
+            self.extensions.held_back = True
+        elif any(one.trial for one in on):
             self._words.keep()
         return self.extensions
 

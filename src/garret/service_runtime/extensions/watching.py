@@ -25,6 +25,8 @@ class NotReady(Exception):
 
 def begin_anew(settings: ServiceSettings) -> Life | None:
     """Ask the running service to begin anew and return the one that was; None when none runs."""
+    # What was changed may be what earlier starts died of: this one is made with all that is on.
+    Registry(settings).starts.unlink(missing_ok=True)
     life = look(settings.state_dir)
     if life is not None:
         with suppress(ProcessLookupError):

@@ -51,19 +51,13 @@ def install_extension(run: Run, parameters: Mapping[str, Any]) -> dict[str, Any]
     """Install an extension and have the service use it."""
     with run.task("check"):
         source, limit_s = parse(parameters)
-    staging = run.settings.extensions_dir / f".staging-{run.execution.id}"
-    shutil.rmtree(staging, ignore_errors=True)
-    staging.mkdir(parents=True)
-    try:
-        with reasons(), alone(run):
-            with run.task("fetch"):
-                brought = bring(run, source, staging, parameters)
-            brought = with_dependencies(run, source, brought, staging)
-            with run.task("examine"):
-                extension = settle(run, source, brought, staging)
-            return try_it(run, extension, limit_s)
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
+    with reasons(), alone(run), staging_folder(run) as staging:
+        with run.task("fetch"):
+            brought = bring(run, source, staging, parameters)
+        brought = with_dependencies(run, source, brought, staging)
+        with run.task("examine"):
+            extension = settle(run, source, brought, staging)
+        return try_it(run, extension, limit_s)
 
 
 def parse(parameters: Mapping[str, Any]) -> tuple[Source, float]:
@@ -226,6 +220,19 @@ def alone(run: Run) -> Iterator[None]:
                 _look(run)
                 time.sleep(0.2)
         yield
+
+
+@contextmanager
+def staging_folder(run: Run) -> Iterator[Path]:
+    """Have an empty folder; what killed operations left goes first."""
+    for left in run.settings.extensions_dir.glob(".staging-*"):
+        shutil.rmtree(left, ignore_errors=True)
+    folder = run.settings.extensions_dir / f".staging-{run.execution.id}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
