@@ -107,6 +107,7 @@ def test_git_takes_a_commit_a_branch_or_the_newest(node: Node, shelf: Shelf) -> 
     assert [(one["name"], one["commit_hash"]) for one in listed] == [("tone", first)]
     assert "no such branch, tag or commit" in node.refused(f"git+{url}@nowhere")
     assert "no such repository" in node.refused(f"{shelf.url}/git/none.git")
+    assert "knows no host" in node.refused("https://garret.invalid/none.git")
     assert prompt(node) == "A STAR!"
 
 

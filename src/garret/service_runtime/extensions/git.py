@@ -34,7 +34,12 @@ def clone(source: Source, folder: Path, policy: Policy, look: Callable[[], None]
     """
     parts = check_url(source.url, policy)
     host = parts.hostname or ""
-    addresses = policy.resolver(host, parts.port or (443 if parts.scheme == "https" else 80))
+    try:
+        addresses = policy.resolver(host, parts.port or (443 if parts.scheme == "https" else 80))
+    except OSError:
+        raise Refused(
+            f"the node knows no host {host}", "Check the address; is there a way out of the network?"
+        ) from None
     if not policy.allow_private and not all(policy.public(address) for address in addresses):
         raise Refused(f"{host} is not a public address", "Deploy with --allow-private-download to fetch from it")
     folder.mkdir()

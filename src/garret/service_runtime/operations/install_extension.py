@@ -195,7 +195,7 @@ def _rolled_back(registry: Registry, extension: Extension, reason: str) -> tuple
     state = f"version {left.version} is on again" if left and now_on else "it is off, and the service runs without it"
     first, _, rest = reason.partition("\n")
     last = reason.strip().splitlines()[-1]
-    short = first if first == last or "Traceback" not in first else last
+    short = last if "Traceback" in first else first.partition(". Its last words:")[0]
     return f"{extension.name} was rolled back: {short[:400]}; {state}", f"It said:\n{(rest or reason)[-1500:]}"
 
 
