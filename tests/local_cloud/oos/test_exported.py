@@ -106,13 +106,20 @@ def test_logs_commands_and_the_service(driver: PaperDriver, house: House) -> Non
     assert driver.commands[-1][1] == b"systemctl restart garret.service"
 
 
-def test_a_backup_is_a_whole_snapshot(house: House) -> None:
-    """Tagged as one that is kept on purpose."""
+def test_a_backup_is_made_and_brought_back(house: House) -> None:
+    """Tagged as garret's own; brought back, the disk is what it was, the machine runs, and what was there is kept."""
     instance = running(house)
     done = execute(house, "backup", instanceId=instance, deployment="demo")
     snapshot = json.loads(done["Outputs"])["snapshotId"]
-    (body,) = [one for one in house.store.find("snapshot") if one["SnapshotId"] == snapshot]
-    assert {"Key": "garret:snapshot-of", "Value": "demo"} in body["Tags"]
+    (body,) = house.store.find("snapshot")
+    assert (body["SnapshotId"], {"Key": "garret:backup", "Value": "demo"} in body["Tags"]) == (snapshot, True)
+    back = execute(house, "restore", instanceId=instance, snapshotId=snapshot, deployment="demo")
+    assert back["Status"] == "Success", back["StatusMessage"]
+    assert describe(house, instance)["Status"] == "Running"
+    assert len(house.store.find("snapshot")) == 2
+    text = as_yaml(NAMED["restore"]())
+    again = ended(house, start(house, text, {"instanceId": instance, "snapshotId": snapshot, "safety": False}))
+    assert (again["Status"], len(house.store.find("snapshot"))) == ("Success", 2)
 
 
 def test_schedules_find_the_machine_by_its_tag(house: House) -> None:

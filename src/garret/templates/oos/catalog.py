@@ -132,6 +132,7 @@ EXPORTS: Mapping[str, Mapping[str, Callable[[], Document]]] = {
     "restart-service": {"restart-service": machine.restart_service},
     "resize": {"resize": machine.resize},
     "backup": {"backup": machine.backup},
+    "restore": {"restore": machine.restore},
     "logs": {"logs": machine.logs},
     "run": {"run": machine.run_command},
     "schedule": {"schedule-start": schedule.schedule_start, "schedule-stop": schedule.schedule_stop},

@@ -30,6 +30,10 @@ _LOGS = {
     "gpu": "nvidia-smi",
 }
 _MODES = ["StopCharging", "KeepCharging"]
+_LONG: dict[str, Any] = {"Retries": 300, "MaxRetryInterval": 300}
+_LINE = {"AllowedPattern": ONE_LINE, "MinLength": 1, "MaxLength": 128}
+_WHOSE = parameter("String", "Deployment", "部署", Default="garret", **_LINE)
+_SNAPSHOT_NAME = parameter("String", "Name of the snapshot", "快照名称", Default="garret-backup", **_LINE)
 
 
 def stop() -> Document:
@@ -89,30 +93,48 @@ def run_command() -> Document:
 
 def backup() -> Document:
     """A snapshot of the disk: the models and the pictures are on it."""
-    disks = {"InstanceId": "{{ instanceId }}", "DiskType": "system"}
-    snapshot = {
-        "DiskId": "{{ disk.id }}",
-        "SnapshotName": "{{ snapshotName }}",
-        "Tags": [{"Key": "garret:snapshot-of", "Value": "{{ deployment }}"}],
-    }
-    name = parameter(
-        "String", "Name of the snapshot", "快照名称", Default="garret-backup", AllowedPattern=ONE_LINE, MaxLength=128
-    )
-    whose = parameter(
-        "String", "Deployment", "部署", Default="garret", AllowedPattern=ONE_LINE, MinLength=1, MaxLength=128
-    )
-    tasks = [
-        api("disk", "ECS:DescribeDisks", words("Find its disk", "查找系统盘"), disks,
-            Outputs={"id": found("Disks.Disk[].DiskId")}),
-        api("snapshot", "ECS:CreateSnapshot", words("Begin the snapshot", "创建快照"), snapshot,
-            Outputs={"id": found("SnapshotId")}),
-        wait_for("until", "ECS:DescribeSnapshots", words("Wait until it is whole", "等待快照完成"),
-                 {"SnapshotIds": ["{{ snapshot.id }}"]}, "Snapshots.Snapshot[].Status",
-                 wanted=["accomplished"], hopeless=["failed"], Retries=300, MaxRetryInterval=300),
-    ]  # fmt: skip
-    parameters = {"instanceId": INSTANCE, "deployment": whose, "snapshotName": name}
+    parameters = {"instanceId": INSTANCE, "deployment": _WHOSE, "snapshotName": _SNAPSHOT_NAME}
     what = words("garret: back up models and pictures", "garret：备份模型和图片")
+    tasks = [_disk(), *_snapshot("snapshot")]
     return document(what, parameters, tasks, {"snapshotId": value("{{ snapshot.id }}")})
+
+
+def restore() -> Document:
+    """The disk as it was at a backup; what it is now is backed up before, unless somebody says no."""
+    which = parameter("String", "Snapshot to bring back", "要恢复的快照", AllowedPattern=r"^s-[A-Za-z0-9]{1,40}$")
+    safety = parameter("Boolean", "Back up what is there now before", "恢复前先备份当前数据", Default=True)
+    when = {"When": {"Fn::Equals": ["{{ safety }}", True]}}
+    reset = {"DiskId": "{{ disk.id }}", "SnapshotId": "{{ snapshotId }}"}
+    tasks = [
+        _disk(),
+        task("stop", "ACS::ECS::StopInstance", words("Stop it", "停止实例"), _HERE | {"stoppedMode": "KeepCharging"}),
+        *(one | when for one in _snapshot("before")),
+        api("reset", "ECS:ResetDisk", words("Bring the disk back", "回滚磁盘"), reset),
+        wait_for("resetDone", "ECS:DescribeDisks", words("Wait until it is back", "等待回滚完成"),
+                 {"DiskIds": ["{{ disk.id }}"]}, "Disks.Disk[].Status", wanted=["In_use"], **_LONG),
+        task("start", "ACS::ECS::StartInstance", words("Start it", "启动实例"), _HERE),
+    ]  # fmt: skip
+    parameters = {"instanceId": INSTANCE, "snapshotId": which, "safety": safety, "deployment": _WHOSE,
+                  "snapshotName": _SNAPSHOT_NAME}  # fmt: skip
+    what = words("garret: bring a backup back", "garret：恢复备份")
+    return document(what, parameters, tasks)
+
+
+def _disk() -> Task:
+    given, outputs = {"InstanceId": "{{ instanceId }}", "DiskType": "system"}, {"id": found("Disks.Disk[].DiskId")}
+    return api("disk", "ECS:DescribeDisks", words("Find its disk", "查找系统盘"), given, Outputs=outputs)
+
+
+def _snapshot(name: str) -> list[Task]:
+    """A snapshot that garret counts as one of its backups, and the wait until it is whole."""
+    tags = [{"Key": key, "Value": "{{ deployment }}"} for key in ("garret:snapshot-of", "garret:backup")]
+    given = {"DiskId": "{{ disk.id }}", "SnapshotName": "{{ snapshotName }}", "Tags": tags}
+    label, wait = words("Begin the snapshot", "创建快照"), words("Wait until it is whole", "等待快照完成")
+    return [
+        api(name, "ECS:CreateSnapshot", label, given, Outputs={"id": found("SnapshotId")}),
+        wait_for(f"{name}Done", "ECS:DescribeSnapshots", wait, {"SnapshotIds": [f"{{{{ {name}.id }}}}"]},
+                 "Snapshots.Snapshot[].Status", wanted=["accomplished"], hopeless=["failed"], **_LONG),
+    ]  # fmt: skip
 
 
 def resize() -> Document:
