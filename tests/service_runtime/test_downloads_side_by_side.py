@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import random
+import shutil
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,10 +18,10 @@ from garret.service_runtime.downloads import download
 from garret.service_runtime.fetching import Policy
 from garret.service_runtime.safetensors_header import Header
 from garret.service_runtime.segments import Pace
-from garret.service_runtime.transfer import DownloadError, Surroundings, Wanted, bytes_begun
+from garret.service_runtime.transfer import DownloadCancelled, DownloadError, Surroundings, Wanted, bytes_begun
 from tests.service_runtime import hostile
 from tests.service_runtime.hostile import Asked, Hostile, serving
-from tests.service_runtime.living import safetensors_bytes
+from tests.service_runtime.living import safetensors_bytes, wait
 from tests.service_runtime.test_downloads_under_fire import killed
 
 SIZE = 4 << 20
@@ -160,6 +161,38 @@ def test_the_header_is_approved_before_the_rest_comes(server: Hostile, tmp_path:
     assert caught.value.hint == "Try --force"
     assert list(tmp_path.iterdir()) == []
     assert server.sent < len(CONTENT)
+
+
+@pytest.mark.parametrize("connections", [1, 4])
+@pytest.mark.parametrize("after", [0, 100_000])
+def test_a_cancel_ends_also_those_who_wait(server: Hostile, tmp_path: Path, connections: int, after: int) -> None:
+    """One connection waits for bytes, the others for something to do; nothing is left of either, nor of the file."""
+    server.content = safetensors_bytes({"a.weight": (256, 400)})
+    server.faults = [hostile.stall(after)] * 8
+    threads = threading.active_count()
+
+    def cancel(done: int, total: int | None) -> None:
+        if server.requests and done >= after:
+            raise DownloadCancelled
+
+    around = replace(LOCAL, progress=cancel, pace=replace(PACE, connections=connections, slow_s=60.0))
+    with pytest.raises(DownloadCancelled):
+        fetch(server, tmp_path, around)
+    assert list(tmp_path.iterdir()) == []
+    server.over.set()
+    wait(lambda: threading.active_count() <= threads, 10, "the threads to end")
+
+
+def test_a_folder_that_vanishes_ends_it(server: Hostile, tmp_path: Path) -> None:
+    """Somebody deleted the models while one was fetched."""
+    folder = tmp_path / "Lora"
+
+    def vanish(done: int, total: int | None) -> None:
+        shutil.rmtree(folder, ignore_errors=True)
+
+    with pytest.raises(DownloadError, match="No such file"):
+        fetch(server, folder, replace(LOCAL, progress=vanish))
+    assert not folder.exists()
 
 
 def test_a_header_that_promises_another_size_ends_it_early(server: Hostile, tmp_path: Path) -> None:
