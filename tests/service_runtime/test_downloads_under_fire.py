@@ -32,7 +32,7 @@ from tests.service_runtime.living import safetensors_bytes
 SIZE = 1 << 20
 PACE = Pace(connections=4, first=128 << 10, least=64 << 10, most=256 << 10, slow_s=0.1)
 AROUND = Surroundings(
-    policy=Policy(allow_private=True, allow_plain_http=True, timeout_s=0.5), sleep=lambda _: None, pace=PACE
+    policy=Policy(allow_private=True, allow_plain_http=True, timeout_s=2.0), sleep=lambda _: None, pace=PACE
 )
 FORK = multiprocessing.get_context("forkserver")
 
@@ -130,7 +130,7 @@ class UnderFire(RuleBasedStateMachine):
         self.finished = self.folder / "finished.safetensors"
         self.finished.write_bytes(b"finished")
         self.boot = "boot 0"
-        self.number = 0
+        self.number, self.said = 0, ""
         self.fetched = 0
         self.whole_replies = 0
 
@@ -218,6 +218,7 @@ class UnderFire(RuleBasedStateMachine):
         else:
             failed = None
         if failed is not None:
+            self.said = f"{failed.message} {failed.hint}"
             assert failed.message
             assert not self.target.exists()
             self.fetched = self.fetched + failed.bytes_fetched if part.exists() else 0
@@ -250,7 +251,9 @@ class UnderFire(RuleBasedStateMachine):
             return
         with self.stack:
             self.server.faults.clear()
-            assert self.attempt(self.wanted(sha256=sha256(self.server.content)), AROUND)
+            # Whatever else this machine has to do, an honest server is given time.
+            patient = replace(AROUND, policy=replace(AROUND.policy, timeout_s=60.0))
+            assert self.attempt(self.wanted(sha256=sha256(self.server.content)), patient), self.said
             self.nothing_wrong_is_in_place()
 
 

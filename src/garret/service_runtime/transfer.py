@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import time
-from collections.abc import Callable
 from contextlib import closing
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
@@ -22,73 +19,33 @@ from garret.service_runtime.download_errors import (
     StartOver,
     Unusable,
 )
-from garret.service_runtime.fetching import Credential, Line, Policy
+from garret.service_runtime.fetching import Line
 from garret.service_runtime.files import flush_folder, write_atomically
 from garret.service_runtime.forms import FORMS, WrongForm, early_header
 from garret.service_runtime.part import Identity, Part, PartFiles, read_begun
-from garret.service_runtime.part_map import boot_id
 from garret.service_runtime.replies import place_of
 from garret.service_runtime.safetensors_header import Header, read_header
-from garret.service_runtime.segments import Pace, Span
+from garret.service_runtime.segments import Span
 from garret.service_runtime.source import Source
+from garret.service_runtime.wanted import RESERVE_BYTES, Fetched, Surroundings, Wanted, note_path
 
-__all__ = ["DownloadCancelled", "DownloadError", "Fetched", "Interrupted", "Surroundings", "Transfer", "Wanted"]
+__all__ = [
+    "RESERVE_BYTES",
+    "DownloadCancelled",
+    "DownloadError",
+    "Fetched",
+    "Surroundings",
+    "Transfer",
+    "Wanted",
+    "bytes_begun",
+    "note_path",
+]
 
-# Kept free on the disk, so that a download never leaves the service without room for its pictures.
-RESERVE_BYTES = 256 << 20
 TRIES_WITHOUT_PROGRESS = 5
 _LONGEST_PAUSE_S = 30.0
+_TELL_AGAIN_S = 5.0
 _MOST_STARTS = 4
 _PLAIN_AFTER_STARTS = 2
-
-
-def _approve_all(header: Header) -> None:
-    pass
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """One file to fetch into a folder; `sha256` in hex or empty, `name` empty to take the server's.
-
-    `form` is "model" (safetensors) or "preview" (a picture, which gets the suffix of what it is). `approve` sees a
-    model's header as soon as it has come; a DownloadError from it ends the download, and nothing is kept.
-    """
-
-    url: str
-    folder: Path
-    name: str = ""
-    sha256: str = ""
-    token: Credential = field(default="", repr=False)
-    form: str = "model"
-    approve: Callable[[Header], None] = _approve_all
-
-
-@dataclass(frozen=True)
-class Fetched:
-    """A file that is whole; `bytes_fetched` is what went over the network for it this time."""
-
-    path: Path
-    sha256: str
-    size: int
-    bytes_fetched: int
-
-
-@dataclass(frozen=True)
-class Surroundings:
-    """What a download touches beside its file: seams for tests. `progress` is called in the caller's own thread."""
-
-    policy: Policy = field(default_factory=Policy)
-    free_bytes: Callable[[Path], int] = lambda folder: shutil.disk_usage(folder).free
-    sleep: Callable[[float], None] = time.sleep
-    progress: Callable[[int, int | None], None] = lambda _done, _total: None
-    pwrite: Callable[[int, memoryview, int], int] = os.pwrite
-    pace: Pace = field(default_factory=Pace)
-    boot: Callable[[], str] = boot_id
-
-
-def note_path(target: Path) -> Path:
-    """Return where it is kept from which address a file came."""
-    return target.with_name(f".{target.name}.source.json")
 
 
 def bytes_begun(target: Path) -> int:
@@ -106,6 +63,7 @@ class Transfer:
         self._source = Source(wanted.url, wanted.token, wanted.sha256.lower(), around.policy)
         self._part: Part | None = None
         self._starts = 0
+        self._told_all = -_TELL_AGAIN_S
         self._approved = wanted.form != "model"
 
     def run(self) -> Fetched:
@@ -166,8 +124,13 @@ class Transfer:
             self._tell()
 
     def _tell(self) -> None:
-        if self._part is not None:
-            self._around.progress(self._there(), self._part.total)
+        part, now = self._part, time.monotonic()
+        if part is None:
+            return
+        # That all has come is news once; afterwards it is told for the sake of who wants to cancel the checking.
+        if not part.complete or now - self._told_all >= _TELL_AGAIN_S:
+            self._told_all = now if part.complete else self._told_all
+            self._around.progress(self._there(), part.total)
 
     def _once(self) -> Fetched:
         part = self._resume()
