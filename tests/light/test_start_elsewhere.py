@@ -230,3 +230,14 @@ def test_the_cloud_goes_on_trying_and_takes_it_when_there_is_one(house: LightHou
     house.cloud_house.own("POST", "/_garret/clock", {"advance_s": 600})
     until(lambda: machine(house)["Status"] == "Running", 30)
     assert begin(house)["state"] == "running"
+
+
+@pytest.mark.parametrize("point", ["move.sent", "move.made"])
+def test_deleted_in_the_middle_of_a_move_nothing_is_left(house: LightHouse, point: str) -> None:
+    """Both machines, the image and its snapshot go; then there is a deployment again, for the next test to delete."""
+    sold_out(house, zone=HOME)
+    with pytest.raises(Killed):
+        begin(house, at=point, any_zone=True)
+    house.delete()
+    house.settle()
+    assert (house.exists(), house.stacks(), house.cloud_house.store.find("image")) == ({}, [], [])

@@ -78,6 +78,7 @@ class Delete:
         if keeping and stack is not None and stack.status != "DELETE_IN_PROGRESS":
             kept = keep_disks(self.cloud, self.deployment, self.tell, self.crash)
         if stack is not None:
+            self._drop_copy()
             self._delete(stack)
         if is_bake(self.deployment.name):
             self._drop_unfinished()
@@ -162,6 +163,15 @@ class Delete:
             f"{self.deployment.name}",
             billed=billed_text(billed_by(self.cloud, self.deployment.name)),
         )
+
+    def _drop_copy(self) -> None:
+        """Of a move that was cut off, the image of the disk is left; nothing else would take it away."""
+        from garret.ops.update import is_moving
+
+        if is_moving(self.deployment):
+            from garret.ops.move import Move
+
+            Move(self.cloud, self.deployment, self.tell, self.crash).drop_copy()
 
     def _drop_unfinished(self) -> None:
         """Of a bake that was given up, half an image may be left; one that was finished stays."""

@@ -79,7 +79,7 @@ class Move:
             return
         home = begun["home"]
         self._change().make(home["template"], with_password(self.deployment, home["parameters"]), home)
-        self._drop_image()
+        self.drop_copy()
         self.deployment.journal.append("not moved")
 
     def settle(self) -> None:
@@ -93,7 +93,7 @@ class Move:
         self.tell.stage("old machine", "running", f"{old} and its disk go: the new one has made a picture")
         self._change().make(final["template"], with_password(self.deployment, final["parameters"]), final)
         self.crash.point("move.settled")
-        self._drop_image()
+        self.drop_copy()
         self.deployment.journal.append("moved", zone=final["zone"])
         self.tell.stage("old machine", "done", f"{old} is gone, and the image that was made of it")
 
@@ -177,8 +177,8 @@ class Move:
         self.crash.point("move.made")
         return True
 
-    def _drop_image(self) -> None:
-        """Delete the image and its snapshot, also those that a kill has left nameless."""
+    def drop_copy(self) -> None:
+        """Delete the image of the old disk and its snapshot, also those that a kill has left nameless."""
         begun = self.begun
         last = self.deployment.journal.last("move image") or {}
         if begun is None or last.get("token") != begun["token"]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.local_cloud.house import REGION, House, until
+from tests.local_cloud.house import REGION, House, PaperDriver, until
 from tests.local_cloud.machines import ZONE, describe, running
 
 TAG = [{"Key": "garret:deployment", "Value": "demo"}]
@@ -118,3 +118,28 @@ def test_a_snapshot_outlives_its_disk_and_is_billed(house: House) -> None:
     house.call("DeleteDisk", DiskId=copy)
     house.call("DeleteSnapshot", SnapshotId=id)
     assert house.call("DescribeSnapshots", RegionId=REGION)["TotalCount"] == 0
+
+
+def test_a_disk_goes_back_to_a_snapshot_of_its_own(house: House) -> None:
+    """While its instance is stopped, to a snapshot that is whole; the driver brings the content back."""
+    instance = running(house)
+    system = disk(house, InstanceId=instance)["DiskId"]
+    id = house.call("CreateSnapshot", DiskId=system)["SnapshotId"]
+    driver = house.cloud.driver
+    assert isinstance(driver, PaperDriver)
+    until(lambda: id in driver.images)
+    until(lambda: house.call("DescribeSnapshots", RegionId=REGION)["Snapshots"]["Snapshot"][0]["Available"])
+    with pytest.raises(Exception, match="IncorrectInstanceStatus"):
+        house.call("ResetDisk", DiskId=system, SnapshotId=id)
+    house.call("StopInstance", InstanceId=instance)
+    until(lambda: house.store.get("instance", instance)["Status"] == "Stopped")
+    other = disk(house, InstanceId=running(house))["DiskId"]
+    with pytest.raises(Exception, match=r"InvalidParameter\.Conflict"):
+        house.call("ResetDisk", DiskId=other, SnapshotId=id)
+    with pytest.raises(Exception, match=r"InvalidSnapshotId\.NotFound"):
+        house.call("ResetDisk", DiskId=system, SnapshotId="s-nobody")
+    house.call("ResetDisk", DiskId=system, SnapshotId=id)
+    until(lambda: disk(house, system)["Status"] == "In_use")
+    assert driver.thawed == [(instance, id)]
+    house.call("DeleteSnapshot", SnapshotId=id)
+    until(lambda: id not in driver.images)
