@@ -72,6 +72,15 @@ class Console:
         click.echo(f"\r{label} {bar}{size}\x1b[K", file=self._err, nl=False)
         self._bar_shown = True
 
+    def waiting(self, label: str, seconds: float) -> None:
+        """Draw for how long something has been going on of which nobody knows the end; off a terminal, nothing."""
+        if not self._err.isatty():
+            return
+        filled = int(seconds) % (BAR_WIDTH - 2)
+        bar = f"[{'.' * filled}###{'.' * (BAR_WIDTH - 3 - filled)}]"
+        click.echo(f"\r{label} {bar} {seconds:.0f} s\x1b[K", file=self._err, nl=False)
+        self._bar_shown = True
+
     def confirm(self, question: str) -> bool:
         """Ask for a yes; nobody at the terminal means no."""
         if not sys.stdin.isatty():

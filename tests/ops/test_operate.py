@@ -21,7 +21,7 @@ from garret.ops.known_executions import cancel_here
 from garret.ops.operate import Operator, look_on, output_of
 from garret.ops.recorder import Recorder
 from garret.ops.work import Work
-from tests.ops.fake import Listener, World, cloud_of, deployment_in
+from tests.ops.fake import FakeClock, Listener, World, cloud_of, deployment_in
 
 
 class Notes(Listener):
@@ -30,6 +30,11 @@ class Notes(Listener):
     def note(self, text: str) -> None:
         """Remember a line beside the answer."""
         self.lines.append(f"note {text}")
+
+    def waiting(self, label: str, seconds: float) -> None:  # noqa: ARG002 - the Protocol names the arguments
+        """Remember what is waited for, once."""
+        if f"waiting for {label}" not in self.lines:
+            self.lines.append(f"waiting for {label}")
 
 
 @pytest.fixture
@@ -88,6 +93,19 @@ def test_a_verb_s_own_error_comes_out_of_its_process(operator: Operator, files: 
     assert find_files(files.folder.parents[3], begun.id) == files
 
 
+def test_a_part_that_runs_is_told_with_its_time(files: ExecutionFiles) -> None:
+    """Of which nobody knows the end; once bytes are counted, those are told instead."""
+    recorder = Recorder(files, wanted())
+    recorder.begin()
+    recorder.stage("machine", "running", "stopping")
+    lock = files.seal(recorder.execution.id)
+    notes, clock = Notes(), FakeClock()
+    clock.on_sleep = lambda: recorder.end({})
+    assert look_on(files, recorder.execution, notes, clock).status == SUCCESS
+    assert notes.lines == ["machine running stopping", "waiting for stop, machine"]
+    assert lock is not None
+
+
 def test_what_runs_is_joined(operator: Operator, files: ExecutionFiles) -> None:
     """The same verb with the same parameters is one execution, while a process is at it."""
     running = files.save(wanted(status=RUNNING, parameters={"now": True}))
@@ -130,6 +148,7 @@ def test_what_cannot_be_taken_up_says_so(operator: Operator, files: ExecutionFil
     look_on(files, fresh, Notes(), SystemClock())
     texts = [path.read_bytes() for path in files.folder.iterdir() if path.is_file()]
     assert not any(b"not-on-any-disk" in text for text in texts)
+    assert {path.stat().st_mode & 0o077 for path in files.folder.iterdir()} == {0}, "and only their owner reads them"
 
 
 def test_a_process_that_cannot_start_is_told(operator: Operator) -> None:

@@ -13,6 +13,8 @@ EPILOG = """\b
 Examples:
   garret debug crash-points
   GARRET_CRASH_AT=deploy.waiting garret deploy --cloud local --yes
+  GARRET_CRASH_AT=stop.sent garret ops stop
+      kills the process that carries the operation out; the command says how to go on
 """
 
 BUNDLE_EPILOG = """\b

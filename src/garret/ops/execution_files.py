@@ -30,9 +30,7 @@ class ExecutionFiles:
 
     def save(self, execution: Execution) -> Execution:
         """Write a record so that a reader sees the old one or the new one."""
-        for folder in (*reversed(self.folder.parents), self.folder):
-            if not folder.exists():
-                folder.mkdir(exist_ok=True, mode=0o700)
+        self._make_folder()
         text = json.dumps(execution.to_dict(), ensure_ascii=False, indent=1)
         write_atomic(self._path(execution.id, "json"), text.encode("utf-8", "backslashreplace"), 0o600)
         return execution
@@ -71,7 +69,7 @@ class ExecutionFiles:
 
     def seal(self, identifier: str) -> int | None:
         """Take an execution's lock, which whoever inherits the descriptor holds on; None when another has it."""
-        self.folder.mkdir(exist_ok=True, mode=0o700)
+        self._make_folder()
         descriptor = os.open(self._path(identifier, "lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -96,7 +94,7 @@ class ExecutionFiles:
     @contextmanager
     def gate(self) -> Iterator[None]:
         """Let one command at a time decide whether to begin."""
-        self.folder.mkdir(exist_ok=True, mode=0o700, parents=True)
+        self._make_folder()
         descriptor = os.open(self.folder / "gate", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
@@ -149,6 +147,11 @@ class ExecutionFiles:
         for old in [one for one in self.all() if one.ended][KEPT:]:
             for path in self.folder.glob(f"{old.id}.*"):
                 path.unlink(missing_ok=True)
+
+    def _make_folder(self) -> None:
+        for folder in (*reversed(self.folder.parents), self.folder):
+            if not folder.exists():  # one by one: mkdir(parents=True) gives its mode to the last one only
+                folder.mkdir(exist_ok=True, mode=0o700)
 
     def _path(self, identifier: str, ending: str) -> Path:
         if not IDENTIFIER.fullmatch(identifier):

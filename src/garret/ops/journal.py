@@ -86,7 +86,7 @@ class Journal:
                 holder = os.pread(descriptor, 32, 0).decode("ascii", "replace").strip() or "unknown"
                 raise OperationError(
                     f"another garret is at work on {self.folder.name} (process {holder})",
-                    f"wait for it, or see how far it is: garret status {self.folder.name}",
+                    f"wait for it: garret ops executions shows what runs; or: garret status {self.folder.name}",
                 ) from None
             with suppress(OSError):  # a full disk: the lock holds without its holder's number
                 os.ftruncate(descriptor, 0)

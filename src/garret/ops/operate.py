@@ -10,10 +10,11 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from garret.errors import GarretError, Interrupted, OperationError
-from garret.ops.execution import CANCELLED, FAILED, HERE, SUCCESS, Execution, error_of, now
+from garret.ops.execution import CANCELLED, FAILED, HERE, RUNNING, SUCCESS, Execution, error_of, now
 from garret.ops.execution_files import ExecutionFiles
 from garret.ops.tell import Teller
 
@@ -31,6 +32,9 @@ class Looker(Teller, Protocol):
 
     def note(self, text: str) -> None:
         """A line beside the answer."""
+
+    def waiting(self, label: str, seconds: float) -> None:
+        """Something goes on of which nobody knows the end."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +145,8 @@ def look_on(files: ExecutionFiles, execution: Execution, tell: Looker, clock: Cl
             shown = _progress(found, shown, tell)
             if found.ended:
                 return found
+            if not found.progress.get("done"):
+                _waiting(found, tell)
             pause = LOOK_S if lines else min(pause * 1.3, LONGEST_LOOK_S)
             clock.sleep(pause)
     except KeyboardInterrupt:
@@ -180,6 +186,14 @@ def _repeat(line: Mapping[str, Any], tell: Looker) -> None:
     speak: dict[str, Callable[..., None]] = {"say": tell.say, "note": tell.note, "stage": tell.stage}
     if line.get("what") in speak:
         speak[line["what"]](*line["values"])
+
+
+def _waiting(execution: Execution, tell: Looker) -> None:
+    """Tell of the part that runs, for how long it has."""
+    part: Mapping[str, Any] = next((one for one in reversed(execution.tasks) if one["status"] == RUNNING), {})
+    if part.get("began_at"):
+        since = datetime.now(UTC) - datetime.fromisoformat(str(part["began_at"]))
+        tell.waiting(f"{execution.verb}, {part['name']}", max(0.0, since.total_seconds()))
 
 
 def _progress(execution: Execution, shown: str, tell: Looker) -> str:
