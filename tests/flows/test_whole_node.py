@@ -29,7 +29,7 @@ from garret.local_cloud.nodes.namespace import cgroups, sockets
 from garret.local_cloud.nodes.namespace.trial import trial
 from garret.service_runtime.png import encode_png
 from tests.flows.conftest import house_at
-from tests.flows.house import DEPLOY, House
+from tests.flows.house import DEPLOY, GARRET, House
 from tests.flows.idle import busy_goes_on_and_idle_stops, service_of, state
 from tests.flows.node import OnNode, PowerCutter
 from tests.flows.test_extensions import comes_and_goes
@@ -339,6 +339,77 @@ def _answering(source: str, target: str, ports: range) -> list[int]:
                     found.append(port)
                 knocking.unregister(caller)
     return sorted(found)
+
+
+def test_a_door_to_ssh_is_open_for_one_address_and_for_a_while(house: House, node: OnNode) -> None:
+    """The system's own OpenSSH: who comes from elsewhere does not reach it, and afterwards nobody does."""
+    record = json.loads((house.home / f"local-cloud/nodes/{node.instance_id}/node.json").read_text("utf-8"))
+    netns, target = record["network"]["netns"], record["network"]["private_ip"]
+
+    def reached_from(source: str) -> bool:
+        return bool(sockets.inside(netns, lambda: _answering(source, target, range(22, 23))))
+
+    subprocess.run(["ip", "-n", netns, "addr", "replace", "203.0.113.9/32", "dev", "lo"], check=True)
+    keys = "cat /root/.ssh/authorized_keys 2>/dev/null || true"
+    before = node.says(keys)
+    session = subprocess.Popen(
+        [GARRET, "ops", "ssh", "--", "id -un; cat; exit 6"],
+        env=house.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert session.stdin
+    assert session.stdout
+    assert session.stdout.readline() == "root\n"
+    assert (reached_from("198.18.0.1"), reached_from("203.0.113.9")) == (True, False)
+    assert 'expiry-time="' in node.says(keys)
+    said, told = session.communicate("typed\n", timeout=120)
+    assert (session.returncode, said) == (6, "typed\n"), told
+    assert not reached_from("198.18.0.1")
+    assert node.says(keys) == before
+
+
+def test_the_service_comes_through_a_tunnel_with_its_own_certificate(house: House) -> None:
+    """Plain on this machine's loopback, pinned TLS behind it; another certificate is not spoken to."""
+    login = house.home / "deployments/local/garret/login.json"
+    kept = login.read_text("utf-8")
+
+    def tunnelled() -> tuple[int, str]:
+        process = subprocess.Popen(
+            [GARRET, "ops", "tunnel", "--json"], env=house.environment, stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        assert process.stdout
+        request = urllib.request.Request(json.loads(process.stdout.readline())["url"] + "/machine")
+        request.add_header("Authorization", f"Bearer {json.loads(kept)['token']}")
+        try:
+            with urllib.request.urlopen(request, timeout=30) as reply:
+                status = int(reply.status)
+        except OSError:
+            status = 0
+        process.terminate()
+        return status, process.communicate(timeout=120)[1]
+
+    status, told = tunnelled()
+    assert (status, "port 22 is closed again" in told, "Traceback" in told) == (200, True, False), told
+    login.write_text(json.dumps(json.loads(kept) | {"tls_sha256": "0" * 64}), "utf-8")
+    try:
+        status, told = tunnelled()
+    finally:
+        login.write_text(kept, "utf-8")
+    assert (status, "another certificate" in told) == (0, True), told
+
+
+def test_another_password_on_a_whole_node(house: House, node: OnNode) -> None:
+    """Root's file, which the service reads and cannot write; the same process goes on, also after the next boot."""
+    process = node.says("systemctl show --property MainPID garret.service")
+    facts = house.json("ops", "rotate-password", GARRET_PASSWORD="Another-Horse-9")
+    assert facts["in_force"]
+    assert node.says("systemctl show --property MainPID garret.service") == process
+    assert node.says("stat -c '%U %G %a' /etc/garret/login.json") == "root garret 640"
+    assert node.run("echo x >> /etc/garret/login.json", user="garret")[0] != 0
+    # By the node's own disk: Cloud Assistant would keep what it carries.
+    disk = house.home / f"local-cloud/nodes/{node.instance_id}/upper"
+    assert "Another-Horse-9" not in (disk / "etc/garret/login.json").read_text("utf-8")
+    assert not list((disk / "var/lib/garret/requests").glob("*.json"))
 
 
 def test_a_node_that_nobody_uses_stops_itself_and_one_that_is_used_does_not(house: House, node: OnNode) -> None:

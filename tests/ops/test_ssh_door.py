@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import threading
 import time
@@ -289,8 +290,11 @@ def test_the_service_comes_through_the_tunnel(entrance: Entrance) -> None:
                 caller.start()
             for caller in callers:
                 caller.join()
+            idle = socket.create_connection(listening.getsockname())  # who says nothing does not keep it up
             ended.set()
             thread.join(LIMIT_S)
+            assert not thread.is_alive()
+            idle.close()
     assert replies == [b'{"caller": "203.0.113.9"}'] * 5
 
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -99,8 +99,8 @@ def tunnel(
         else:
             caller.console.say(f"{one.name} answers at {url} until Ctrl-C")
         sys.stdout.flush()
-        with contextlib.suppress(KeyboardInterrupt), _until_told():
-            passing.serve(client, listening, passing.Target.of(login, own_network=own_network))
+        with _told_to_end() as ended:
+            passing.serve(client, listening, passing.Target.of(login, own_network=own_network), ended)
     return 0
 
 
@@ -163,14 +163,13 @@ def _closed(caller: Caller, one: Deployment, identifier: str) -> None:
 
 
 @contextmanager
-def _until_told() -> Iterator[None]:
-    """Have SIGTERM end it as Ctrl-C does."""
-
-    def end(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, end)
+def _told_to_end() -> Iterator[Callable[[], bool]]:
+    """Have Ctrl-C and SIGTERM say that it is enough, in place of breaking off what is under way."""
+    told = threading.Event()
+    signs = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(sign, lambda *_: told.set()) for sign in signs]
     try:
-        yield
+        yield told.is_set
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for sign, handler in zip(signs, before, strict=True):
+            signal.signal(sign, handler)

@@ -84,32 +84,58 @@ class _Tunnel:
     def __init__(self, transport: paramiko.Transport, target: Target) -> None:
         self._transport = transport
         self._target = target
+        self._callers: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
         self._wrong = ""
 
     async def serve(self, listening: socket.socket, ended: Callable[[], bool]) -> None:
         server = await asyncio.start_server(self._handle, sock=listening)
         async with server:
-            while not ended():
-                if not self._transport.is_active():
-                    raise OperationError("the connection to the node broke", "the same again")
-                if self._wrong:
-                    raise OperationError(self._wrong, "someone may be in between, or the node was made anew")
-                await asyncio.sleep(LOOK_S)
+            try:
+                while not ended():
+                    await asyncio.sleep(LOOK_S)
+                    self._check()
+            finally:
+                await self._hang_up()
+
+    def _check(self) -> None:
+        if not self._transport.is_active():
+            raise OperationError("the connection to the node broke", "the same again")
+        if self._wrong:
+            raise OperationError(self._wrong, "someone may be in between, or the node was made anew: garret status")
+
+    async def _hang_up(self) -> None:
+        for writer in self._callers.values():
+            writer.transport.abort()
+        if self._callers:
+            await asyncio.wait(self._callers, timeout=CHANNEL_S)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101 - a server's callback is one
+        self._callers[task] = writer
+        try:
+            await self._pass_on(reader, writer)
+        finally:
+            del self._callers[task]
+
+    async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             far_reader, far_writer = await self._far_side()
-        except (OSError, EOFError, ssl.SSLError):
+        except (OSError, EOFError):
             writer.transport.abort()
             return
-        try:
-            await asyncio.gather(_pump(reader, far_writer), _pump(far_reader, writer))
-        except (OSError, ssl.SSLError):
-            for one in (writer, far_writer):
-                one.transport.abort()
-        finally:
-            for one in (writer, far_writer):
-                one.close()
+        pumps = [asyncio.create_task(_pump(reader, far_writer)), asyncio.create_task(_pump(far_reader, writer))]
+        # TLS has no half of a connection that is closed: when one side has ended, both have.
+        done, others = await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
+        for one in others:
+            one.cancel()
+        await asyncio.wait(pumps)
+        broken = any(one.exception() for one in done)
+        for side in (writer, far_writer):
+            if broken:
+                side.transport.abort()
+            else:
+                side.close()
 
     async def _far_side(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         if not self._target.speaks_tls:
@@ -176,5 +202,3 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     while piece := await reader.read(_PIECE):
         writer.write(piece)
         await writer.drain()
-    if writer.can_write_eof():
-        writer.write_eof()
