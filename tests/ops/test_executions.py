@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -100,6 +102,30 @@ def test_a_node_that_refuses_is_heard(node: Node, world: World) -> None:
         node.show(ID)
     world.answers["garret-node operation list"] = says([execution("Success")])
     assert [one["id"] for one in node.all()] == [ID]
+
+
+def test_a_packed_answer_is_unpacked(node: Node, world: World) -> None:
+    """What is too long for Cloud Assistant comes packed."""
+    whole = execution("Success", output={"models": ["x" * 50] * 1000})
+    packed = {"packed": base64.b64encode(zlib.compress(json.dumps(whole).encode())).decode()}
+    world.answers["garret-node operation show"] = says(packed)
+    assert len(node.show(ID)["output"]["models"]) == 1000
+
+
+def test_a_secret_goes_its_own_way(node: Node, world: World) -> None:
+    """Before the operation begins, by its id; the request says that it was handed over, and nothing of it."""
+    world.answers["garret-node operation start "] = says(execution("Started"))
+    handed: list[str] = []
+
+    def hand_over(identifier: str) -> dict[str, Any]:
+        assert not world.commands
+        handed.append(identifier)
+        return {"handed": True}
+
+    node.begin("download-model", {"name": "x"}, hand_over=hand_over)
+    [(path, content)] = [(path, data) for path, data in world.files.items() if "/requests/" in path]
+    assert [Path(path).stem] == handed
+    assert json.loads(content)["parameters"] == {"name": "x", "handed": True}
 
 
 def test_a_stopped_node_is_not_asked(world: World, tmp_path: Path) -> None:

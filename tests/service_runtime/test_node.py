@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import os
@@ -10,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -19,8 +21,9 @@ from typing import Any
 import pytest
 
 from garret.service_runtime.executions import Execution, ExecutionStore, UnknownExecution
+from garret.service_runtime.handed import hand_over
 from garret.service_runtime.settings import ServiceSettings, write_env_file
-from tests.service_runtime.living import SDXL_TENSORS, fake_settings, safetensors_bytes, serving, wait
+from tests.service_runtime.living import SDXL_TENSORS, checkpoint, fake_settings, safetensors_bytes, serving, wait
 from tests.service_runtime.shelf import Request, Shelf, answer, serving_shelf
 
 CONTENT = safetensors_bytes(SDXL_TENSORS, b"new")
@@ -98,6 +101,30 @@ def test_a_request_with_a_token_is_read_once(node: Node, shelf: Shelf) -> None:
     assert shelf.asked[0]["authorization"] == "Bearer PLANTED"
     kept = [path for path in node.root.rglob("*") if path.is_file() and b"PLANTED" in path.read_bytes()]
     assert kept == []
+
+
+def test_a_token_that_was_handed_over_is_taken_once(node: Node, shelf: Shelf) -> None:
+    """It came through the service's own door; the request says only that it did."""
+    identifier = node.request(type="checkpoint", url=shelf.url, name="mine", token_env="HUB", handed=True)
+    hand_over(node.settings.state_dir, identifier, {"HUB": "PLANTED"})
+    node.json("operation", "start", identifier)
+    assert node.end(identifier)["status"] == "Success"
+    assert shelf.asked[0]["authorization"] == "Bearer PLANTED"
+    assert not any(b"PLANTED" in path.read_bytes() for path in node.root.rglob("*") if path.is_file())
+    nobody = node.end(node.start(type="checkpoint", url=shelf.url, name="x", token_env="HUB", handed=True))
+    assert "did not come with the request" in nobody["error"]["message"]
+
+
+def test_a_quick_operation_ends_with_its_first_answer_however_long(node: Node) -> None:
+    """Cloud Assistant hands back 24 KB: a longer list is packed, and unpacked by who asked."""
+    listed = node.json("operation", "start", node.request("list-models"))
+    assert (listed["status"], [one["name"] for one in listed["output"]["models"]]) == ("Success", ["tiny"])
+    for number in range(100):
+        checkpoint(node.settings.models_dir, f"a model with a long name and the number {number}")
+    done = node.run("operation", "start", node.request("list-models"))
+    assert len(done.stdout) < 8_000
+    unpacked = json.loads(zlib.decompress(base64.b64decode(json.loads(done.stdout)["packed"])))
+    assert len(unpacked["output"]["models"]) == 101
 
 
 def test_a_model_comes_in_as_an_execution(node: Node, shelf: Shelf) -> None:

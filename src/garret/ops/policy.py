@@ -82,6 +82,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         "ecs:DeleteImage", "ecs:DeleteSnapshot", *_MAKE, *_UNMAKE,
     ),
     "ops download-model": (*_COMMAND, *_FILE),
+    "ops list-models, remove-model, restore-model, verify-models": (*_COMMAND, *_FILE),
     "ops executions": (*_COMMAND, *_FILE, *_BY_ITSELF, "oos:ListTaskExecutions"),
     # OOS acts with the rights of whoever made the schedule, unless a role was said.
     "ops schedule": (

@@ -33,7 +33,7 @@ def hand_over(state_dir: Path, identifier: str, tokens: dict[str, str]) -> None:
     if not IDENTIFIER.fullmatch(identifier):
         raise NotTaken("is not the id of an execution: 32 characters of 0-9 and a-f")
     folder = state_dir / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     drop_old(state_dir)
     if len(list(folder.glob("*.json"))) >= MOST_WAITING:
         raise NotTaken(f"{MOST_WAITING} secrets wait for their operations already")
