@@ -270,3 +270,26 @@ def test_a_service_that_crashed_goes_on_counting(tmp_path: Path) -> None:
         assert service.terminate() == 0
     with serving(settings) as service:
         assert service.call("GET", "/machine").json["autostop"]["last_sign"] == "the service started"
+
+
+def test_a_node_that_was_told_to_stop_does_so_by_itself_when_nobody_asks_again() -> None:
+    """Not before the time that was given is over, nor while something is going on; taken back, not at all."""
+    world = World(doing="a job")
+    watch = world.autostop()
+    watch.order(30)
+    world.now = 31
+    asyncio.run(watch.look())
+    assert world.stops == [], "its work comes first"
+    world.doing = ""
+    watch.order(30)
+    asyncio.run(watch.look())
+    assert world.stops == [], "whoever asked is still there"
+    watch.order(0)
+    world.now = 100
+    asyncio.run(watch.look())
+    assert world.stops == [], "it was taken back"
+    watch.order(30)
+    world.now = 131
+    world.refusals = 1
+    asyncio.run(watch.look())
+    assert (world.stops, watch.ordered) == ([131], None), "a node without the right to it goes on working"

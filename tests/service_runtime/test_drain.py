@@ -32,3 +32,15 @@ def test_a_caller_that_went_away_leaves_a_service_that_works(tmp_path: Path) -> 
             refused = service.call("POST", "/machine/drain", wrong)
             assert (400 <= refused.status < 500, "seconds" in refused.body.decode()) == (True, True)
         assert service.txt2img().status == 200
+
+
+def test_whoever_said_stop_and_fell_asleep_is_still_heard(tmp_path: Path) -> None:
+    """The time over, the node asks for its stop; here it may not, so it says why and works on."""
+    with serving(fake_settings(tmp_path, metadata_url="http://127.0.0.1:9/latest")) as service:
+        assert service.call("POST", "/machine/drain", {"seconds": 1, "then_stop": True}).status == 200
+        assert service.txt2img().status == 503
+        wait(lambda: service.call("GET", "/machine").json["autostop"]["refused"], 30, "the try to stop")
+        assert "does not know itself" in service.call("GET", "/machine").json["autostop"]["refused"]
+        assert service.txt2img().status == 200
+        wrong = service.call("POST", "/machine/drain", {"seconds": 1, "then_stop": "yes"})
+        assert (wrong.status, wrong.json["field"]) == (422, "then_stop")

@@ -19,10 +19,18 @@ ANSWER_S = 5.0
 STAGE = "running work"
 
 
-def drain(cloud: Cloud, deployment: Deployment, tell: Teller, stop_here: Callable[[], None] = lambda: None) -> None:
-    """Wait until the node has finished its jobs and executions; new jobs are refused meanwhile.
+def drain(
+    cloud: Cloud,
+    deployment: Deployment,
+    tell: Teller,
+    stop_here: Callable[[], None] = lambda: None,
+    *,
+    then_stop: bool = False,
+) -> bool:
+    """Wait until the node has finished its jobs and executions; new jobs are refused meanwhile. Whether it had any.
 
-    A service that does not answer has nothing that could be waited for; that is told.
+    A service that does not answer has nothing that could be waited for; that is told. `then_stop`: should this machine
+    fall asleep meanwhile, the node stops itself economically when it is done, if it may.
 
     Raises:
         NotReady: it still works after an hour.
@@ -30,10 +38,10 @@ def drain(cloud: Cloud, deployment: Deployment, tell: Teller, stop_here: Callabl
     """
     login = deployment.login
     if login is None or not login.endpoint:
-        return
+        return False
     service, began, told = endpoint_at(login), cloud.clock.monotonic(), ""
     try:
-        while left := _left(service, tell):
+        while left := _left(service, tell, then_stop=then_stop):
             if left != told:
                 tell.stage(STAGE, "running", f"{left} to finish; new jobs are refused")
                 told = left
@@ -50,6 +58,7 @@ def drain(cloud: Cloud, deployment: Deployment, tell: Teller, stop_here: Callabl
         raise
     if told:
         tell.stage(STAGE, "done", "finished")
+    return bool(told)
 
 
 def lift(deployment: Deployment) -> None:
@@ -60,10 +69,10 @@ def lift(deployment: Deployment) -> None:
             endpoint_at(login).post("/machine/drain", {"seconds": 0}, ANSWER_S)
 
 
-def _left(service: Endpoint, tell: Teller) -> str:
+def _left(service: Endpoint, tell: Teller, *, then_stop: bool) -> str:
     """What is still going on, in words; empty for nothing."""
     try:
-        said = service.post("/machine/drain", {"seconds": LEASE_S}, ANSWER_S)
+        said = service.post("/machine/drain", {"seconds": LEASE_S, "then_stop": then_stop}, ANSWER_S)
     except UsageError:
         tell.stage(STAGE, "skipped", "this node's service is older, and does not say whether it works")
         return ""

@@ -51,9 +51,11 @@ def stop(
         changed = machine.status != "Stopped"
         if machine.status in ("Pending", "Starting"):
             machine = wait_for_status(cloud, machine.id, "Running")
+        running = machine.status == "Running"
+        if running and not now and drain(cloud, deployment, tell, stop_here, then_stop=economical):
+            # This machine may have slept while it waited; then the node has stopped itself.
+            machine = machine_of(cloud, deployment)
         if machine.status == "Running":
-            if not now:
-                drain(cloud, deployment, tell, stop_here)
             deployment.journal.append("stopping", instance_id=machine.id, economical=economical)
             cloud.instances.stop(machine.id, economical=economical)
             crash.point("stop.sent")

@@ -27,6 +27,7 @@ FIRST_RETRY_S = 30.0
 LONGEST_RETRY_S = 600.0
 STOPPING_S = 300.0
 """How long the cloud may take over a stop that it has accepted, before it is asked again."""
+ORDERED_PAUSE_S = 3.0
 GRACE_S = 1800.0
 """How long what is going on may overrun the time of day; then it is cut off, and taken up after the next start."""
 
@@ -58,6 +59,8 @@ class Autostop:
     """From when on a time of day counts; a time that was over before is no reason to stop who has just begun."""
     tries: int = 0
     refused: str = ""
+    ordered: float | None = field(default=None, init=False)
+    """On the clock of `idle`: from when on the node stops itself, once nothing is going on, since a person said so."""
     asked: bool = field(default=False, init=False)
     doing: str = field(default="", init=False)
     release_at: str = field(default="", init=False)
@@ -83,6 +86,8 @@ class Autostop:
         if self.refused:
             return float(min(FIRST_RETRY_S * 2 ** (min(self.tries, 10) - 1), LONGEST_RETRY_S))
         settings = self.settings()
+        if self.ordered is not None:
+            return ORDERED_PAUSE_S
         return min(LONGEST_PAUSE_S, settings.idle_s / 4) if settings.idle_s else LONGEST_PAUSE_S
 
     async def look(self) -> None:
@@ -104,7 +109,8 @@ class Autostop:
         try:
             await _in_thread(self.machine)
         except StopRefused as error:
-            self.asked, self.refused = False, str(error)
+            # Who cannot have itself stopped must not refuse work for ever, waiting for it.
+            self.asked, self.refused, self.ordered = False, str(error), None
             logger.error("autostop: try %d was refused: %s", self.tries, error)
         else:
             self.asked, self.refused = True, ""
@@ -134,6 +140,13 @@ class Autostop:
             "refused": self.refused,
         }
 
+    def order(self, seconds: float) -> None:
+        """Stop when what is going on has ended, unless this is said again or taken back (0) within so long.
+
+        A person's command line is at it and stops the node itself; this is for the case that their machine sleeps.
+        """
+        self.ordered = self.idle.clock() + seconds if seconds else None
+
     def wait_s(self, settings: AutostopSettings) -> float:
         """Return how long a silence it waits for: what was said, or what past silences teach."""
         return self.idle.gaps.wait(settings.idle_s) if settings.learn else settings.idle_s
@@ -150,6 +163,8 @@ class Autostop:
 
     def _why(self, settings: AutostopSettings) -> str:
         """Why the node is to stop now; empty when it is not."""
+        if self.ordered is not None and not self.doing and self.idle.clock() >= self.ordered:
+            return "somebody asked for it, and what was going on has ended"
         if settings.idle_s and self.idle.seconds >= self.wait_s(settings):
             return f"idle for {self.idle.seconds:.0f} s"
         by_day = self._stop_by_at(settings)

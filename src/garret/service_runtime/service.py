@@ -196,9 +196,13 @@ class Service:
         """Return the records of an owner's newest jobs."""
         return await self._in_thread(self._store.recent, owner, limit)
 
-    def refuse_jobs_for(self, seconds: float) -> int:
-        """Take no new jobs for so long: somebody is about to stop the node. 0 takes them again. Those still open."""
+    def refuse_jobs_for(self, seconds: float, *, then_stop: bool = False) -> int:
+        """Take no new jobs for so long: somebody is about to stop the node. 0 takes them again. Those still open.
+
+        `then_stop`: when that time is over, the node has itself stopped as soon as it is done.
+        """
         self._refuses_until = time.monotonic() + seconds
+        self.autostop.order(seconds if then_stop else 0.0)
         return self._scheduler.open
 
     def picture_path(self, name: str) -> Path:
@@ -276,7 +280,7 @@ class Service:
     def _check_open(self) -> None:
         if self.stopping:
             raise Unavailable("the service is stopping", "Send the request again", retry_after=5)
-        if time.monotonic() < self._refuses_until:
+        if time.monotonic() < self._refuses_until or self.autostop.ordered is not None:
             hint = "Send the request again when the node runs again"
             raise Unavailable("this node is about to be stopped, and takes no new jobs", hint, retry_after=60)
         self.renewal.check()

@@ -23,6 +23,7 @@ def router(service: Service) -> APIRouter:
         """Refuse new jobs for `seconds`, finish those that were accepted, and say how many those are; 0 ends that.
 
         It ends by itself, so a caller that went away leaves a service that works; whoever wants it longer asks again.
+        With `then_stop` true, the node has itself stopped instead, as soon as it is done.
         """
         body = await read_json(request, service.settings.client_timeout_s)
         if "seconds" not in body:
@@ -30,7 +31,10 @@ def router(service: Service) -> APIRouter:
         seconds = fields.number(body, "seconds", 0.0)
         if not 0 <= seconds <= LONGEST_S:
             raise BadRequest("seconds", f"must be from 0 to {LONGEST_S:.0f}")
-        jobs = service.refuse_jobs_for(seconds)
+        then_stop = body.get("then_stop", False)
+        if not isinstance(then_stop, bool):
+            raise BadRequest("then_stop", "must be true or false")
+        jobs = service.refuse_jobs_for(seconds, then_stop=then_stop)
         return {"jobs": jobs, "operations": await service.running_operations()}
 
     return routes
