@@ -21,10 +21,10 @@ from benchmarks.nginx import Nginx, nginx
 from benchmarks.report import Report
 
 BYTES = 3_000_000_000
-ROUNDS = 6
+ROUNDS = 5
 CONNECTIONS = 4
 BYTES_PER_S = 100_000_000
-KILLS = 6
+KILLS = 5
 BOUNDS = {
     "download_ceiling": 0.45,
     "download_aria2": 3.0,
@@ -65,6 +65,9 @@ class Sample:
 
 def measure(size: int = BYTES, rounds: int = ROUNDS, kills: int = KILLS, rate: int = BYTES_PER_S) -> list[Report]:
     """Measure without a limit, with one per connection, and how much is fetched again after kill -9."""
+    missing = [program for program in ("curl", "aria2c", "openssl") if not shutil.which(program)]
+    if missing:
+        raise SystemExit(f"the benchmark compares with {', '.join(missing)}: apt-get install curl aria2 openssl")
     with tempfile.TemporaryDirectory(dir="/dev/shm") as folder:
         served = make_noise(Path(folder) / "www", size)
         reports = []
@@ -106,7 +109,7 @@ def _compare(served: Served, url: str, rounds: int, limit: int) -> list[Report]:
     }
     limited = "limited" if limit else ""
     samples = {client: Sample() for client in sequence}
-    for number in range(-1, rounds):
+    for number in range(0 if limit else -1, rounds):
         for client in list(sequence)[:: 1 if number % 2 else -1]:
             wall, processor = _timed(sequence[client](), to, served.sha256)
             if number >= 0:  # The first round only warms up.

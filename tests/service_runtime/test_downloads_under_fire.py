@@ -11,7 +11,7 @@ import random
 import signal
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,8 @@ class DyingDisk:
 
 def die_fetching(wanted: Wanted, last: int) -> None:
     """Download in a process of its own, which is killed when so many bytes are written."""
-    download(wanted, replace(SURROUNDINGS_OF_CHILD, pwrite=DyingDisk(last, full=False)))
+    with suppress(DownloadError):
+        download(wanted, replace(SURROUNDINGS_OF_CHILD, pwrite=DyingDisk(last, full=False)))
 
 
 def _no_sleep(_seconds: float) -> None:

@@ -137,38 +137,45 @@ class Crew:
             self._sleep(_SHORT_PAUSE_S)
             return True
         self._change(-1)
-        if tries >= _TRIES or self._ended.wait(2.0 ** (tries - 1)):
+        pause_s = max(2.0 ** (tries - 1), getattr(error, "pause_s", None) or 0.0)
+        if tries >= _TRIES or self._ended.wait(pause_s):
             return False
         self._change(+1)
         return not self._ended.is_set()
 
     def _take(self, connections: int, idle: bool = False) -> Segment | None:
         """Wait for something to do: what another connection gives up, or is too slow for."""
-        while (segment := self._part.take(connections)) is None:
-            if not idle:
-                self._change(-1)
+        while True:
+            with self._lock:
+                segment = self._part.take(connections)
+                self._working += int(idle) - int(segment is None)
+                self._settle()
+            if segment is not None:
+                return segment
             idle = True
-            if self._part.complete or self._ended.wait(_IDLE_S):
+            if self._ended.wait(_IDLE_S):
                 return None
-        if idle:
-            self._change(+1)
-        return segment
 
     def _change(self, working: int) -> None:
-        """Count those who have something in hand; when nobody has, and at the end, there is nothing to wait for."""
+        """Count those who have something in hand."""
         with self._lock:
             self._working += working
-            if self._working <= 0 or self._failure is not None or self._part.complete:
-                self._ended.set()
+            self._settle()
+
+    def _settle(self) -> None:
+        """When nobody has anything in hand, and at the end, there is nothing to wait for."""
+        if self._working <= 0 or self._failure is not None or self._part.complete:
+            self._ended.set()
 
     def _fetch(self, line: Line, segment: Segment, given: Start | None) -> None:
+        reply: Reply | None = None
         while segment.position < segment.end and not self._stopped:
             if given is not None:
                 reply, end, given = given.reply, given.end, None
             else:
                 reply, end = self._source.part(line, self._part.identity, segment)
             self._copy(reply, segment, end)
-        if not reply.body.isclosed():
+        if reply is not None and not reply.body.isclosed():
             line.close()  # What comes beyond the segment is another connection's.
 
     def _stream(self, reply: Reply) -> None:

@@ -87,7 +87,7 @@ class Line:
             with suppress(ConnectionError, http.client.HTTPException):
                 reply = self._ask(self._connection, headers)
                 # A presigned address that has run out is made anew by the one that led to it.
-                if reply.status < 300 or self._at == self._url:
+                if reply.status < 300 or (self._at == self._url and reply.status not in _REDIRECTS):
                     return reply
         return self._follow(headers)
 
