@@ -124,9 +124,10 @@ def test_other_goes_below_the_root_and_no_further(bench: Bench, asked: dict[str,
     assert (bench.root / ".incoming" / "upload").exists()
 
 
-def test_a_folder_may_be_said_as_on_the_nodes_disk(bench: Bench) -> None:
+@pytest.mark.parametrize("root", ["", "/home/models"])
+def test_a_folder_may_be_said_as_on_the_nodes_disk(bench: Bench, root: str) -> None:
     """The habit of such services: the whole path below the models."""
-    facts = put(bench, LORA, type="other", directory=f"{bench.root}/hypernetworks/mine")
+    facts = put(bench, LORA, type="other", directory=f"{root or bench.root}/hypernetworks/mine")
     assert facts["directory"] == "hypernetworks/mine"
     assert [one["type"] for one in bench.output("list-models")["models"] if one["name"] == "ink"] == ["other"]
 

@@ -19,6 +19,8 @@ DEEPEST_DIRECTORY = 4
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _TEXTS = ("type", "kind", "url", "from", "name", "directory", "sha256", "token_env")
 LONGEST = 4096
+# Where models lie on a whole node; the local cloud's process nodes have that folder below one of their own.
+_HABIT = "/home/models/"
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def folder_of(settings: ServiceSettings, model_type: str, directory: str) -> Pat
             raise WrongParameter("directory", f"is for the type other; a {model_type} goes to {FOLDERS[model_type]}")
         return settings.models_dir / FOLDERS[model_type]
     text = directory or OTHER_FOLDER
-    parts = PurePosixPath(text.removeprefix(f"{settings.models_dir}/")).parts
+    parts = PurePosixPath(text.removeprefix(f"{settings.models_dir}/").removeprefix(_HABIT)).parts
     hint = f"Give the name of a folder below {settings.models_dir}, for example ControlNet"
     if not parts or len(parts) > DEEPEST_DIRECTORY:
         raise WrongParameter("directory", f"has {len(parts)} folders, and 1 to {DEEPEST_DIRECTORY} may be said", hint)
