@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import pty
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -85,4 +88,23 @@ def test_a_command_by_ssh_has_our_input_and_a_door_that_closes(house: House) -> 
     assert (done.returncode, done.stdout) == (5, "typed\n"), done.stderr
     assert [line for line in done.stderr.splitlines() if line == "err"] == ["err"]
     assert "port 22 is closed again" in done.stderr
+    assert doors(house) == ([], [])
+
+
+def test_a_shell_on_a_terminal(house: House) -> None:
+    """Typed as a person types; the shell's own exit code is ours."""
+    here, there = pty.openpty()
+    process = subprocess.Popen(
+        [GARRET, "ops", "ssh"], env=house.environment | {"TERM": "dumb"}, stdin=there, stdout=there,
+        stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    os.close(there)
+    shown = os.read(here, 65_536)  # its prompt: what is typed before that is for nobody
+    os.write(here, b"echo hello-$((40+2)); exit 3\n")
+    with contextlib.suppress(OSError):  # the terminal is gone with whoever had it
+        while piece := os.read(here, 65_536):
+            shown += piece
+    told = process.communicate(timeout=120)[1].decode()
+    os.close(here)
+    assert (process.returncode, b"hello-42" in shown) == (3, True), (shown, told)
     assert doors(house) == ([], [])

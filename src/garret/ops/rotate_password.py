@@ -28,7 +28,8 @@ IN_FORCE_S, LOOK_S = 15.0, 3.0
 def run(work: Work) -> dict[str, Any]:
     """Give the service another password, another token, or both (`password` and `token` in the parameters)."""
     node = Node.of(work.cloud, work.deployment)
-    return rotate(work, node.channel, secret=work.secrets.get("password", ""))
+    with work.deployment.journal.locked():  # of two at once, the node would have one login and this machine the other
+        return rotate(work, node.channel, secret=work.secrets.get("password", ""))
 
 
 def rotate(work: Work, channel: Channel, *, secret: str) -> dict[str, Any]:
