@@ -37,4 +37,4 @@ def test_a_killed_download_is_counted_at_the_server(tmp_path: Path) -> None:
     with nginx(served.root, tmp_path / "nginx", bytes_per_s=4_000_000) as server:
         report = killed(served, server, kills=1, rate=4_000_000)
     assert report.theirs == [served.size]
-    assert served.size <= report.ours[0] <= 1.5 * served.size
+    assert served.size <= report.ours[0] <= 2 * served.size

@@ -60,7 +60,10 @@ class Source:
                 return reply
             if reply.status != 206 and reply.status not in _ANSWERS_TO_RANGES:
                 return self._whole(reply)
-            self.by_ranges = False
+            if reply.status == 206:
+                self.by_ranges = False  # Nothing would tell whether later parts belong to these.
+            else:
+                self.refused_a_range()
             line.close()
         return self.whole(line)
 
