@@ -72,3 +72,14 @@ def test_what_was_paid_for_beforehand_is_not_released_by_a_time(house: House) ->
     instance = running(house, InstanceChargeType="PrePaid", Period=1, PeriodUnit="Month")
     with pytest.raises(Exception, match="ChargeTypeViolation"):
         house.call(ACTION, InstanceId=instance, AutoReleaseTime=at(house, days=1))
+
+
+def test_a_release_outlives_the_cloud_that_was_to_make_it(house: House) -> None:
+    """A server that starts with the book of another waits for the times that stand in it."""
+    instance = running(house)
+    house.call(ACTION, InstanceId=instance, AutoReleaseTime=at(house, hours=1))
+    house.cloud.background.stop()
+    with House(house.cloud.driver, store=house.store) as again:
+        again.cloud.recover()
+        pass_time(again, 3700)
+        until(lambda: describe(again, instance) == {})
