@@ -34,6 +34,7 @@ from garret.service_runtime.passwords import hash_token
 from garret.service_runtime.settings import ServiceSettings, write_env_file
 
 UNIT = "/etc/systemd/system/garret.service"
+WATCHMAN = "/etc/systemd/system/garret-watchman.service"
 APPLIED = "/var/lib/garret/service.applied"
 _PEM_END = "-----END CERTIFICATE-----"
 
@@ -131,10 +132,9 @@ def ensure_service(node: Node) -> None:
     host = node.host
     if not host.has("systemctl"):
         raise StepFailed("systemctl is not on this machine; garret's service is a systemd unit")
-    source = Path(__file__).resolve().parents[1] / "units" / "garret.service"
-    text = source.read_text("utf-8").replace("@ROOT@", host.prefix).replace("@PYTHON@", host.python)
-    text = text.replace("@MEMORY_MAX@", memory_max(host))
-    if host.write(UNIT, text, 0o644):
+    watchman, text = (_unit(host, name) for name in ("garret-watchman.service", "garret.service"))
+    fresh = host.write(WATCHMAN, watchman, 0o644)
+    if host.write(UNIT, text, 0o644) or fresh:
         host.run(["systemctl", "daemon-reload"])
     settings = host.path(SERVICE_ENV).read_text("utf-8")
     certificate = "" if node.has_front else str(node.facts.get("tls_sha256", ""))
@@ -149,6 +149,12 @@ def ensure_service(node: Node) -> None:
     host.run(["systemctl", "enable", "garret.service"])
     host.run(["systemctl", "start", "garret.service"], timeout_s=90)
     host.write(APPLIED, applied + "\n", 0o644)
+
+
+def _unit(host: Host, name: str) -> str:
+    source = Path(__file__).resolve().parents[1] / "units" / name
+    text = source.read_text("utf-8").replace("@ROOT@", host.prefix).replace("@PYTHON@", host.python)
+    return text.replace("@MEMORY_MAX@", memory_max(host))
 
 
 def ensure_answering(node: Node) -> None:
