@@ -203,7 +203,8 @@ def _prepared(node: Node) -> dict[str, str]:
     from garret.service_runtime.extensions.sent import sweep
 
     sweep(node.root / "var/lib/garret/requests")
-    return configuration()
+    changes_user = os.geteuid() == 0 and node.settings.state_dir.stat().st_uid != 0
+    return configuration() if changes_user else {}
 
 
 def _detach(store: ExecutionStore, identifier: str, parameters: dict[str, Any], own: Mapping[str, str]) -> None:

@@ -54,22 +54,22 @@ class Node:
         assert (done.returncode, done.stderr) == (0, ""), done.stdout + done.stderr
         return json.loads(done.stdout)
 
-    def begin(self, verb: str, pieces: list[bytes] | None = None, **parameters: Any) -> str:
+    def begin(self, verb: str, sent: list[bytes] | None = None, **parameters: Any) -> str:
         """Ask for an operation and return its id."""
-        return self.begin_with({}, verb, pieces, **parameters)
+        return self.begin_with({}, verb, sent, **parameters)
 
     def begin_with(
         self,
         environment: dict[str, str],
         verb: str = "install-extension",
-        pieces: list[bytes] | None = None,
+        sent: list[bytes] | None = None,
         **parameters: Any,
     ) -> str:
         """Ask for an operation in an environment."""
         identifier = secrets.token_hex(16)
         folder = self.root / "var/lib/garret/requests"
         folder.mkdir(parents=True, exist_ok=True)
-        for number, piece in enumerate(pieces or ()):
+        for number, piece in enumerate(sent or ()):
             (folder / f"{parameters['sha256']}.{number:03d}").write_bytes(piece)
             parameters["pieces"] = number + 1
         (folder / f"{identifier}.json").write_text(json.dumps({"verb": verb, "parameters": parameters}))
@@ -81,9 +81,9 @@ class Node:
         wait(lambda: self._show(identifier)["status"] in ENDED, timeout, "the operation's end")
         return self.shown
 
-    def do(self, verb: str, pieces: list[bytes] | None = None, **parameters: Any) -> Any:
+    def do(self, verb: str, sent: list[bytes] | None = None, **parameters: Any) -> Any:
         """Ask for an operation and return its record after its end."""
-        return self.end(self.begin(verb, pieces, **parameters))
+        return self.end(self.begin(verb, sent, **parameters))
 
     def install(self, source: str, **parameters: Any) -> Any:
         """Install an extension, which must go well; returns the output."""
@@ -112,7 +112,7 @@ class Node:
 
 
 @contextmanager
-def living_node(root: Path, *, running: bool = True, **environment: str) -> Iterator[Node]:
+def living_node(root: Path, *, running: bool = True, private: bool = True) -> Iterator[Node]:
     """A node below a folder, whose service runs, if it is to."""
     port = free_port()
     settings = replace(
@@ -120,7 +120,7 @@ def living_node(root: Path, *, running: bool = True, **environment: str) -> Iter
         port=port,
         state_dir=root / "var/lib/garret/service",
         extensions_dir=root / "home/extensions",
-        allow_private_download=True,
+        allow_private_download=private,
     )
     (root / "etc/garret").mkdir(parents=True)
     (root / "etc/garret/service.env").write_text(write_env_file(settings.to_env()))
@@ -131,7 +131,7 @@ def living_node(root: Path, *, running: bool = True, **environment: str) -> Iter
     with (root / "service.log").open("wb") as log:
         process = subprocess.Popen(
             command if running else ["true"],
-            env={**kept, "OMP_NUM_THREADS": "1", **settings.to_env(), **environment},
+            env={**kept, "OMP_NUM_THREADS": "1", **settings.to_env()},
             stdout=log,
             stderr=log,
             start_new_session=True,
