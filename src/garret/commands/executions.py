@@ -205,16 +205,18 @@ def lines_of(execution: Mapping[str, Any]) -> list[str]:
         "Ended": execution.get("ended_at"),
         "Bytes": progress.get("done") or None,
     }
-    brought = {str(name).replace("_", " "): _short(value) for name, value in output.items()}
+    brought = [(f"  {str(name).replace('_', ' ')}", _short(value)) for name, value in output.items()]
     parts = [
         f"  {task['status']:<10} {task['seconds']:>8.1f} s  {task['name']}  {task.get('note') or ''}".rstrip()
         for task in execution.get("tasks") or ()
     ]
     why = fields({"Error": error.get("message"), "Next": error.get("hint")})
-    return [*fields(about), *parts, *fields(brought), *why]
+    return [*fields(about), *parts, *rows([pair for pair in brought if pair[1]]), *why]
 
 
 def _short(value: object) -> str:
+    if isinstance(value, Mapping) and {"amount", "currency"} <= set(value):
+        return f"{value['amount']:.2f} {value['currency']}" + (" (made up)" if value.get("made_up") else "")
     if isinstance(value, list | tuple):
         return "; ".join(map(str, value))
     return "" if value is None else str(value)

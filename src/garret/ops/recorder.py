@@ -74,7 +74,8 @@ class Recorder:
             self._began[name] = moment - (seconds or 0.0)
             at = datetime.fromtimestamp(began, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
             tasks.append({"name": name, "status": RUNNING, "began_at": at, "seconds": 0.0, "note": ""})
-        took = moment - self._began.get(name, moment) if seconds is None else seconds
+        # What was begun here is measured here: a verb may tell the time of its last try only.
+        took = moment - self._began.get(name, moment)
         status = _STATES.get(state, RUNNING)
         tasks[known] |= {"status": status, "seconds": round(took, 3), "note": detail or tasks[known]["note"]}
         return tuple(tasks)

@@ -25,7 +25,7 @@ def wait_ready(endpoint: Endpoint, picture: Path, clock: Clock, tell: Teller, de
     Raises:
         NotReady: no picture within `deadline_s` seconds; says what the service answered last.
     """
-    started, pause = clock.monotonic(), PAUSE_S
+    started, pause, told = clock.monotonic(), PAUSE_S, False
     while True:
         asked = clock.monotonic()
         try:
@@ -33,6 +33,9 @@ def wait_ready(endpoint: Endpoint, picture: Path, clock: Clock, tell: Teller, de
         except NotReady:
             if clock.monotonic() - started + pause > deadline_s:
                 raise
+            if not told:
+                tell.stage("a picture", "running", "waiting for the service")
+                told = True
         else:
             picture.parent.mkdir(parents=True, exist_ok=True)
             write_atomic(picture, made, 0o644)
