@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from garret.errors import OperationError, UsageError
+from garret.ops.cost import cost
 from garret.ops.crash import Crash
 from garret.ops.start import start
 from garret.ops.start_elsewhere import Allowed
@@ -79,6 +80,7 @@ def test_another_type_of_the_same_zone(house: LightHouse) -> None:
     """The stack has the other type, the journal too; deployed again as before, nothing goes back."""
     sold_out(house, zone=HOME, type=TYPE)
     listener, before = Listener(), house.deployment().outputs
+    stopped = cost(house.roles(), house.deployment()).stopped_per_hour
     facts = begin(house, listener=listener, types=(LARGER,))
     assert (facts["instance_type"], facts["tried"]) == (LARGER, [f"{TYPE} in {HOME}"])
     told = "\n".join(listener.lines)
@@ -87,6 +89,9 @@ def test_another_type_of_the_same_zone(house: LightHouse) -> None:
     assert " instead of " in told
     assert machine(house)["InstanceType"] == LARGER
     assert house.deployment().outputs["PublicIp"] == before["PublicIp"]
+    now = cost(house.roles(), house.deployment())
+    assert now.running_per_hour == pytest.approx(sum(house.billed().values()))
+    assert now.stopped_per_hour == pytest.approx(stopped)
     (stack,) = house.roles().stacks.tagged()
     assert stack.parameters.get("InstanceType", LARGER) == LARGER
     for said in ({}, {"instance_type": TYPE}, {"instance_type": LARGER}, {"zone": HOME}):
@@ -136,6 +141,8 @@ def test_another_zone_with_disk_and_address(house: LightHouse) -> None:
     for said in ({}, {"zone": HOME}, {"zone": OTHER}):
         assert house.deploy(**said)["changed"] is False
     assert house.update(bandwidth_mbps=20)["changed"]
+    rate = cost(house.roles(), one).running_per_hour
+    assert rate == pytest.approx(sum(house.billed().values()))
     assert machine(house)["InstanceId"] == new["InstanceId"]
 
 

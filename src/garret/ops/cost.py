@@ -142,11 +142,13 @@ def rates_of(cloud: Cloud, deployment: Deployment) -> tuple[float, float, str] |
 
 def _rates(cloud: Cloud, deployment: Deployment) -> tuple[float, float] | None:
     """The price per hour, running and stopped: what the cloud says now, else what it said when it was planned."""
-    plan, spec = deployment.plan, deployment.spec
+    plan, spec = deployment.plan, deployment.placed  # as it stands, which may be another type than was asked for
     if plan is None or spec is None:
         return None
     try:
-        prices = find_prices(cloud, spec, cloud.stacks.price_per_hour(plan["template"], plan["parameters"]))
+        prices = find_prices(
+            cloud, spec, cloud.stacks.price_per_hour(plan["template"], deployment.priced(plan["parameters"]))
+        )
     except CloudError:
         prices = None
     if prices is not None:

@@ -139,6 +139,11 @@ class Deployment:
         hidden = {"InstancePassword": self.instance_password} if asked else {}
         return {key: str(value) for key, value in plan["parameters"].items()} | hidden
 
+    def priced(self, values: Mapping[str, str]) -> dict[str, str]:
+        """The stack's parameters as its price is asked for: the image that a moved node was made of is gone."""
+        born = str((self.journal.last("planned") or {}).get("image_id") or "")
+        return {**values, "ImageId": born} if born and "ImageId" in values else dict(values)
+
     @property
     def instance_password(self) -> str:
         """The node's own password as it was given, kept for a creation that is sent again; empty for none."""

@@ -214,7 +214,7 @@ class Update:
         return template, parameters(spec, plan["zone"], plan["image_id"], instance_password=hidden), spec
 
     def _prices(self, spec: DeploymentSpec, template: str, values: Mapping[str, str]) -> Prices | None:
-        return find_prices(self.cloud, spec, self.cloud.stacks.price_per_hour(template, values))
+        return find_prices(self.cloud, spec, self.cloud.stacks.price_per_hour(template, self.deployment.priced(values)))
 
     def _price_before(self) -> Mapping[str, Any] | None:
         return (self.deployment.plan or {}).get("price")

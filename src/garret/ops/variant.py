@@ -92,7 +92,7 @@ def _variant(
     template = require_good(text, public=spec.public, acme=spec.acme)
     hidden = deployment.parameters.get("InstancePassword", "")
     values = parameters(spec, str(now["zone"]), str(now["image_id"]), instance_password=hidden)
-    prices = find_prices(cloud, spec, cloud.stacks.price_per_hour(template, values))
+    prices = find_prices(cloud, spec, cloud.stacks.price_per_hour(template, deployment.priced(values)))
     check_limit(cloud, spec, prices)
     entry = {
         **now,
