@@ -35,7 +35,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
         token = self.headers["Authorization"].split()[1].encode()
-        known = "sha256$" + hashlib.sha256(token).hexdigest() in os.environ["GARRET_SERVICE_TOKEN_HASHES"]
+        known = "sha256$" + hashlib.sha256(token).hexdigest() == os.environ["GARRET_SERVICE_NODE_TOKEN_HASH"]
         picture = base64.b64encode(bytes([137]) + b"PNG\\r\\n" + bytes([26]) + b"\\n").decode()
         with open(os.environ["GARRET_PREFIX"] + "/pictures.log", "a") as log:
             log.write("1 pictures asked for\\n")
