@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +23,9 @@ _IDLE_S = 0.2
 _TRIES = 6
 _SHORT_PAUSE_S = 0.5
 _BUFFER_BYTES = 1 << 20
+_LUMP_BYTES = 512 << 10
+_MOMENT_S = 0.05
+_NAP_S = 0.005
 _LEAST_BUFFER_BYTES = 16 << 10
 
 
@@ -220,8 +224,8 @@ class Crew:
                 raise broken_off(segment.position, min(segment.end, end))
 
     def _fill(self, reply: Reply, view: memoryview) -> tuple[int, Exception | None]:
-        """Read what there is, at most a good lump; an error comes with what was read before it."""
-        filled = 0
+        """Read a good lump, or what came within a moment; an error comes with what was read before it."""
+        filled, until = 0, 0.0
         while filled < len(view):
             try:
                 with network():
@@ -230,8 +234,11 @@ class Crew:
                 return filled, error
             self._source.came(count)
             filled += count
-            # Nothing waits in here for what comes later: what this process holds is lost when it is killed.
-            if not count or not reply.more():
+            until = until or time.monotonic() + _MOMENT_S
+            # Many small writes cost as much again as the bytes; but what waits in here is lost with a kill.
+            while not (more := reply.more()) and filled < _LUMP_BYTES and time.monotonic() < until:
+                time.sleep(_NAP_S)
+            if not count or not more:
                 break
         return filled, None
 
