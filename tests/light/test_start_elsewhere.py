@@ -209,6 +209,23 @@ def test_killed_anywhere_the_same_again_ends_it(house: LightHouse) -> None:
     assert house.cloud_house.store.find("image") == []
 
 
+def test_a_machine_that_a_cut_off_move_has_made_is_not_taken_back(house: LightHouse) -> None:
+    """It may have been used since: sold out where it is now, it is waited for, and nothing on its disk is lost."""
+    sold_out(house, zone=HOME)
+    with pytest.raises(Killed):
+        begin(house, at="move.made", any_zone=True)
+    made = house.deployment().outputs["InstanceId"]
+    stop(house.roles(HastyClock()), house.deployment(), Listener(), Crash())
+    house.cloud_house.own("DELETE", "/_garret/faults", {})
+    sold_out(house, zone=OTHER)
+    with pytest.raises(OperationError, match="nothing is lost"):
+        begin(house, any_zone=True, types=(LARGER,))
+    house.settle()
+    assert made in house.exists()["instance"]
+    house.cloud_house.own("DELETE", "/_garret/faults", {})
+    assert (begin(house)["instance_id"], machine(house)["InstanceId"]) == (made, made)
+
+
 @pytest.mark.parametrize("point", ["move.sent", "move.unbound"])
 def test_killed_before_the_new_machine_a_plain_start_goes_back(house: LightHouse, point: str) -> None:
     """Who no longer wants to move has everything as before."""

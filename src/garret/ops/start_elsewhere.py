@@ -76,6 +76,10 @@ class Elsewhere:
             return moved or self._again_here(machine)
         if self._begin(machine):
             return machine
+        if self._move.begun is not None:
+            # What it has of its own since the move is nowhere else; of the old one only its disk as it was is left.
+            self.tell.say("an earlier move has not ended: this machine is not given another type or place before")
+            return self._nothing()
         return self._other_type(machine) or self._elsewhere(machine) or self._nothing()
 
     def settle(self) -> None:
