@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from garret.errors import UsageError
+from garret.errors import OperationError, UsageError
 from garret.ops.backup import backup, backups
 from garret.ops.cost import cost
 from garret.ops.crash import Crash
@@ -103,6 +103,36 @@ def test_a_stopped_node_stays_stopped(house: LightHouse) -> None:
     assert restore(house, safety=False)["state"] == "stopped"
     assert machine(house)["Status"] == "Stopped"
     assert len(backups(house.roles(), house.deployment())) == 1
+
+
+def test_another_restore_after_one_that_was_cut_off_leaves_the_node_running(house: LightHouse) -> None:
+    """It ran before the first of them: stopped with its place kept it would be paid for, and used by nobody."""
+    first, second = keep(house)["backup"]["id"], keep(house)["backup"]["id"]
+    with pytest.raises(Killed):
+        restore(house, first, at="restore.stopped")
+    assert restore(house, second, safety=False)["state"] == "running"
+    assert machine(house)["Status"] == "Running"
+
+
+@pytest.mark.parametrize("call", ["ResetDisk", "CreateSnapshot"])
+def test_a_restore_that_the_cloud_refuses_leaves_the_node_running(house: LightHouse, call: str) -> None:
+    """The disk is as it was, and the node, which was stopped for this alone, runs again; it says so."""
+    first = keep(house)["backup"]["id"]
+    refused = {"action": call, "code": "OperationDenied", "status": 403}
+    house.cloud_house.own("POST", "/_garret/faults", {"faults": [refused]})
+    with pytest.raises(OperationError, match="the disk is as it was, and garret runs again"):
+        restore(house, first)
+    assert machine(house)["Status"] == "Running"
+
+
+def test_what_is_kept_before_a_restore_is_of_now(house: LightHouse) -> None:
+    """A backup that a kill cut off earlier lacks what came since: it is no safety."""
+    first = keep(house)["backup"]["id"]
+    with pytest.raises(Killed):
+        keep(house, at="backup.sent")
+    before = {id for id, _ in house.cloud_house.store.pairs("snapshot")}
+    assert restore(house, first)["safety"]["id"] not in before
+    assert len(backups(house.roles(), house.deployment())) == 3
 
 
 def test_a_backup_of_another_disk_is_refused_before_anything_stops(house: LightHouse) -> None:

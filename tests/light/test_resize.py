@@ -104,3 +104,11 @@ def test_killed_anywhere_the_same_again_ends_it(house: LightHouse) -> None:
             resize_of(house, at=point).run()
     assert resize_of(house).run()["state"] == "running"
     assert state(house) == ("Running", LARGER)
+
+
+def test_another_type_after_one_that_was_cut_off_leaves_the_node_running(house: LightHouse) -> None:
+    """It ran before the first of them: stopped with its place kept it would be paid for, and used by nobody."""
+    with pytest.raises(Killed):
+        resize_of(house, at="resize.stopped").run()
+    assert resize_of(house, "ecs.gn7i-c8g1.2xlarge").run()["state"] == "running"
+    assert state(house) == ("Running", "ecs.gn7i-c8g1.2xlarge")

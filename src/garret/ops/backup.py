@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 from garret.errors import NotReady, OperationError, UsageError
@@ -91,11 +92,13 @@ def disk_of(cloud: Cloud, deployment: Deployment) -> Disk:
     return mine[0]
 
 
-def take(cloud: Cloud, deployment: Deployment, tell: Teller, crash: Crash) -> Snapshot:
-    """One snapshot of the node's disk, whole; one that an earlier run began is finished instead of begun again."""
+def take(cloud: Cloud, deployment: Deployment, tell: Teller, crash: Crash, *, after: str = "") -> Snapshot:
+    """One snapshot of the node's disk, whole; one that was just begun and cut off is finished instead of begun again.
+
+    Not one of long ago, or from before the journal's last line of the kind `after`: it lacks what came since.
+    """
     journal = deployment.journal
-    lines = [one for one in journal.entries() if one["event"] in ("backing up", *_ENDS)]
-    begun = lines[-1] if lines and lines[-1]["event"] == "backing up" else None
+    begun = _begun(deployment, after)
     if begun is None:
         journal.append("backing up", disk_id=disk_of(cloud, deployment).id, token=uuid.uuid4().hex)
         begun = journal.last("backing up") or {}
@@ -107,6 +110,15 @@ def take(cloud: Cloud, deployment: Deployment, tell: Teller, crash: Crash) -> Sn
     made = _whole(cloud, deployment, snapshot_id, tell)
     journal.append("backed up", snapshot_id=made.id, size_gib=made.size_gib)
     return made
+
+
+def _begun(deployment: Deployment, after: str) -> dict[str, Any] | None:
+    lines = [one for one in deployment.journal.entries() if one["event"] in ("backing up", *_ENDS, after)]
+    last = lines[-1] if lines else {"event": ""}
+    if last["event"] != "backing up":
+        return None
+    age = datetime.now(UTC) - datetime.fromisoformat(last["at"])
+    return last if age.total_seconds() < SNAPSHOT_S else None
 
 
 def _whole(cloud: Cloud, deployment: Deployment, snapshot_id: str, tell: Teller) -> Snapshot:

@@ -7,6 +7,9 @@ from garret.ops.cloud import Cloud, Instance
 from garret.ops.deployment import Deployment, flag
 
 POWER_S = 600.0
+STOPPED_FOR_A_WHILE = ("resizing", "restoring")
+"""Lines of the journal before a stop that keeps the machine's place; `runs` says whether a start follows."""
+_POWER = ("stopping", "starting", "ready")
 
 
 def machine_of(cloud: Cloud, deployment: Deployment) -> Instance:
@@ -23,6 +26,14 @@ def machine_of(cloud: Cloud, deployment: Deployment) -> Instance:
         )
     named = str(deployment.outputs.get("InstanceId") or "")
     return next((one for one in machines if one.id == named), machines[0])
+
+
+def is_to_run(deployment: Deployment, machine: Instance) -> bool:
+    """Say whether the machine runs, or ran until a verb that was cut off stopped it to start it again by itself."""
+    if machine.status in ("Running", "Starting", "Pending"):
+        return True
+    power = [one for one in deployment.journal.entries() if one["event"] in (*STOPPED_FOR_A_WHILE, *_POWER)]
+    return machine.stopped_mode != "StopCharging" and bool(power) and bool(power[-1].get("runs"))
 
 
 def wait_for_status(cloud: Cloud, instance_id: str, wanted: str) -> Instance:

@@ -14,7 +14,7 @@ from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
 from garret.ops.drain import drain
 from garret.ops.endpoint import endpoint_at
-from garret.ops.power import machine_of, wait_for_status
+from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.stack_change import StackChange
 from garret.ops.start import READY_S
 from garret.ops.tell import Teller
@@ -81,7 +81,7 @@ class Resize:
                 return self._facts(machine, changed=False, before=self.wanted)
             self._check(begun)
             if begun is None:
-                runs = machine.status in ("Running", "Starting", "Pending")
+                runs = is_to_run(self.deployment, machine)
                 self.deployment.journal.append("resizing", to=self.wanted, home=as_it_is(self.deployment), runs=runs)
                 begun = self._begun() or {}
             return self._carry_out(begun, machine)

@@ -6,14 +6,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from garret.errors import CloudError, NotReady, OperationError, UsageError
+from garret.errors import CloudError, GarretError, NotReady, OperationError, UsageError
 from garret.ops.backup import backups, disk_of, fact_of, take
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
 from garret.ops.drain import drain
 from garret.ops.endpoint import endpoint_at
-from garret.ops.power import machine_of, wait_for_status
+from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.records import Snapshot
 from garret.ops.start import READY_S
 from garret.ops.tell import Teller
@@ -84,10 +84,7 @@ class Restore:
             begun, machine = self._begin()
             self._stop(machine)
             if self.safety and not begun.get("safety"):
-                self.tell.say("first a backup of what is there now, so that nothing is lost")
-                made = take(self.cloud, self.deployment, self.tell, self.crash)
-                self.deployment.journal.append("restoring", **{**_plain(begun), "safety": made.id})
-                begun = self._begun() or begun
+                begun = self._keep(begun)
             self.crash.point("restore.stopped")
             self._reset(begun)
             self.crash.point("restore.reset")
@@ -100,7 +97,7 @@ class Restore:
         begun, machine = self._begun(), machine_of(self.cloud, self.deployment)
         if begun is None or (self.wanted and begun["backup"] != self.wanted):
             chosen = self.choice()
-            runs = machine.status in ("Running", "Starting", "Pending")
+            runs = is_to_run(self.deployment, machine)
             self.deployment.journal.append(
                 "restoring", backup=chosen.id, made_at=chosen.created_at, disk_id=chosen.disk_id, runs=runs, safety=""
             )
@@ -122,6 +119,31 @@ class Restore:
         wait_for_status(self.cloud, machine.id, "Stopped")
         self.tell.stage("machine", "done", "stopped")
 
+    def _keep(self, begun: Mapping[str, Any]) -> dict[str, Any]:
+        """Back up what is there now; the line of this restore, with that in it."""
+        self.tell.say("first a backup of what is there now, so that nothing is lost")
+        try:
+            made = take(self.cloud, self.deployment, self.tell, self.crash, after="restoring")
+        except GarretError as error:
+            raise self._given_up(begun, error) from error.__cause__
+        self.deployment.journal.append("restoring", **{**_plain(begun), "safety": made.id})
+        return self._begun() or dict(begun)
+
+    def _given_up(self, begun: Mapping[str, Any], error: GarretError) -> GarretError:
+        """The error, with the node running again if it ran: stopped with its place kept, it is paid for."""
+        self.deployment.journal.append("not restored", why=error.message)
+        error.message += "; the disk is as it was"
+        if begun["runs"]:
+            try:
+                self._start(begun)
+                error.message += f", and {self.deployment.name} runs again"
+            except GarretError as second:
+                error.message += f"; and the node could not be started again: {second.message}"
+                error.hint = f"garret ops start{flag(self.deployment.name)}"
+                error.billed = "disk, address, and the machine: it is stopped with its place kept"
+        error.args = (error.message,)
+        return error
+
     def _reset(self, begun: Mapping[str, Any]) -> None:
         """Have the disk go back, and wait for it; done twice, it is the same disk."""
         started = self.cloud.clock.monotonic()
@@ -130,8 +152,7 @@ class Restore:
             self.cloud.snapshots.reset(str(begun["disk_id"]), str(begun["backup"]))
         except CloudError as error:
             if error.code != "IncorrectDiskStatus":  # it is under way, from a run that was killed
-                self.deployment.journal.append("not restored", why=error.message)
-                raise
+                raise self._given_up(begun, error) from error.__cause__
         while disk_of(self.cloud, self.deployment).status not in ("", IN_USE):
             waited = self.cloud.clock.monotonic() - started
             if waited > RESET_S:
