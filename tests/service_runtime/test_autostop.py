@@ -212,6 +212,53 @@ def test_a_watch_survives_what_nobody_thought_of() -> None:
     assert len(world.stops) == 1
 
 
+def test_who_cannot_see_what_goes_on_stops_all_the_same() -> None:
+    """Each look fails, as on a full disk: the node would be paid for until somebody comes."""
+    world = World(end_at=HOUR + 20)
+    autostop = world.autostop(HOUR)
+
+    async def broken() -> str:
+        raise OSError(28, "No space left on device")
+
+    autostop.busy = broken
+    watch(autostop)
+    assert len(world.stops) == 1
+
+
+def test_a_stop_or_release_that_fails_as_nobody_thought_of_is_told() -> None:
+    """And keeps neither the stop nor the next try away."""
+
+    class Broken(World):
+        def __call__(self) -> None:
+            super().__call__()
+            if len(self.stops) == 1:
+                raise UnicodeError("label too long")
+
+        def release(self, at: datetime | None) -> None:
+            super().release(at)
+            raise ValueError("no time")
+
+    world = Broken(end_at=HOUR + 20)
+    autostop = world.autostop(HOUR, delete_after_s=14 * DAY)
+    watch(autostop)
+    assert autostop.facts()["refused"] == "UnicodeError: label too long"
+    assert autostop.facts()["release_refused"] == "ValueError: no time"
+    world.end_at = world.now + 2 * FIRST_RETRY_S
+    watch(autostop)
+    assert (len(world.stops), autostop.facts()["refused"]) == (2, "")
+
+
+def test_a_release_is_taken_back_also_when_no_further_one_is_wanted() -> None:
+    """The setting may be turned off before the cloud has let go."""
+    world = World(release_refusals=1)
+    autostop = world.autostop(HOUR, delete_after_s=14 * DAY)
+    asyncio.run(autostop.look())
+    world.settings = AutostopSettings(HOUR)
+    asyncio.run(autostop.look())
+    assert world.releases == [None] * 2
+    assert autostop.facts()["release_refused"] == ""
+
+
 def test_requests_are_signs_of_life_and_looking_at_the_machine_is_none(tmp_path: Path) -> None:
     """A picture resets the count; what monitors and progress bars ask for leaves it alone."""
     with serving(fake_settings(tmp_path)) as service:

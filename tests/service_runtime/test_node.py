@@ -366,6 +366,19 @@ def test_a_record_that_ends_while_somebody_looks_is_not_called_dead(tmp_path: Pa
     assert writer.get(identifier).status == "Failed"
 
 
+def test_a_record_that_cannot_be_written_or_read_hides_nothing(tmp_path: Path) -> None:
+    """On a full disk, which an operation may have died of, it has ended all the same: autostop and lists ask."""
+
+    class Full(ExecutionStore):
+        def save(self, execution: Execution) -> Execution:
+            del execution
+            raise OSError(28, "No space left on device")
+
+    ExecutionStore(tmp_path).save(Execution("a" * 32, "download-model", status="Running"))
+    (tmp_path / f"{'b' * 32}.json").write_bytes(b"")
+    assert [(one.id, one.status) for one in Full(tmp_path).all()] == [("a" * 32, "Failed")]
+
+
 def test_records_survive_their_writer(tmp_path: Path) -> None:
     """Written whole, found by id, newest first; an id is no path."""
     store = ExecutionStore(tmp_path)

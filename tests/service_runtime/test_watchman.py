@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import time
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from garret.service_runtime.autostop_settings import AutostopFile, AutostopSettings
-from garret.service_runtime.executions import RUNNING, Execution, ExecutionStore
+from garret.service_runtime.executions import RUNNING, SILENT_S, Execution, ExecutionStore
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.watchman import watch
 
@@ -91,3 +93,9 @@ def test_what_was_changed_counts_and_a_download_is_waited_for(world: World) -> N
     with store.held(execution.id), pytest.raises(Over):
         play(world)
     assert world.stops == []
+    hangs = time.time() - SILENT_S - 1
+    os.utime(store.folder / f"{execution.id}.json", (hangs, hangs))
+    world.end_at = world.now + 2000
+    with store.held(execution.id), pytest.raises(Over):
+        play(world)
+    assert len(world.stops) == 1, "an operation that says nothing for hours keeps no GPU"

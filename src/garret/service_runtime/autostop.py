@@ -93,7 +93,7 @@ class Autostop:
     async def look(self) -> None:
         """Look once: what is going on counts as life, and enough silence stops the node."""
         settings = self._settings()
-        self.doing = await self.busy()
+        self.doing = await self._busy()
         if self.doing:
             self.idle.touch(self.doing)
         self.looked()
@@ -108,10 +108,10 @@ class Autostop:
             await self._release(datetime.fromtimestamp(self.wall() + settings.delete_after_s, UTC))
         try:
             await _in_thread(self.machine)
-        except StopRefused as error:
+        except Exception as error:  # noqa: BLE001  (whatever it was, it is told, and the next try comes)
             # Who cannot have itself stopped must not refuse work for ever, waiting for it.
-            self.asked, self.refused, self.ordered = False, str(error), None
-            logger.error("autostop: try %d was refused: %s", self.tries, error)
+            self.asked, self.refused, self.ordered = False, _said(error), None
+            logger.error("autostop: try %d was refused: %s", self.tries, self.refused)
         else:
             self.asked, self.refused = True, ""
 
@@ -151,6 +151,13 @@ class Autostop:
         """Return how long a silence it waits for: what was said, or what past silences teach."""
         return self.idle.gaps.wait(settings.idle_s) if settings.learn else settings.idle_s
 
+    async def _busy(self) -> str:
+        try:
+            return await self.busy()
+        except Exception:  # a full disk, for one: what cannot be seen for so long must not be paid for ever
+            logger.exception("autostop: what is going on cannot be seen")
+            return ""
+
     def _settings(self) -> AutostopSettings:
         """The settings now; those of a time of day count from when they were made."""
         now = self.settings()
@@ -187,14 +194,14 @@ class Autostop:
         """
         if at is None and self._release_known and not self.release_at:
             return
-        if at is None and not self._release_known and not self._may_be_released():
+        if at is None and not self._release_known and not self._may_be_released() and not self.release_refused:
             self._release_known = True
             return
         try:
             await _in_thread(lambda: self.machine.release(at))
-        except StopRefused as error:
-            self.release_refused = str(error)
-            logger.error("autostop: the release of the machine was not changed: %s", error)
+        except Exception as error:  # noqa: BLE001  (a stop goes on without it)
+            self.release_refused = _said(error)
+            logger.error("autostop: the release of the machine was not changed: %s", self.release_refused)
         else:
             self.release_at, self.release_refused = _text(at) if at else "", ""
             self._release_known = True
@@ -205,6 +212,10 @@ class Autostop:
 
 async def _in_thread(work: Callable[[], None]) -> None:
     await asyncio.get_running_loop().run_in_executor(None, work)
+
+
+def _said(error: Exception) -> str:
+    return str(error) if isinstance(error, StopRefused) else f"{type(error).__name__}: {error}"
 
 
 def _text(moment: datetime) -> str:

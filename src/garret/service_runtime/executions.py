@@ -7,7 +7,7 @@ import json
 import re
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,6 +19,8 @@ STARTED, QUEUED, RUNNING = "Started", "Queued", "Running"
 SUCCESS, FAILED, CANCELLED = "Success", "Failed", "Cancelled"
 ENDED = (SUCCESS, FAILED, CANCELLED)
 IDENTIFIER = re.compile(r"[0-9a-f]{32}")
+SILENT_S = 6 * 3600.0
+"""An operation that has said nothing for so long hangs."""
 # How long a record may say Started before the process that should run it must hold its lock.
 _GRACE_S = 20.0
 
@@ -85,12 +87,24 @@ class ExecutionStore:
                 "message": "the process that ran it has ended",
                 "hint": "Give the command again: a download goes on where it broke off",
             }
-            return self.save(replace(execution, status=FAILED, ended_at=now(), error=error))
+            ended = replace(execution, status=FAILED, ended_at=now(), error=error)
+            # On a full disk, which may be what it died of, it has ended all the same.
+            with suppress(OSError):
+                self.save(ended)
+            return ended
 
     def all(self) -> list[Execution]:
         """Return all records, newest first."""
         names = [path.stem for path in self.folder.glob("*.json") if IDENTIFIER.fullmatch(path.stem)]
-        return sorted((self.get(name) for name in names), key=lambda execution: execution.created_at, reverse=True)
+        found = []
+        for name in names:
+            with suppress(UnknownExecution):  # one record that cannot be read hides no other
+                found.append(self.get(name))
+        return sorted(found, key=lambda execution: execution.created_at, reverse=True)
+
+    def running(self) -> list[str]:
+        """Return the verbs of those that run, but for what hangs: that must not keep a GPU."""
+        return [one.verb for one in self.all() if one.status not in ENDED and self._silent_s(one.id) < SILENT_S]
 
     def exists(self, identifier: str) -> bool:
         """Say whether there is a record."""
@@ -120,7 +134,7 @@ class ExecutionStore:
         """Return where the process that runs an execution writes what it says."""
         return self.folder / f"{_checked(identifier)}.log"
 
-    def silent_s(self, identifier: str) -> float:
+    def _silent_s(self, identifier: str) -> float:
         """Return how many seconds ago a record was written last."""
         try:
             return max(0.0, time.time() - self._path(identifier).stat().st_mtime)

@@ -24,7 +24,7 @@ from garret.service_runtime.errors import (
     Unavailable,
     from_record,
 )
-from garret.service_runtime.executions import ENDED, ExecutionStore
+from garret.service_runtime.executions import ExecutionStore
 from garret.service_runtime.extensions.trial import Trial
 from garret.service_runtime.extensions.words import change_words
 from garret.service_runtime.files import sweep, write_atomically
@@ -56,7 +56,6 @@ MAXIMUM_STARTS = 3
 # An operation that has written nothing for so long keeps the node from stopping no more.
 STARTING_S = 1800.0
 """For so long a start that has not come to its end counts as use: gigabytes are being read."""
-SILENT_OPERATION_S = 6 * 3600.0
 _SWEEP_EVERY_S = 3600.0
 _KEPT_WHEN_FULL_S = 600.0
 
@@ -315,10 +314,7 @@ class Service:
         folder = self.settings.state_dir / "executions"
         if not folder.is_dir():
             return []
-        store = ExecutionStore(folder)
-        running = (one for one in store.all() if one.status not in ENDED)
-        # One that has said nothing for hours hangs; it must not keep a GPU.
-        return [one.verb for one in running if store.silent_s(one.id) < SILENT_OPERATION_S]
+        return ExecutionStore(folder).running()
 
     def _first_checkpoint(self) -> str:
         try:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from garret.service_runtime.autostop import Autostop, Machine
 from garret.service_runtime.autostop_settings import AutostopFile, AutostopSettings
-from garret.service_runtime.executions import ENDED, ExecutionStore
+from garret.service_runtime.executions import ExecutionStore
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.self_stop import SelfStop
@@ -45,8 +45,7 @@ def watch(
 
     async def busy() -> str:
         folder = settings.state_dir / "executions"
-        running = (one.verb for one in ExecutionStore(folder).all() if one.status not in ENDED)
-        return next(running, "") if folder.is_dir() else ""
+        return next(iter(ExecutionStore(folder).running() if folder.is_dir() else ()), "")
 
     own = machine or SelfStop(Metadata(settings.metadata_url), settings.ecs_endpoint)
     file = AutostopFile(settings.state_dir / "autostop.json", AutostopSettings(settings.autostop_s))
