@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 import random
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +71,22 @@ def test_four_connections_fetch_at_a_time(server: Hostile, tmp_path: Path) -> No
     assert server.requests > 8
     assert server.connections <= 4
     assert server.sent == len(CONTENT)
+
+
+def test_a_write_that_the_disk_keeps_for_long_is_no_reason_to_hang(server: Hostile, tmp_path: Path) -> None:
+    """Others have taken the rest over when it ends: its bytes are there twice, and are counted once."""
+    waiting = [1.0]
+
+    def pwrite(file: int, data: memoryview, at: int) -> int:
+        if at > len(CONTENT) - PACE.least and waiting:
+            time.sleep(waiting.pop())
+        return os.pwrite(file, data, at)
+
+    fetched = download(Wanted(server.url, tmp_path, "model"), replace(LOCAL, pwrite=pwrite))
+    assert not waiting
+    assert fetched.sha256 == DIGEST
+    assert fetched.path.read_bytes() == CONTENT
+    assert fetched.bytes_fetched <= 1.1 * len(CONTENT)
 
 
 @pytest.mark.parametrize("code", [403, 429, 503])

@@ -113,3 +113,28 @@ def test_whoever_hashes_waits_for_a_lump_or_the_end() -> None:
     assert segments.wait_beyond(30, 1000) == 100
     segments.close()
     assert segments.wait_beyond(50, 1000) == 50
+
+
+def test_bytes_that_come_after_a_take_over_are_counted_once() -> None:
+    """A write that the disk kept for seconds ends when the rest is another connection's already."""
+    segments = Segments(40, [], PACE)
+    silent = segments.take(1)
+    assert silent is not None
+    segments.advance(silent, 20)
+    waited(silent, 121)
+    rest = segments.take(4)
+    assert rest is not None
+    segments.advance(silent, 5)
+    assert segments.contiguous() == segments.count() == 20
+    segments.advance(rest, 20)
+    assert segments.contiguous() == segments.count() == 40
+    never = Segments(40, [], PACE)
+    late = never.take(1)
+    assert late is not None
+    waited(late, 121)
+    rest = never.take(4)
+    assert rest is not None
+    never.advance(late, 5)
+    never.give_back(late)
+    never.advance(rest, 40)
+    assert never.contiguous() == never.count() == 40

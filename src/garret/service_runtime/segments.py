@@ -124,8 +124,9 @@ class Segments:
             if segment.position < segment.end:
                 self._gaps = sorted([*self._gaps, (segment.position, segment.end)])
                 segment.end = segment.position
-            if segment.begin == segment.end:
-                self._all.pop(segment.begin, None)
+            # Whoever took it over before it had a byte begins at the same one.
+            if segment.begin == segment.end and self._all.get(segment.begin) is segment:
+                del self._all[segment.begin]
 
     def give_all_back(self) -> None:
         """Let others have everything that was not fetched."""
@@ -137,7 +138,8 @@ class Segments:
     def advance(self, segment: Segment, count: int) -> None:
         """Note that bytes are in the file."""
         with self._changed:
-            segment.position += count
+            # Its end may have been given away during the write; those bytes, the same, are counted with the other.
+            segment.position = min(segment.position + count, segment.end)
             segment.last = time.monotonic()
             self._changed.notify_all()
 
