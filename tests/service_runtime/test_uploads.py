@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import random
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -148,6 +150,48 @@ def test_only_so_many_are_open_at_once(tmp_path: Path) -> None:
         uploads.begin(announced())
     uploads.drop(announced(name="n0").id)
     uploads.begin(announced())
+
+
+def test_one_that_was_killed_as_it_got_its_name_keeps_no_other_away(tmp_path: Path) -> None:
+    """Its file is in its place, its note is still there: the next one is taken, and it can be announced again."""
+    uploads, wish = taking(tmp_path), announced()
+    uploads.begin(wish)
+    send(uploads, wish.id, DATA, 0)
+    (tmp_path / INCOMING / f"{wish.id}.part").rename(tmp_path / "ink.safetensors")
+    assert taking(tmp_path).begin(announced(name="other"))["received"] == 0
+    assert taking(tmp_path).state(wish.id)["received"] == 0
+    with pytest.raises(OutOfStep):
+        taking(tmp_path).finish(wish.id)
+    assert taking(tmp_path).begin(wish)["received"] == 0
+
+
+def test_what_could_not_be_placed_for_want_of_room_is_placed_later(tmp_path: Path) -> None:
+    """Nothing is sent twice because the disk was full for its name."""
+    wish, full = announced(), [OSError(28, "No space left on device")]
+
+    def place(part: Path, _wish: Announced) -> dict[str, Any]:
+        if full:
+            raise full.pop()
+        part.unlink()
+        return {"name": "ink"}
+
+    uploads = Uploads(tmp_path, place, lambda _folder: 1 << 40)
+    uploads.begin(wish)
+    send(uploads, wish.id, DATA, 0)
+    with pytest.raises(OSError, match="No space"):
+        uploads.finish(wish.id)
+    assert uploads.finish(wish.id) == {"name": "ink"}
+
+
+def test_what_the_killed_left_does_not_take_room_for_ever(tmp_path: Path) -> None:
+    """A copy that was on its way to its name, without a note."""
+    folder = tmp_path / INCOMING
+    folder.mkdir()
+    for name, age_s in (("a" * 32, module.ABANDONED_S + 60), ("b" * 32, 60)):
+        (folder / f"{name}.part").write_bytes(b"x")
+        os.utime(folder / f"{name}.part", (time.time() - age_s,) * 2)
+    taking(tmp_path).begin(announced())
+    assert sorted(path.stem for path in folder.glob("*.part")) == sorted(["b" * 32, announced().id])
 
 
 def test_an_upload_that_nobody_announced_is_not_there(tmp_path: Path) -> None:

@@ -10,12 +10,12 @@ import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
-from garret.service_runtime.errors import BadRequest, Busy, InsufficientStorage, NotFound, OutOfStep
+from garret.service_runtime.errors import BadRequest, Busy, InsufficientStorage, NotFound, OutOfStep, ServiceError
 from garret.service_runtime.files import flush_folder, write_atomically
 from garret.service_runtime.model_files import INCOMING
 from garret.service_runtime.settings import CHUNK_BYTES
@@ -112,7 +112,7 @@ class Uploads:
     def state(self, identifier: str) -> dict[str, Any]:
         """Say how much of an upload is there: `received` of `size` bytes, and how large a chunk may be."""
         announced = self._announced(identifier)
-        received = self._part(identifier).stat().st_size
+        received = self._received(identifier)
         return {"id": identifier, **asdict(announced), "received": received, "chunk_bytes": CHUNK_BYTES}
 
     @contextmanager
@@ -151,8 +151,7 @@ class Uploads:
         """
         announced = self._announced(identifier)
         with self._alone(identifier):
-            part = self._part(identifier)
-            received = part.stat().st_size
+            part, received = self._part(identifier), self._received(identifier)
             if received != announced.size:
                 raise OutOfStep(f"{received} of {announced.size} bytes are there", "Send the rest first")
             digest = self._digest(identifier)
@@ -160,9 +159,13 @@ class Uploads:
                 self._drop(identifier)
                 raise BadRequest("sha256", f"what came has the SHA-256 {digest}; it was deleted", "Send it again")
             try:
-                return self._place(part, announced)
-            finally:
+                placed = self._place(part, announced)
+            except ServiceError:
                 self._drop(identifier)
+                raise
+            # What else goes wrong, as on a full disk, leaves the file, for another try.
+            self._drop(identifier)
+            return placed
 
     def drop(self, identifier: str) -> None:
         """Throw an upload away."""
@@ -176,13 +179,17 @@ class Uploads:
             newest = max((path.stat().st_mtime for path in (note, part) if path.exists()), default=0.0)
             if _IDENTIFIER.fullmatch(note.stem) and time.time() - newest > ABANDONED_S and note.stem not in self._busy:
                 self._drop(note.stem)
+        for part in self._folder.glob("*.part"):  # without a note: left by who was killed
+            with suppress(FileNotFoundError):
+                if time.time() - part.stat().st_mtime > ABANDONED_S and not part.with_suffix(".json").exists():
+                    part.unlink()
 
     def _check_room(self, announced: Announced) -> None:
         open_ones = [path for path in self._folder.glob("*.json") if _IDENTIFIER.fullmatch(path.stem)]
         if len(open_ones) >= MAXIMUM_OPEN:
             raise Busy(f"{len(open_ones)} uploads are open already", "Finish or DELETE one of them", retry_after=60)
         # Room that others were promised is not free, though nothing has been written there.
-        promised = sum(state["size"] - state["received"] for state in (self.state(path.stem) for path in open_ones))
+        promised = sum(self._missing(path.stem) for path in open_ones)
         needed = announced.size + promised + RESERVE_BYTES
         free = self._free_bytes(self._folder)
         if free < needed:
@@ -190,6 +197,18 @@ class Uploads:
                 f"the disk has {free >> 20} MiB free, and the file with the reserve needs {needed >> 20} MiB",
                 "Remove models, or deploy with a larger disk",
             )
+
+    def _missing(self, identifier: str) -> int:
+        try:
+            return max(0, self._announced(identifier).size - self._received(identifier))
+        except NotFound:  # it ended a moment ago
+            return 0
+
+    def _received(self, identifier: str) -> int:
+        try:
+            return self._part(identifier).stat().st_size
+        except FileNotFoundError:  # it was placed, and its note lives a moment longer, or until the next beginning
+            return 0
 
     def _append(self, identifier: str, file: Any, piece: bytes) -> None:
         at, running = self._hashes.get(identifier, (0, hashlib.sha256()))

@@ -61,7 +61,13 @@ def router(service: Service) -> APIRouter:
     @routes.post("/{identifier}/finish")
     async def finish(identifier: str) -> dict[str, Any]:
         """Check the file and put it in its place; the model is listed from then on."""
-        return await asyncio.to_thread(uploads.finish, identifier)
+        try:
+            return await asyncio.to_thread(uploads.finish, identifier)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            reason = "the disk is full; the file is there, and has no name yet"
+            raise InsufficientStorage(reason, "Remove models, then give the command again") from None
 
     @routes.delete("/{identifier}")
     async def drop(identifier: str) -> dict[str, bool]:
