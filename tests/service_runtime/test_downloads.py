@@ -79,6 +79,20 @@ def test_a_cut_connection_is_resumed_where_it_broke(shelf: Shelf, folder: Path) 
     assert {asked.get("if-range") for asked in shelf.asked[1:]} == {'"one"'}
 
 
+@pytest.mark.parametrize("same", [True, False])
+def test_a_file_that_came_another_way_meanwhile_is_not_written_over(shelf: Shelf, folder: Path, same: bool) -> None:
+    """An upload of the same name ends while the download is on its way."""
+    brought = CONTENT if same else b"somebody else's"
+    shelf.replies = [lambda request: (folder / "model.safetensors").write_bytes(brought) and whole(request)]
+    if same:
+        assert fetch(shelf, folder).sha256 == DIGEST
+    else:
+        with pytest.raises(DownloadError, match="another file is called model"):
+            fetch(shelf, folder)
+    assert (folder / "model.safetensors").read_bytes() == brought
+    assert names(folder) == ["model.safetensors"]
+
+
 def test_a_killed_download_goes_on_from_its_part_file(shelf: Shelf, folder: Path) -> None:
     """In another process, with the hash of what was there before."""
     shelf.replies = [cut(300_000), *[answer(503)] * 9]

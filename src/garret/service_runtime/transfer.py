@@ -22,6 +22,7 @@ from garret.service_runtime.download_errors import (
 from garret.service_runtime.fetching import Line
 from garret.service_runtime.files import flush_folder, write_atomically
 from garret.service_runtime.forms import FORMS, WrongForm, early_header
+from garret.service_runtime.models import sha256_of
 from garret.service_runtime.part import Identity, Part, PartFiles, read_begun
 from garret.service_runtime.replies import place_of
 from garret.service_runtime.safetensors_header import Header, read_header
@@ -253,6 +254,13 @@ class Transfer:
         return self._name(part, self._target.with_name(self._target.name + ("" if named else suffix)), digest)
 
     def _name(self, part: Part, target: Path, digest: str) -> Fetched:
+        if target.exists():
+            # It came another way meanwhile, as by an upload: a finished file is never written over.
+            if sha256_of(target) != digest:
+                hint = "Give another --name, or remove that one first: garret ops remove-model"
+                raise Unusable(f"another file is called {target.name} by now", hint)
+            self._discard()
+            return Fetched(target, digest, target.stat().st_size, self._source.fetched)
         part.seal()
         note = {**asdict(part.identity), "total": part.total, "sha256": digest}
         write_atomically(note_path(target), json.dumps(note).encode(), 0o600)
