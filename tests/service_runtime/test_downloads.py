@@ -465,6 +465,15 @@ def test_plain_http_wants_a_hash(folder: Path) -> None:
     assert "--sha256" in caught.value.hint
 
 
+def test_plain_http_gets_no_token(shelf: Shelf, folder: Path) -> None:
+    """With a hash it may bring the file; whoever listens would have the token for good."""
+    policy = Policy(allow_plain_http=True, timeout_s=3, public=lambda _address: True)
+    with pytest.raises(DownloadError, match="read the token"):
+        download(Wanted(shelf.url, folder, "model", DIGEST, "secret"), surroundings(policy=policy))
+    assert shelf.asked == []
+    assert download(Wanted(shelf.url, folder, "model", DIGEST), surroundings(policy=policy)).sha256 == DIGEST
+
+
 def test_a_server_that_is_not_there_is_tried_a_few_times(folder: Path) -> None:
     """Five times with growing pauses, then the reason."""
     pauses: list[float] = []

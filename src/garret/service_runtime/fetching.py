@@ -77,6 +77,9 @@ class Line:
     def __init__(self, url: str, token: Credential, policy: Policy) -> None:
         self._url, self._token, self._policy = url, token, policy
         self._origin = _origin(check_url(url, policy))
+        if token and self._origin[0] == "http" and not policy.allow_private:
+            # A hash vouches for the file, and keeps no token from who listens.
+            raise Refused("over plain http anybody on the way can read the token", "Use https://, or leave it out")
         self._at = url
         self._connection: VettedConnection | None = None
         self._body: Body | None = None
