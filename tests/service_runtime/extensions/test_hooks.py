@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from garret.service_runtime.extensions.loading import load_one, new_manager
 from garret.service_runtime.extensions.registry import PROVEN, Registry
 from garret.service_runtime.settings import ServiceSettings
 from tests.service_runtime.extensions.making import HEAD, INVERT, SHOUT, put
@@ -155,6 +156,21 @@ def test_the_dialect_lists_them_and_installs_none(service: Service) -> None:
     paths = service.call("GET", "/openapi.json").json["paths"]
     ours = {path: set(methods) for path, methods in paths.items() if "extension" in path}
     assert all(methods == {"get"} for methods in ours.values()), ours
+
+
+@pytest.mark.parametrize(("folder", "paths"), [("../state/planted", ("code",)), ("shout", ("../../state/planted",))])
+def test_code_from_elsewhere_is_never_loaded(tmp_path: Path, folder: str, paths: tuple[str, ...]) -> None:
+    """Records lie where the service writes; whoever gets into it must not plant code for its next start."""
+    settings = replace(fake_settings(tmp_path), extensions_dir=tmp_path / "extensions")
+    put(settings, "shout", SHOUT, ("prompt",), trial=PROVEN)
+    planted = tmp_path / "state/planted"
+    for place in (planted, planted / "code"):
+        place.mkdir(parents=True, exist_ok=True)
+        (place / "planted.py").write_text(SHOUT)
+    registry = Registry(settings)
+    record = replace(registry.get("shout"), folder=folder, paths=paths, entry_points={"main": "planted"})
+    with pytest.raises(ImportError, match="is not below"):
+        load_one(record, registry, new_manager())
 
 
 def test_jobs_are_refused_without_an_extension_that_they_need(tmp_path: Path) -> None:

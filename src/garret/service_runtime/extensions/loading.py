@@ -8,6 +8,7 @@ import sys
 import threading
 import traceback
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from garret.service_runtime.errors import ExtensionFailed
@@ -25,6 +26,9 @@ def load_one(extension: Extension, registry: Registry, manager: PluginManager) -
     """Import an extension and register its hooks, whose names it returns; raises whatever its code raises."""
     for path in extension.paths:
         place = str(registry.code / extension.folder / path)
+        if not Path(place).resolve().is_relative_to(registry.code.resolve()):
+            # The service can write its records and not that folder: so nobody makes it load code from elsewhere.
+            raise ImportError(f"{extension.folder}/{path} is not below {registry.code}")
         if place not in sys.path:
             # Last: nothing that an extension brings takes the place of a package of the service's own.
             sys.path.append(place)
