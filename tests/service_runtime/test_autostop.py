@@ -15,6 +15,7 @@ from garret.service_runtime.autostop import FIRST_RETRY_S, GRACE_S, STOPPING_S, 
 from garret.service_runtime.autostop_settings import AutostopSettings
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.self_stop import StopRefused
+from garret.service_runtime.signs import Signs
 from tests.service_runtime.living import fake_settings, serving, wait
 
 
@@ -317,6 +318,19 @@ def test_a_service_that_crashed_goes_on_counting(tmp_path: Path) -> None:
         assert service.terminate() == 0
     with serving(settings) as service:
         assert service.call("GET", "/machine").json["autostop"]["last_sign"] == "the service started"
+
+
+@pytest.mark.parametrize(("away_s", "since"), [(20.0, 1000.0), (600.0, 1600.0)])
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_restart_lets_no_time_of_day_go_by(tmp_path: Path, away_s: float, since: float, ended: bool) -> None:
+    """Whether it crashed or was told to: what comes while it is away counts; a node that was off begins anew."""
+    now = [1000.0]
+    before = Signs(tmp_path / "idle.json", Idle(), wall=lambda: now[0], boot="one")
+    before.note(ended=ended)
+    now[0] += away_s
+    after = Signs(tmp_path / "idle.json", Idle(), wall=lambda: now[0], boot="one")
+    after.take_up()
+    assert after.since == since
 
 
 def test_a_node_that_was_told_to_stop_does_so_by_itself_when_nobody_asks_again() -> None:

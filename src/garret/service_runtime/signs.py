@@ -47,9 +47,11 @@ class Signs:
         seen, last = _number(before.get("seen")), _number(before.get("last"))
         if seen is None or last is None:
             return
-        crashed = not before.get("ended") and before.get("boot") == self.boot and 0 <= now - seen < SAME_LIFE_S
-        if crashed:
+        same_life = before.get("boot") == self.boot and 0 <= now - seen < SAME_LIFE_S
+        if same_life:
+            # A restart at that minute must not let the time of day go by.
             self.since = seen
+        if same_life and not before.get("ended"):
             self.idle.goes_on_from(now - last, str(before.get("sign") or "before the service ended"))
         else:
             self.idle.gaps.add(now - last)
