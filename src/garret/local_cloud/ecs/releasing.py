@@ -58,8 +58,13 @@ def _release(cloud: Cloud, id: str) -> None:
         if body is None or not body.get("AutoReleaseTime") or body["Goal"] == lifecycle.DELETED:
             return
         left = (parse_stamp(body["AutoReleaseTime"]) - cloud.clock.now()).total_seconds()
-        if left <= 0:
+        if left > 0:
+            cloud.background.wait(min(left, LOOK_S))
+            continue
+        with cloud.store.transaction():
+            now = cloud.store.get("instance", id)
+            if now is None or now.get("AutoReleaseTime") != body["AutoReleaseTime"]:
+                continue  # it was taken back in this very moment
             cloud.store.update("instance", id, Goal=lifecycle.DELETED)
-            lifecycle.settle_soon(cloud, id)
-            return
-        cloud.background.wait(min(left, LOOK_S))
+        lifecycle.settle_soon(cloud, id)
+        return
