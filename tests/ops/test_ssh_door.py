@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import threading
@@ -167,6 +168,19 @@ def test_what_a_killed_one_left_open_is_closed_by_the_next(entrance: Entrance) -
     with entrance.open():
         pass
     assert list(entrance.world.doors) == ["sgr-other"]
+    assert not left.folder.exists()
+
+
+def test_the_folder_of_one_that_never_opened_keeps_no_port_open(entrance: Entrance) -> None:
+    """Killed before it was open, or closed while the node did not answer: nobody is behind it, so nothing stays."""
+    left = new_door(deployment_in(entrance.home))
+    left.make()
+    long_ago = time.time() - 3600
+    os.utime(left.folder, (long_ago, long_ago))
+    with entrance.open() as door:
+        pass
+    assert entrance.world.doors == {}
+    assert not door.folder.exists()
     assert not left.folder.exists()
 
 

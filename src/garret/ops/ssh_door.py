@@ -11,6 +11,7 @@ import ipaddress
 import json
 import os
 import shutil
+import time
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ NOTE = "garret ops ssh"
 """How our rules in a security group begin their description."""
 LONGEST_H, USUAL_H = 72, 12
 LOOK_S = 0.5
+MAKING_S = 60.0
 COMMAND_S = 40
 
 
@@ -91,6 +93,14 @@ class Door:
         except OSError:
             return False
         return False
+
+    @property
+    def is_over(self) -> bool:
+        """Say whether it was open, or should have been by now; one that is just being made is not held yet either."""
+        try:
+            return self.address() is not None or time.time() - self.folder.stat().st_mtime > MAKING_S
+        except FileNotFoundError:
+            return False
 
     def tell(self, address: dict[str, Any]) -> None:
         """Say that it is open, and where it leads."""
@@ -246,10 +256,11 @@ def _close(work: Work, node: Node, door: Door, hole: Hole) -> None:
     """
     wrong: list[GarretError] = []
     others = [Door(folder) for folder in door.folder.parent.glob("*") if folder.name != door.id]
-    abandoned = [other for other in others if not other.is_held and other.address()]
+    held = [other for other in others if other.is_held]
+    abandoned = [other for other in others if other not in held and other.is_over]
     stays = False
     try:
-        stays = hole.close([one.id for one in abandoned], len(abandoned) < len(others))
+        stays = hole.close([one.id for one in abandoned], bool(held))
     except CloudError as error:
         wrong.append(error)
     for one in (door, *abandoned):
