@@ -12,10 +12,11 @@ from garret.ops.cost import cost
 from garret.ops.crash import Crash
 from garret.ops.start import start
 from garret.ops.start_elsewhere import Allowed
+from garret.ops.status import status
 from garret.ops.stop import stop
 from tests.light.clock import HastyClock
 from tests.light.house import LightHouse, light_house
-from tests.local_cloud.house import TYPE, until
+from tests.local_cloud.house import REGION, TYPE, until
 from tests.ops.fake import Killed, Listener, killed
 
 LARGER = "ecs.gn7i-c32g1.8xlarge"
@@ -74,6 +75,7 @@ def test_sold_out_says_what_there_is_and_what_it_would_cost(house: LightHouse) -
     for words in ("--fallback-type ecs.gn7i-c8g1.2xlarge", f"--move-zone {OTHER}", "--keep-trying 30m"):
         assert words in said.hint
     assert (machine(house)["Status"], machine(house)["InstanceType"]) == ("Stopped", TYPE)
+    assert "it was not stopped from here" not in status(house.roles(), house.deployment(), REGION).why
 
 
 def test_another_type_of_the_same_zone(house: LightHouse) -> None:

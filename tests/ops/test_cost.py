@@ -81,6 +81,15 @@ def test_stopping_saves_the_difference(world: World, tmp_path: Path) -> None:
     assert found.now_per_hour == found.stopped_per_hour < found.running_per_hour
 
 
+def test_a_start_that_nobody_noted_is_said(world: World, tmp_path: Path) -> None:
+    """A schedule of the cloud's has started it: how much of the time it was stopped is more than it truly was."""
+    deployed(world, tmp_path)
+    notes = noted(tmp_path, (1, "stopping", {"instance_id": next(iter(world.instances)), "economical": True}))
+    found = cost(elsewhere(world), notes, MADE + timedelta(hours=10))
+    assert (found.state, found.stopped_hours) == ("running", 9.0)
+    assert "started by the cloud's schedule or by somebody else" in found.note
+
+
 def test_a_made_up_bill_is_exact(world: World, tmp_path: Path) -> None:
     """The local cloud's bill has no delay: the hours that it does not count were not paid for, whoever stopped it."""
     deployed(world, tmp_path)

@@ -213,6 +213,8 @@ def _note(cloud: Cloud, source: str, state: str, life: _Life) -> str:
     notes = [NO_BILL if source == "notes" else "" if cloud.made_up else DELAY]
     if state == "stopped" and not any(over is None for _, over in life.stops) and not cloud.made_up:
         notes.append("it was stopped by itself or by somebody else; since when is not known here")
+    if state == "running" and any(over is None for _, over in life.stops) and not cloud.made_up:
+        notes.append("it was started by the cloud's schedule or by somebody else; since when is not known here")
     return "; ".join(filter(None, notes))
 
 

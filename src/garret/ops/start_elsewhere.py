@@ -91,7 +91,6 @@ class Elsewhere:
 
     def _begin(self, machine: Instance) -> bool:
         """Ask for the machine to start; False when its place is sold out."""
-        self.deployment.journal.append("starting", instance_id=machine.id)
         try:
             self.cloud.instances.start(machine.id)
         except CloudError as error:
@@ -102,6 +101,8 @@ class Elsewhere:
             self._is_sold_out(f"{self._type_of(machine)} in {machine.zone}", error.code)
             self._last = error.message
             return False
+        # Not before: of one that was refused, `cost` and `status` would go on as if it ran.
+        self.deployment.journal.append("starting", instance_id=machine.id)
         return True
 
     def _other_type(self, machine: Instance) -> Instance | None:
