@@ -25,13 +25,18 @@ PICTURE = b"\x89PNG\r\n\x1a\n a picture"
 
 @dataclass
 class LightDriver(PaperDriver):
-    """Nodes on paper that do what the stack waits for; `says` is the FAILURE that they signal instead, if any."""
+    """Nodes on paper that do what the stack waits for; `says` is the FAILURE that they signal instead, if any.
+
+    A `shut` service knows nobody; `told` is what it was told of its autostop.
+    """
 
     name: str = "light"
     proves: str = "how garret and the cloud go about nodes; nothing about the nodes themselves"
     cloud: Cloud | None = None
     says: str = ""
     silent: bool = False
+    shut: bool = False
+    told: list[dict[str, Any]] = field(default_factory=list)
     answers: Callable[[bytes], RunResult] = lambda _: RunResult(1, b"no such file\n")
     _promised: dict[str, tuple[str, str]] = field(default_factory=dict)
     _told: set[str] = field(default_factory=set)
@@ -122,6 +127,7 @@ def service_of(driver: LightDriver) -> Iterator[int]:
 
         def do_PUT(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            driver.told.append(body)
             self._reply({"stops_in_s": None, "after_s": 3600.0, **{k: v for k, v in body.items() if k != "idle_s"}})
 
         def do_POST(self) -> None:
@@ -133,7 +139,7 @@ def service_of(driver: LightDriver) -> Iterator[int]:
                 self.close_connection = True
                 return
             data = json.dumps(value).encode()
-            self.send_response(200)
+            self.send_response(401 if driver.shut else 200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from garret.errors import OperationError, UsageError
+from garret.local_cloud.nodes.driver import RunResult
+from garret.ops.autostop import change
 from garret.ops.backup import backup, backups
 from garret.ops.cost import cost
 from garret.ops.crash import Crash
+from garret.ops.deployment import Login
 from garret.ops.restore import Restore
 from garret.ops.stop import stop
 from tests.light.clock import HastyClock
@@ -133,6 +137,44 @@ def test_what_is_kept_before_a_restore_is_of_now(house: LightHouse) -> None:
     before = {id for id, _ in house.cloud_house.store.pairs("snapshot")}
     assert restore(house, first)["safety"]["id"] not in before
     assert len(backups(house.roles(), house.deployment())) == 3
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_login_and_autostop_stay_what_they_are_now(house: LightHouse, runs: bool) -> None:
+    """The node knows what it knew at the backup: a password that was taken back must not open it again."""
+    driver = house.driver
+    keep(house)
+    change(house.roles(), house.deployment(), {"stop_by": "02:00"})
+    if not runs:
+        stop(house.roles(HastyClock()), house.deployment(), Listener(), Crash())
+    driver.told.clear()
+
+    def take(command: bytes) -> RunResult:
+        driver.shut = driver.shut and b"garret-node login" not in command
+        return RunResult(0, b"{}")
+
+    driver.shut, before, driver.answers = True, driver.answers, take
+    try:
+        restore(house, safety=False, now=True)
+        if not runs:
+            begin(house)
+    finally:
+        driver.shut, driver.answers = False, before
+    assert not driver.shut
+    assert [one["stop_by"] for one in driver.told] == ["02:00"]
+    hashes = [json.loads(content) for (_, path), (content, *_) in driver.files.items() if "/requests/" in path]
+    assert hashes[-1]["parameters"]["password_hash"] == (house.deployment().login or Login("", "", "")).password_hash
+
+
+def test_a_login_that_was_changed_elsewhere_is_not_overwritten(house: LightHouse) -> None:
+    """Without a restore, a service that does not know this machine's token has another by somebody's will."""
+    stop(house.roles(HastyClock()), house.deployment(), Listener(), Crash())
+    house.driver.shut = True
+    try:
+        with pytest.raises(OperationError, match="does not take this deployment's token"):
+            begin(house)
+    finally:
+        house.driver.shut = False
 
 
 def test_a_backup_of_another_disk_is_refused_before_anything_stops(house: LightHouse) -> None:

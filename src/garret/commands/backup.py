@@ -27,8 +27,8 @@ Examples:
       the newest backup
   garret ops restore s-bp1… my-pictures --yes
 
-What is on the disk now is backed up before, so that it can be brought back; --no-safety leaves that out. The login is
-that of the backup, too.
+What is on the disk now is backed up before, so that it can be brought back; --no-safety leaves that out. The login and
+autostop stay as they are now.
 """
 
 

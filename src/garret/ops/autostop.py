@@ -63,6 +63,12 @@ def bring(deployment: Deployment) -> None:
         deployment.journal.append("autostop", settings=known(deployment), told=True)
 
 
+def is_forgotten(deployment: Deployment) -> None:
+    """Note that the node no longer knows what it was told, for its disk is what it was earlier."""
+    if deployment.journal.last("autostop") is not None:
+        deployment.journal.append("autostop", settings=known(deployment), told=False)
+
+
 def known(deployment: Deployment) -> dict[str, Any]:
     """The settings as they were told last, else as it was deployed."""
     told = (deployment.journal.last("autostop") or {}).get("settings") or {}

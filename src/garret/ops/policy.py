@@ -71,6 +71,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
     "ops backup, restore": (
         "ecs:DescribeInstances", "ecs:DescribeDisks", "ecs:DescribeSnapshots", "ecs:CreateSnapshot",
         "ecs:DeleteSnapshot", "ecs:ResetDisk", "ecs:StopInstance", "ecs:StartInstance", "bssapi:DescribeInstanceBill",
+        *_COMMAND, *_FILE,  # the node of an earlier backup is told the present login
     ),
     "ops run, rotate-password": (*_COMMAND, *_FILE),
     # Sold out, it may take another type or zone where that is allowed: by a change of the stack, and an image of the
@@ -79,7 +80,7 @@ VERBS: Mapping[str, tuple[str, ...]] = {
         "ecs:DescribeInstances", "ecs:StartInstance", "ecs:DescribeAvailableResource", "ecs:DescribePrice",
         "ecs:ModifyInstanceAutoReleaseTime",
         *_CHANGE, "ecs:ModifyInstanceSpec", "ecs:CreateImage", "ecs:DescribeImages", "ecs:TagResources",
-        "ecs:DeleteImage", "ecs:DeleteSnapshot", *_MAKE, *_UNMAKE,
+        "ecs:DeleteImage", "ecs:DeleteSnapshot", *_MAKE, *_UNMAKE, *_COMMAND, *_FILE,
     ),
     "ops download-model": (*_COMMAND, *_FILE),
     "ops list-models, remove-model, restore-model, verify-models": (*_COMMAND, *_FILE),

@@ -16,11 +16,10 @@ from garret.ops.drain import drain
 from garret.ops.endpoint import endpoint_at
 from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.stack_change import StackChange
-from garret.ops.start import READY_S
 from garret.ops.tell import Teller
 from garret.ops.update import is_moving
 from garret.ops.variant import Variant, as_it_is, of_type, with_password
-from garret.ops.wait_ready import wait_ready
+from garret.ops.wait_ready import READY_S, wait_ready
 from garret.ops.work import Work
 
 _ENDS = ("resized", "not resized")

@@ -7,18 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from garret.errors import CloudError, GarretError, NotReady, OperationError, UsageError
+from garret.ops import autostop
+from garret.ops.after_restore import picture_of, tell_autostop
 from garret.ops.backup import backups, disk_of, fact_of, take
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
 from garret.ops.drain import drain
-from garret.ops.endpoint import endpoint_at
 from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.records import Snapshot
-from garret.ops.start import READY_S
 from garret.ops.tell import Teller
 from garret.ops.update import is_moving
-from garret.ops.wait_ready import wait_ready
 from garret.ops.work import Work
 
 RESET_S = 1800.0
@@ -87,6 +86,7 @@ class Restore:
                 begun = self._keep(begun)
             self.crash.point("restore.stopped")
             self._reset(begun)
+            autostop.is_forgotten(self.deployment)
             self.crash.point("restore.reset")
             if begun["runs"]:
                 self._start(begun)
@@ -175,14 +175,13 @@ class Restore:
         if login is None or not login.endpoint:
             return
         try:
-            wait_ready(
-                endpoint_at(login), journal.folder / PICTURE_FILE, self.cloud.clock, self.tell, READY_S
-            )  # fmt: skip
+            picture_of(self.cloud, self.deployment, login, journal.folder / PICTURE_FILE, self.tell)
         except OperationError as error:
             back = f"garret ops restore {begun['safety']}{flag(self.deployment.name)}" if begun.get("safety") else ""
             error.hint = f"back to how it was: {back}" if back else error.hint
             raise
         journal.append("ready", picture=str(journal.folder / PICTURE_FILE), endpoint=login.endpoint)
+        tell_autostop(self.deployment, self.tell)
 
     def _facts(self, begun: Mapping[str, Any]) -> dict[str, Any]:
         found = {one.id: fact_of(one) for one in backups(self.cloud, self.deployment)}

@@ -8,18 +8,16 @@ from typing import Any
 
 from garret.errors import OperationError
 from garret.ops import autostop, release
+from garret.ops.after_restore import picture_of
 from garret.ops.cloud import Cloud
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
-from garret.ops.endpoint import endpoint_at
 from garret.ops.keep_trying import keep_starting
 from garret.ops.power import wait_for_status
 from garret.ops.start_elsewhere import Allowed, Elsewhere, SoldOutAtStart
 from garret.ops.tell import Teller
-from garret.ops.wait_ready import wait_ready
 from garret.ops.work import Work
 
-READY_S = 900.0
 HERE = Allowed()
 
 
@@ -78,7 +76,7 @@ def start(
         machine = wait_for_status(cloud, machine.id, "Running")
         tell.stage("machine", "done", "running")
         path = picture or deployment.journal.folder / PICTURE_FILE
-        wait_ready(endpoint_at(login), path, cloud.clock, tell, READY_S)
+        picture_of(cloud, deployment, login, path, tell)
         deployment.journal.append("ready", picture=str(path), endpoint=login.endpoint)
         elsewhere.settle()
         autostop.bring(deployment)

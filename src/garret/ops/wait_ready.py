@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 PROMPT = "a red circle on a blue background"
 SEED = 1
+READY_S = 900.0
 PAUSE_S = 0.2
 LONGEST_PAUSE_S = 5.0
 
