@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import logging
+import os
 import secrets
 import shutil
 import time
@@ -44,6 +45,7 @@ from garret.service_runtime.scheduler import Assignment, Scheduler, Task
 from garret.service_runtime.self_stop import SelfStop
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.signs import Signs
+from garret.service_runtime.watchdog import tell_watchdog
 from garret.service_runtime.workers import WorkerPool
 
 logger = logging.getLogger(__name__)
@@ -121,6 +123,7 @@ class Service:
     async def start(self) -> None:
         """Attach to the workers and take up again what was accepted before."""
         self._loop = asyncio.get_running_loop()
+        self._spawn(tell_watchdog(os.environ))
         self.pool.start()
         sweep(self._pictures)
         for job in await self._in_thread(self._store.unfinished):
