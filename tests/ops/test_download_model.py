@@ -20,6 +20,8 @@ URL = "https://host/x.safetensors"
     [
         ({"where": "ftp://x/y"}, "--url"),
         ({"where": "https://user:word@host/x"}, "--url"),
+        ({"where": "https://civitai.com/api/download/models/1?type=Model&token=0123"}, "--url: holds a token"),
+        ({"where": "https://host/x?API_Key=0123"}, "--url: holds a API_Key"),
         ({"sha256": "12"}, "--sha256"),
         ({"name": "../x"}, "--name"),
         ({"name": ".."}, "--name"),
@@ -41,6 +43,8 @@ def test_a_wrong_download_is_refused_here(wrong: dict[str, str], option: str) ->
 
 def test_a_download_says_only_what_was_said() -> None:
     """Options that were left out are left out of the request."""
+    signed = "https://bucket.oss-cn-hangzhou.aliyuncs.com/x.safetensors?Expires=1&OSSAccessKeyId=a&Signature=b"
+    assert parameters(Model("vae", signed))["url"] == signed
     assert parameters(Model("vae", URL)) == {"type": "vae", "url": URL}
     assert parameters(Model("vae", URL, "n", sha256="A" * 64))["sha256"] == "a" * 64
     assert parameters(Model("other", "oss://my-bucket/a/x.safetensors", directory="a/b", force=True)) == {

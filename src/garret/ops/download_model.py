@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, parse_qsl, urlsplit
 
 from garret.errors import UsageError
 from garret.service_runtime.hub_lookup import CIVITAI
@@ -20,6 +20,8 @@ HUBS = ("civitai:", "hf:", "modelscope:", "oss://")
 _SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _NAME = re.compile(r"[^/\\\x00-\x1f]{1,200}")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,99}")
+_KEYS = ("token", "access_token", "auth_token", "api_token", "api_key", "apikey", "api-key")
+"""What a lasting key is called in an address; the signature of one that was signed for some time is another thing."""
 
 
 @dataclass(frozen=True)
@@ -91,6 +93,12 @@ def _where(model: Model, option: str) -> dict[str, str]:
         )
     if parts.username or parts.password:
         raise UsageError(f"{option}: holds a name or password; those would be kept on the node", "leave them out")
+    for name, _ in parse_qsl(parts.query, keep_blank_values=True):
+        if name.lower() in _KEYS:
+            raise UsageError(
+                f"{option}: holds a {name}, which Cloud Assistant and records would keep for all to see",
+                "leave it out of the address, and name a variable with it: --token-env CIVITAI_TOKEN",
+            )
     _refuse_page(parts.hostname, parts.path, parts.query, option)
     return {"url": model.where}
 
