@@ -217,6 +217,9 @@ def test_a_machine_that_a_cut_off_move_has_made_is_not_taken_back(house: LightHo
     with pytest.raises(Killed):
         begin(house, at="move.made", any_zone=True)
     made = house.deployment().outputs["InstanceId"]
+    found = status(house.roles(), house.deployment(), REGION)
+    assert (found.state, "a second disk" in found.why) == ("running", True)
+    assert "(ends the move)" in str(found.next)
     stop(house.roles(HastyClock()), house.deployment(), Listener(), Crash())
     house.cloud_house.own("DELETE", "/_garret/faults", {})
     sold_out(house, zone=OTHER)

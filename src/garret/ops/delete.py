@@ -166,9 +166,7 @@ class Delete:
 
     def _drop_copy(self) -> None:
         """Of a move that was cut off, the image of the disk is left; nothing else would take it away."""
-        from garret.ops.update import is_moving
-
-        if is_moving(self.deployment):
+        if self.deployment.is_moving:
             from garret.ops.move import Move
 
             Move(self.cloud, self.deployment, self.tell, self.crash).drop_copy()

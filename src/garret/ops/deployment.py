@@ -18,6 +18,8 @@ if TYPE_CHECKING:  # pydantic's import is half of what `garret status` may take
     from garret.spec import DeploymentSpec
 
 DEFAULT_NAME = "garret"
+MOVING = ("moving", "moved", "not moved")
+"""What the journal calls the beginning of a move, and its ends."""
 LOGIN_FILE = "login.json"
 BUNDLE_FILE = "bundle.tar.xz"
 PICTURE_FILE = "first.png"
@@ -143,6 +145,12 @@ class Deployment:
         """The stack's parameters as its price is asked for: the image that a moved node was made of is gone."""
         born = str((self.journal.last("planned") or {}).get("image_id") or "")
         return {**values, "ImageId": born} if born and "ImageId" in values else dict(values)
+
+    @property
+    def is_moving(self) -> bool:
+        """Say whether a move of its node was begun and has not come to its end."""
+        moves = [entry["event"] for entry in self.journal.entries() if entry["event"] in MOVING]
+        return bool(moves) and moves[-1] == MOVING[0]
 
     @property
     def instance_password(self) -> str:

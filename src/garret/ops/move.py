@@ -16,13 +16,12 @@ from garret.errors import GarretError, NotReady, OperationError, SpecError, Stac
 from garret.ops.capacity import Candidate
 from garret.ops.cloud import DEPLOYMENT_TAG, Cloud, Instance
 from garret.ops.crash import Crash
-from garret.ops.deployment import Deployment, flag
+from garret.ops.deployment import MOVING, Deployment, flag
 from garret.ops.own_images import AVAILABLE
 from garret.ops.power import machine_of
 from garret.ops.records import Image
 from garret.ops.stack_change import UPDATE_S, StackChange
 from garret.ops.tell import Teller
-from garret.ops.update import MOVING, is_moving
 from garret.ops.variant import as_it_is, elsewhere, with_password
 from garret.templates.moving import beside, free_range, other_side, without_address
 
@@ -44,7 +43,7 @@ class Move:
     @property
     def begun(self) -> dict[str, Any] | None:
         """The line with which a move began that has not come to its end; None when there is none."""
-        return self.deployment.journal.last(MOVING[0]) if is_moving(self.deployment) else None
+        return self.deployment.journal.last(MOVING[0]) if self.deployment.is_moving else None
 
     @property
     def is_made(self) -> bool:

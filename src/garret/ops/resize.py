@@ -17,7 +17,6 @@ from garret.ops.endpoint import endpoint_at
 from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.stack_change import StackChange
 from garret.ops.tell import Teller
-from garret.ops.update import is_moving
 from garret.ops.variant import Variant, as_it_is, of_type, with_password
 from garret.ops.wait_ready import READY_S, wait_ready
 from garret.ops.work import Work
@@ -165,7 +164,7 @@ class Resize:
         placed, name = self.deployment.placed, self.deployment.name
         if placed is None or self.deployment.journal.last("complete") is None:
             raise UsageError(f"{name} is not deployed", f"garret deploy {name}")
-        if is_moving(self.deployment):
+        if self.deployment.is_moving:
             raise UsageError(f"{name} is on its way to another zone", f"garret ops start{flag(name)}   (ends it)")
         if placed.charge_type == "Subscription":
             raise UsageError(

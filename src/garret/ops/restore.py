@@ -17,7 +17,6 @@ from garret.ops.drain import drain
 from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.records import Snapshot
 from garret.ops.tell import Teller
-from garret.ops.update import is_moving
 from garret.ops.work import Work
 
 RESET_S = 1800.0
@@ -77,7 +76,7 @@ class Restore:
             OperationError: it could not be done; says what the node is now, and how to go back.
         """
         with self.deployment.journal.locked():
-            if is_moving(self.deployment):
+            if self.deployment.is_moving:
                 name = self.deployment.name
                 raise UsageError(f"{name} is on its way to another zone", f"garret ops start{flag(name)}   (ends it)")
             begun, machine = self._begin()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from garret.errors import GarretError, OperationError
@@ -98,7 +98,14 @@ def status(
     known["endpoint"] = str(stack.outputs.get("EndPoint") or "")
     known["instance_id"] = str(stack.outputs.get("InstanceId") or "")
     login = opened(login, stack.outputs) if login else None
-    return _complete(glance, deployment, login, known)
+    found = _complete(glance, deployment, login, known)
+    return _moving(deployment, found) if deployment.is_moving else found
+
+
+def _moving(deployment: Deployment, found: Status) -> Status:
+    """What a move that was cut off has left is billed until it is ended, whether the node is used or not."""
+    why = "; its move to another zone was cut off: a second disk, or a copy of the disk, is billed until that is ended"
+    return replace(found, why=found.why + why, next=f"garret ops start{flag(deployment.name)}   (ends the move)")
 
 
 def is_standing(stack: Stack) -> bool:

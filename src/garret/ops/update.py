@@ -24,8 +24,6 @@ from garret.templates.text import read_template
 
 PLACE = ("region", "zone", "vpc_id", "vswitch_id", "vswitch_cidr")
 """Where the node is stays where it is, whatever was wished at first: it may have been started in another zone."""
-MOVING = ("moving", "moved", "not moved")
-"""What the journal calls the beginning of a move, and its ends."""
 AUTOSTOP = "autostop_min"
 EFFECTS = {
     "live": "nobody notices",
@@ -131,7 +129,7 @@ class Update:
         """Refuse, before anything is asked of the stack, what cannot or may not be done."""
         anew = [change for change in changes if change.effect == "replace"]
         name = self.deployment.name
-        if is_moving(self.deployment):
+        if self.deployment.is_moving:
             raise UsageError(
                 f"{name} is on its way to another zone, and a start was cut off in the middle of that",
                 f"garret ops start{flag(name)}   (ends it)",
@@ -218,13 +216,6 @@ class Update:
 
     def _price_before(self) -> Mapping[str, Any] | None:
         return (self.deployment.plan or {}).get("price")
-
-
-def is_moving(deployment: Deployment) -> bool:
-    """Say whether a move of its node was begun and has not come to its end."""
-    events = [entry["event"] for entry in deployment.journal.entries()]
-    moves = [event for event in events if event in MOVING]
-    return bool(moves) and moves[-1] == MOVING[0]
 
 
 def _touched(resources: Sequence[ResourceChange]) -> tuple[ResourceChange, ...]:
