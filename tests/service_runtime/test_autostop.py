@@ -153,6 +153,16 @@ def test_a_time_of_day_stops_what_is_idle_or_not_and_once_a_day() -> None:
     assert 18 * HOUR + DAY <= later.stops[0] <= 18 * HOUR + DAY + 15
 
 
+def test_a_clock_that_was_ahead_at_the_start_hides_no_time_of_day() -> None:
+    """It is set right by the network's time some seconds after."""
+    world = World(now=8 * HOUR)
+    autostop = world.autostop(stop_by="02:00")
+    asyncio.run(autostop.look())
+    world.now, world.end_at = 0.0, 2 * HOUR + 20
+    watch(autostop)
+    assert world.stops == [pytest.approx(2 * HOUR, abs=16)]
+
+
 def test_a_job_may_overrun_the_time_of_day_and_not_for_ever() -> None:
     """It is waited for half an hour; then it is cut off, and it is in the node's book for the next start."""
     world = World(now=1.0, doing="a job", end_at=3 * HOUR)

@@ -161,7 +161,7 @@ class Autostop:
     def _settings(self) -> AutostopSettings:
         """The settings now; those of a time of day count from when they were made."""
         now = self.settings()
-        if self.since is None:
+        if self.since is None or self.wall() < self.since:  # a clock that was ahead at the start has been set right
             self.since = self.wall()
         if self._before is not None and (now.stop_by, now.time_zone) != (self._before.stop_by, self._before.time_zone):
             self.since = self.wall()
