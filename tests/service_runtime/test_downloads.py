@@ -465,6 +465,19 @@ def test_plain_http_wants_a_hash(folder: Path) -> None:
     assert "--sha256" in caught.value.hint
 
 
+def test_a_part_that_says_of_no_version_is_not_put_to_one_that_has_one(shelf: Shelf, folder: Path) -> None:
+    """A server that ignores If-Range and leaves the ETag out, as it may not: the file changed, and nothing tells."""
+    other = CONTENT[:-400_000] + random.Random(6).randbytes(400_000)
+    part = answer(206, other[100_000:], Content_Range=f"bytes 100000-{len(other) - 1}/{len(other)}")
+
+    def change(request: Request) -> None:
+        shelf.content, shelf.etag = other, '"two"'
+        part(request)
+
+    shelf.replies = [cut(100_000), change, part, part]
+    assert fetch(shelf, folder).path.read_bytes() == other
+
+
 def test_plain_http_gets_no_token(shelf: Shelf, folder: Path) -> None:
     """With a hash it may bring the file; whoever listens would have the token for good."""
     policy = Policy(allow_plain_http=True, timeout_s=3, public=lambda _address: True)

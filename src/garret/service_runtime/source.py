@@ -121,12 +121,19 @@ class Source:
     def _checked(self, reply: Reply, identity: Identity, segment: Segment) -> int:
         if not self.is_same(reply, identity):
             raise StartOver("the file changed on the server")
+        if not self._is_vouched(reply, identity):
+            raise RangesRefused("the server does not say of which version of the file its part is")
         refuse_pages(reply)
         place = place_of(reply)
         if place is None or place.begin != segment.position or place.total != identity.total:
             raise RangesRefused("the server sent another part than the one asked for")
         self.refusals = 0
         return place.end
+
+    def _is_vouched(self, reply: Reply, identity: Identity) -> bool:
+        """Say whether a part tells its version: with an ETag it must (RFC 9110, 15.3.7); else a known hash decides."""
+        of_this_hash = bool(self.sha256) and identity.wanted == self.sha256
+        return of_this_hash or bool(validator_of(reply.headers)) or not identity.validator.startswith('"')
 
     def refused_a_range(self) -> None:
         """Give ranges up when a server does not give any, several times in a row."""
