@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 
 from garret.errors import OperationError, SpecError
 from garret.ops.crash import Crash
+from garret.ops.records import ChangeSet
 from garret.ops.resize import Resize
 from garret.ops.start import start
 from garret.ops.stop import stop
@@ -95,6 +97,30 @@ def test_a_type_that_only_seems_to_be_there_goes_back(house: LightHouse) -> None
         resize_of(house).run()
     assert state(house) == ("Running", TYPE)
     assert house.deploy()["changed"] is False
+
+
+@dataclass
+class Unwilling:
+    """Changes of a cloud that works a change out and then does not take it."""
+
+    changes: Any
+
+    def propose(self, *said: Any, **more: Any) -> ChangeSet:
+        """One that cannot be carried out."""
+        return replace(self.changes.propose(*said, **more), status="CREATE_FAILED", reason="not now")
+
+    def __getattr__(self, name: str) -> Any:
+        """All else is as it is."""
+        return getattr(self.changes, name)
+
+
+def test_a_change_that_the_cloud_does_not_take_leaves_the_node_running(house: LightHouse) -> None:
+    """It was stopped for this alone, and its place is paid for: it runs again, as it was."""
+    one = resize_of(house)
+    one.cloud = replace(one.cloud, changes=Unwilling(one.cloud.changes))
+    with pytest.raises(OperationError, match=f"does not take this change: not now.*runs again as {TYPE}"):
+        one.run()
+    assert state(house) == ("Running", TYPE)
 
 
 def test_killed_anywhere_the_same_again_ends_it(house: LightHouse) -> None:

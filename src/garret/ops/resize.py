@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from garret.errors import CloudError, GarretError, OperationError, SpecError, StackFailed, UsageError
+from garret.errors import CloudError, GarretError, NotReady, OperationError, SpecError, StackFailed, UsageError
 from garret.ops.aliyun.error_classes import classify
 from garret.ops.capacity import WORDS, shelves
 from garret.ops.cloud import Cloud, Instance
@@ -22,6 +22,7 @@ from garret.ops.wait_ready import READY_S, wait_ready
 from garret.ops.work import Work
 
 _ENDS = ("resized", "not resized")
+_BILLED = "disk and address, and the machine as long as it is stopped with its place kept"
 
 
 def run(work: Work) -> dict[str, Any]:
@@ -93,7 +94,10 @@ class Resize:
             self._change().make(variant.template, with_password(self.deployment, variant.values), variant.entry)
             self.crash.point("resize.changed")
             machine = self._start() if begun["runs"] else machine_of(self.cloud, self.deployment)
-        except (StackFailed, CloudError) as error:
+        except NotReady as error:
+            error.billed = error.billed or _BILLED
+            raise
+        except GarretError as error:
             raise self._gone_back(begun, error) from error.__cause__
         if begun["runs"]:
             self._picture()
@@ -125,7 +129,7 @@ class Resize:
         self.tell.stage("machine", "done", f"running as {machine.instance_type}")
         return machine
 
-    def _gone_back(self, begun: Mapping[str, Any], error: StackFailed | CloudError) -> OperationError:
+    def _gone_back(self, begun: Mapping[str, Any], error: GarretError) -> OperationError:
         """The error, with the node as it was before; or with how it is."""
         home = begun["home"]
         before = str(home["placed"]["instance_type"])
@@ -139,7 +143,7 @@ class Resize:
             return OperationError(
                 f"{error.message}; and it could not go back to {before}: {second.message}; nothing is lost",
                 f"garret ops start{flag(self.deployment.name)} --fallback-type {self.wanted} --move-zone",
-                billed="disk and address, and the machine as long as it is stopped with its place kept",
+                billed=_BILLED,
             )
         self.deployment.journal.append("not resized", why=error.message)
         state = "runs again" if begun["runs"] else "is stopped"
