@@ -106,3 +106,22 @@ def test_a_stop_ends_the_tries(house: LightHouse) -> None:
     assert found is not None
     assert found.status == "Cancelled"
     house.delete()
+
+
+def test_a_stop_ends_the_tries_of_a_schedule_too(house: LightHouse) -> None:
+    """It is nine, there is no stock, and somebody stops it for today: tomorrow's start is the next."""
+    house.deploy()
+    roles, one = house.roles(HastyClock()), house.deployment()
+    stop(roles, one, Listener(), Crash())
+    facts = run(Work(roles, one, Listener(), Crash(), {"start": "daily 09:00", "time_zone": "UTC"}))
+    timer = facts["start"]["execution"]
+    house.cloud_house.own("POST", "/_garret/faults", {"faults": [{"fault": "no_stock"}]})
+    move_to(house, facts["start"]["next_at"])
+    until(lambda: any(task.name.startswith("wait") for begun in roles.automation.begun_by(timer)
+                      for task in roles.automation.tasks(begun.id)))  # fmt: skip
+    stop(roles, one, Listener(), Crash())
+    house.cloud_house.own("DELETE", "/_garret/faults", {})
+    house.cloud_house.own("POST", "/_garret/clock", {"advance_s": 3600})
+    until(lambda: all(begun.status == "Cancelled" for begun in roles.automation.begun_by(timer)))
+    assert instance_status(house) == ("Stopped", "StopCharging")
+    assert [each.id for each in active(roles, one)] == [timer]

@@ -538,6 +538,11 @@ class FakeAutomation:
         self.world.refuse("ListExecutions")
         return [one for one in self.world.automation.values() if one.tags.get(DEPLOYMENT_TAG) == deployment][::-1]
 
+    def begun_by(self, execution_id: str) -> list[CloudExecution]:
+        """None: no time comes here."""
+        assert execution_id in self.world.automation
+        return []
+
     def get(self, execution_id: str) -> CloudExecution | None:
         """By id."""
         return self.world.automation.get(execution_id)

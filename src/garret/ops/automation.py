@@ -45,6 +45,19 @@ def end(cloud: Cloud, deployment: Deployment, tell: Teller, *kinds: str) -> list
     return found
 
 
+def end_tries(cloud: Cloud, deployment: Deployment, tell: Teller) -> list[CloudExecution]:
+    """End a start that a schedule has begun and goes on trying; the schedule itself stays."""
+    try:
+        timers = active(cloud, deployment, SCHEDULE_START)
+        found = [one for timer in timers for one in cloud.automation.begun_by(timer.id) if one.status not in ENDED]
+        for one in found:
+            cloud.automation.cancel(one.id)
+    except CloudError as error:
+        tell.say(f"whether a schedule is starting {deployment.name} just now was not looked at: {error.message}")
+        return []
+    return found
+
+
 def told(one: CloudExecution) -> dict[str, str]:
     """One of them for `status`: its `kind`, `execution`, and `why`, a sentence."""
     kind = one.tags.get(KIND_TAG, "")

@@ -6,7 +6,7 @@ import uuid
 from typing import Any
 
 from garret.errors import UsageError
-from garret.ops.automation import KEEP_STARTING, active, begin, end
+from garret.ops.automation import KEEP_STARTING, active, begin, end, end_tries
 from garret.ops.cloud import Cloud
 from garret.ops.deployment import Deployment
 from garret.ops.tell import Teller
@@ -38,5 +38,5 @@ def keep_starting(cloud: Cloud, deployment: Deployment, minutes: int) -> dict[st
 
 def end_keep_starting(cloud: Cloud, deployment: Deployment, tell: Teller) -> None:
     """Let the cloud start it no more: somebody wants it stopped."""
-    for one in end(cloud, deployment, tell, KEEP_STARTING):
+    for one in [*end(cloud, deployment, tell, KEEP_STARTING), *end_tries(cloud, deployment, tell)]:
         tell.say(f"the cloud no longer tries to start it (execution {one.id})")

@@ -268,6 +268,9 @@ class Automation(Protocol):
     def executions(self, deployment: str) -> list[CloudExecution]:
         """The executions of a deployment, the newest first, those that a timer began left out."""
 
+    def begun_by(self, execution_id: str) -> list[CloudExecution]:
+        """Those that a timer began, the newest first."""
+
     def get(self, execution_id: str) -> CloudExecution | None:
         """One execution; None when there is none of this id."""
 

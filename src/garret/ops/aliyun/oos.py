@@ -42,6 +42,11 @@ class OosAutomation:
         wanted = {"Tags": json.dumps({DEPLOYMENT_TAG: deployment})}
         return [_execution(raw) for raw in by_token(self._session, "oos", "ListExecutions", wanted, "Executions")]
 
+    def begun_by(self, execution_id: str) -> list[CloudExecution]:
+        """Those that a timer began, the newest first."""
+        wanted = {"ParentExecutionId": execution_id}
+        return [_execution(raw) for raw in by_token(self._session, "oos", "ListExecutions", wanted, "Executions")]
+
     def get(self, execution_id: str) -> CloudExecution | None:
         """One execution; None when there is none of this id."""
         reply = self._session.read("oos", "ListExecutions", {"ExecutionId": execution_id})
