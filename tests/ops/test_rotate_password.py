@@ -14,9 +14,9 @@ import pytest
 
 from garret.errors import NodeFailed, OperationError, SpecError, UsageError
 from garret.ops.crash import Crash
-from garret.ops.deployment import Deployment, Login, same_password
+from garret.ops.deployment import NEXT_FILE, SECRET_FILES, Deployment, Login, same_password
 from garret.ops.endpoint import endpoint_at
-from garret.ops.rotate_password import NEXT_FILE, login_of, password_for, run
+from garret.ops.rotate_password import login_of, password_for, run
 from garret.ops.work import Work
 from garret.service_runtime.passwords import hash_password, hash_token
 from garret.service_runtime.settings import write_env_file
@@ -155,6 +155,23 @@ def test_killed_after_the_node_has_heard_nobody_is_shut_out(house: House) -> Non
     house.rotate()
     assert house.login.token == begun["token"]
     assert house.opens(house.login, NEW) == (True, True)
+
+
+@pytest.mark.parametrize("asked", [{"password": False}, {"token": False}])
+def test_what_an_attempt_left_changes_nothing_that_is_not_asked_for(house: House, asked: dict[str, bool]) -> None:
+    """Both were to be others, and it broke off; then only one is: the other one stays what it was."""
+    before = house.login
+    with pytest.raises(Killed):
+        house.rotate("Another-word-3", at="rotate.sent")
+    house.rotate(**asked)
+    assert (house.login.token == before.token) == ("token" in asked)
+    assert (house.login.password_hash == before.password_hash) == ("password" in asked)
+    assert house.opens(house.login, OLD if "password" in asked else NEW) == (True, True)
+
+
+def test_a_delete_forgets_what_an_attempt_left(house: House) -> None:
+    """Else the next deployment of this name would be given the login of the last one."""
+    assert NEXT_FILE in SECRET_FILES
 
 
 def test_a_node_that_does_not_take_it_keeps_the_old_one(house: House) -> None:

@@ -21,10 +21,12 @@ DEFAULT_NAME = "garret"
 MOVING = ("moving", "moved", "not moved")
 """What the journal calls the beginning of a move, and its ends."""
 LOGIN_FILE = "login.json"
+NEXT_FILE = "login.next.json"
+"""The login that the node is being told of; it opens the service as soon as the node has heard."""
 BUNDLE_FILE = "bundle.tar.xz"
 PICTURE_FILE = "first.png"
 INSTANCE_PASSWORD_FILE = "instance-password"  # noqa: S105 - the name of a file
-SECRET_FILES = (LOGIN_FILE, BUNDLE_FILE, INSTANCE_PASSWORD_FILE)
+SECRET_FILES = (LOGIN_FILE, NEXT_FILE, BUNDLE_FILE, INSTANCE_PASSWORD_FILE)
 """What a deployment leaves on this machine that is of no use without it."""
 GENERATED_LENGTH = 20
 

@@ -14,13 +14,11 @@ from typing import Any
 
 from garret.errors import NodeFailed, NotReady, OperationError, UsageError
 from garret.ops.channels import Channel
-from garret.ops.deployment import Deployment, Login, flag, generate_password, same_password
+from garret.ops.deployment import NEXT_FILE, Deployment, Login, flag, generate_password, same_password
 from garret.ops.endpoint import endpoint_at
 from garret.ops.executions import REQUESTS, Node
 from garret.ops.work import Work
 
-NEXT_FILE = "login.next.json"
-"""The login that the node is being told of; it opens the service as soon as the node has heard."""
 IN_FORCE_S, LOOK_S = 15.0, 3.0
 """Each look that is refused counts as a failed login, and ten of them a minute close the door for a while."""
 
@@ -118,9 +116,8 @@ def _fresh(deployment: Deployment, before: Login, asked: Mapping[str, Any], secr
     from garret.service_runtime.passwords import hash_password, new_token
 
     begun = _begun(deployment)
-    same = begun and (not asked.get("password") or same_password(begun, secret))
-    if begun and same and bool(asked.get("token")) == (begun.token != before.token):
-        return replace(begun, authority=before.authority)
+    if begun and _is_for(begun, before, asked, secret):
+        return replace(before, token=begun.token, password_hash=begun.password_hash, password=begun.password)
     fresh = before
     if asked.get("password"):
         kept = secret if asked.get("generated") else ""
@@ -130,6 +127,13 @@ def _fresh(deployment: Deployment, before: Login, asked: Mapping[str, Any], secr
     values = {name: value for name, value in asdict(fresh).items() if name != "authority"}
     deployment.journal.write_private(NEXT_FILE, json.dumps(values, indent=1).encode("utf-8"))
     return fresh
+
+
+def _is_for(begun: Login, before: Login, asked: Mapping[str, Any], secret: str) -> bool:
+    """Whether an attempt that broke off was for just this: another password, another token, or both."""
+    kept = begun.password_hash == before.password_hash
+    password = same_password(begun, secret) and not kept if asked.get("password") else kept
+    return password and bool(asked.get("token")) == (begun.token != before.token)
 
 
 def _begun(deployment: Deployment) -> Login | None:
