@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 import uuid
 from collections.abc import Callable
@@ -52,6 +53,15 @@ def test_output_and_exit_code_become_ours(running: Running) -> None:
     done = running.run("sh", "-c", "echo one; echo two >&2; exit 7")
     assert (done["exit_code"], done["stdout"], done["stderr"], done["timed_out"]) == (7, "one\n", "two\n", False)
     assert running.run("true")["exit_code"] == 0
+
+
+def test_what_was_said_long_ago_is_forgotten(running: Running) -> None:
+    """A month is kept; what was said since stays."""
+    old, kept = (Path(running.run("echo", "it")["stdout_file"]) for _ in range(2))
+    moment = old.stat().st_mtime - 31 * 86_400
+    os.utime(old, (moment, moment))
+    running.run("true")
+    assert (old.exists(), kept.read_text()) == (False, "it\n")
 
 
 @pytest.mark.parametrize("word", ["$(touch /tmp/owned)", "`id`", "a'b\"c", "; exit 3", "a\nb", "-n", "*", "ä ö", "|&"])

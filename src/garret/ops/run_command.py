@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import base64
 import json
+import time
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,6 +28,7 @@ TAIL_BYTES = 4_000
 TIMED_OUT = 124
 """The exit code of what did not end in time, as timeout(1) has it."""
 LOOK_S = 20
+KEPT_S = 30 * 86_400
 GIVE_UP_AFTER = 10
 """So many looks in a row may fail: a node that is busy misses one now and then."""
 
@@ -43,6 +46,7 @@ def run(work: Work) -> dict[str, Any]:
     node = Node.of(work.cloud, work.deployment)
     folder = work.deployment.journal.folder / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
+    _tidy(folder)
     running = Running(work, node.channel, identifier, folder / f"{identifier}.out", folder / f"{identifier}.err")
     with work.task("begin"):
         running.begin(argv, int(work.parameters["timeout_s"]))
@@ -138,6 +142,14 @@ class Running:
         if not isinstance(reply, dict):
             raise NodeFailed("the node's answer is none", "garret status")
         return reply
+
+
+def _tidy(folder: Path) -> None:
+    """Forget what commands of long ago said: each may have said 64 MB on either stream."""
+    for path in folder.iterdir():
+        with suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > KEPT_S:
+                path.unlink()
 
 
 def _tail(path: Path) -> str:
