@@ -422,6 +422,23 @@ def test_a_node_that_nobody_uses_stops_itself_and_one_that_is_used_does_not(hous
     assert service_of(house).get("/machine")["autostop"]["after_s"] == 3600.0
 
 
+def test_a_service_that_hangs_is_ended_and_comes_back(node: OnNode) -> None:
+    """Five minutes in a unit's own words, seconds here: stopped by a signal, its process says nothing any more."""
+    assert node.says("systemctl show -p WatchdogUSec --value garret.service") == "5min"
+    shorter = "/run/systemd/system/garret.service.d"
+    node.says(f"mkdir -p {shorter}; printf '[Service]\\nWatchdogSec=6\\n' > {shorter}/a.conf; systemctl daemon-reload")
+    try:
+        look = "systemctl show -p MainPID --value garret.service"
+        pid = node.says(f"systemctl restart garret.service; {look}")
+        assert node.says(f"sleep 14; {look}") == pid, "one that lives says so, again and again"
+        node.says(f"kill -STOP {pid}")
+        waits = f"now=$({look}); [ $now = {pid} ] || [ $now = 0 ] || exit 0; sleep 0.5"
+        node.says(f"for i in $(seq 90); do {waits}; done; exit 1")
+        assert node.says("systemctl show -p NRestarts --value garret.service") == "1"
+    finally:
+        node.says(f"rm -r {shorter}; systemctl daemon-reload; systemctl restart garret.service")
+
+
 def test_an_extension_comes_and_goes(house: House, node: OnNode, tmp_path: Path) -> None:
     """Under systemd, as the service's user; the running service may read its extensions' code and not change it."""
     comes_and_goes(house, tmp_path)
