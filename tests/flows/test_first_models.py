@@ -36,11 +36,12 @@ def test_a_deployment_begins_with_a_checkpoint_from_a_hub(house: House, hub: She
     )  # fmt: skip
     assert "mine.safetensors from Hugging Face; SHA-256" in said
     assert shows(picture, "a red circle on a blue background")
-    assert [asked["path"] for asked in hub.asked] == ["/me/pictures/resolve/main/mine.safetensors"] * 2
-    assert hub.asked[1]["range"].startswith("bytes=4")
+    assert {asked["path"] for asked in hub.asked} == {"/me/pictures/resolve/main/mine.safetensors"}
+    asked_before = len(hub.asked)
+    assert any(asked.get("range", "").startswith("bytes=4") for asked in hub.asked), "where it broke off"
     house.garret("ops", "stop")
     house.garret("ops", "start")
-    assert len(hub.asked) == 2
+    assert len(hub.asked) == asked_before
 
 
 def test_a_private_bucket_is_read_by_the_role_that_the_stack_made(house: House, hub: Shelf, tmp_path: Path) -> None:
@@ -51,11 +52,12 @@ def test_a_private_bucket_is_read_by_the_role_that_the_stack_made(house: House, 
         GARRET_ENDPOINT_OSS=f"http://127.0.0.1:{hub.port}",
     )  # fmt: skip
     assert shows(picture, "a red circle on a blue background")
-    [asked] = hub.asked
-    assert asked["path"] == "/my-models/sd/mine.safetensors"
-    assert asked["authorization"].startswith("OSS4-HMAC-SHA256 Credential=")
-    assert "/cn-hangzhou/oss/aliyun_v4_request, Signature=" in asked["authorization"]
-    assert asked["x-oss-security-token"]
+    assert hub.asked
+    for asked in hub.asked:
+        assert asked["path"] == "/my-models/sd/mine.safetensors"
+        assert asked["authorization"].startswith("OSS4-HMAC-SHA256 Credential=")
+        assert "/cn-hangzhou/oss/aliyun_v4_request, Signature=" in asked["authorization"]
+        assert asked["x-oss-security-token"]
 
 
 def test_a_model_with_another_hash_fails_the_deployment_by_name(house: House, hub: Shelf) -> None:

@@ -14,7 +14,7 @@ from tests.local_cloud.house import REGION, SECRET, House, PaperDriver, code_of
 
 def test_an_action_that_is_not_emulated_is_said_loudly(house: House) -> None:
     """Unknown actions and unknown products get a 404 that names them and the page of what there is."""
-    for version, action in (("2014-05-26", "CreateDeploymentSet"), ("2019-06-01", "StartExecution")):
+    for version, action in (("2014-05-26", "CreateDeploymentSet"), ("2019-06-01", "CreateStateConfiguration")):
         with pytest.raises(Exception, match="does not emulate") as refused:
             house.common(version, action)
         assert (code_of(refused.value), refused.value.get_http_status()) == ("InvalidAction.NotFound", 404)

@@ -47,7 +47,8 @@ def test_a_missing_permission_is_named(world: World) -> None:
     world.denied = {"ecs:StartInstance": "not authorized", "ros:DeleteStack": "not authorized"}
     found = checked(world)["permissions"]
     assert found.state == "failed"
-    assert "ecs:StartInstance (for ops start, " in found.text
+    assert "missing: ecs:StartInstance (for " in found.text
+    assert "ops start, " in found.text
     assert "ros:DeleteStack" in found.text
     assert "ecs:StopInstance" not in found.text
     assert "--policy" in found.fix
