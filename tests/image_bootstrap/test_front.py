@@ -100,7 +100,9 @@ def test_a_body_is_as_large_as_the_service_takes_and_no_larger(front: Running) -
 
 def test_chunks_of_an_upload_are_larger_and_have_a_limit_too(front: Running) -> None:
     """As large as the service takes them there, and nowhere else."""
-    assert front.call("POST", "/v1/uploads", b"announced").json["bytes"] == 9, "and no redirect, which no client follows"
+    assert front.call("POST", "/v1/uploads", b"announced").json["bytes"] == 9, (
+        "and no redirect, which no client follows"
+    )
     assert front.call("POST", "/v1/uploads/x", b"a" * CHUNK_BYTES).json["bytes"] == CHUNK_BYTES
     refused = front.call("POST", "/v1/uploads/x", b"a" * (CHUNK_BYTES + 1))
     assert (refused.status, refused.json["error"]) == (413, "TooLarge")

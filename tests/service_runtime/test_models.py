@@ -163,3 +163,5 @@ def test_the_chosen_checkpoint_is_the_default(models: Models, tmp_path: Path) ->
     assert models.find_checkpoint().name == "b"
     models.choose(models.find_checkpoint("c"))
     assert models.find_checkpoint().name == "c"
+    (tmp_path / "models/Stable-diffusion/c.safetensors").unlink()
+    assert models.find_checkpoint().name == "b", "the chosen one was removed"

@@ -54,7 +54,8 @@ def _suggested_name(wanted: Wanted, policy: Policy) -> str:
     try:
         reply = _first_words(wanted, policy)
     except (OSError, http.client.HTTPException) as error:
-        raise DownloadError(f"the server does not answer: {error}", "Check the address, or give --name") from None
+        hint = "It is this node that asks, not your machine, whose own files go up with --file"
+        raise DownloadError(f"the server does not answer: {error}", f"Check the address. {hint}") from None
     if reply.status not in (200, 206):
         raise status_error(reply)
     return name_from_reply(reply.headers.get("content-disposition", ""), reply.url)

@@ -109,21 +109,19 @@ class Models:
     def find_checkpoint(self, text: str = "") -> Model:
         """Return the checkpoint that a title, file name, name or hash means; the default one for an empty text."""
         models = self.all("checkpoint")
-        wanted = text or self._default
-        if not wanted:
-            usable = [model for model in models if not model.problem and model.family == SDXL]
-            if usable or models:
-                return (usable or models)[0]
-            raise NotFound(
-                f"there is no checkpoint in {self.folder('checkpoint')}", "Put one there: garret ops download-model"
-            )
-        for model in models:
-            if wanted in (model.name, model.path.name, model.title, f"{model.name} [{model.sha256[:10]}]"):
-                return model
-            if len(wanted) >= 10 and model.sha256.startswith(wanted.lower()):
-                return model
-        known = ", ".join(model.name for model in models) or "none"
-        raise NotFound(f"no checkpoint is called {wanted[:120]!r}", f"There are: {known[:1000]}")
+        # The one that was chosen may have been removed since, and nobody asked for it by its name.
+        found = _named(text or self._default, models)
+        if found is not None:
+            return found
+        if text:
+            known = ", ".join(model.name for model in models) or "none"
+            raise NotFound(f"no checkpoint is called {text[:120]!r}", f"There are: {known[:1000]}")
+        usable = [model for model in models if not model.problem and model.family == SDXL]
+        if usable or models:
+            return (usable or models)[0]
+        raise NotFound(
+            f"there is no checkpoint in {self.folder('checkpoint')}", "Put one there: garret ops download-model"
+        )
 
     def usable_checkpoint(self, text: str = "") -> Model:
         """Return a checkpoint like `find_checkpoint`, refusing one that is known to make no pictures here."""
@@ -172,6 +170,15 @@ class Models:
         family = family_of(header)
         side = native_size(find_configuration(header, self._config_dir)) if family == SDXL else 1024
         return Model(name, kind, path, size, modified_ns, family, native_size=side)
+
+
+def _named(text: str, models: list[Model]) -> Model | None:
+    for model in models if text else ():
+        if text in (model.name, model.path.name, model.title, f"{model.name} [{model.sha256[:10]}]"):
+            return model
+        if len(text) >= 10 and model.sha256.startswith(text.lower()):
+            return model
+    return None
 
 
 def sha256_of(path: Path) -> str:
