@@ -24,7 +24,7 @@ BYTES = 3_000_000_000
 ROUNDS = 5
 CONNECTIONS = 4
 BYTES_PER_S = 100_000_000
-KILLS = 5
+KILLS = 4
 BOUNDS = {
     "download_ceiling": 0.45,
     "download_aria2": 3.0,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -23,9 +22,6 @@ _IDLE_S = 0.2
 _TRIES = 6
 _SHORT_PAUSE_S = 0.5
 _BUFFER_BYTES = 1 << 20
-_LUMP_BYTES = 512 << 10
-_MOMENT_S = 0.05
-_NAP_S = 0.005
 _LEAST_BUFFER_BYTES = 16 << 10
 
 
@@ -209,8 +205,6 @@ class Crew:
         error: Exception | None = None
         while segment.position < min(segment.end, end) and not self._stopped:
             count, error = self._fill(reply, view[: min(segment.end, end) - segment.position])
-            if self._stopped:
-                return
             if segment.position == 0 and count > 8:
                 self._look(bytes(view[: min(count, 64)]))
             if segment.end == OPEN_END:
@@ -224,8 +218,8 @@ class Crew:
                 raise broken_off(segment.position, min(segment.end, end))
 
     def _fill(self, reply: Reply, view: memoryview) -> tuple[int, Exception | None]:
-        """Read a good lump, or what came within a moment; an error comes with what was read before it."""
-        filled, until = 0, 0.0
+        """Read what there is, at most a good lump; an error comes with what was read before it."""
+        filled = 0
         while filled < len(view):
             try:
                 with network():
@@ -234,11 +228,8 @@ class Crew:
                 return filled, error
             self._source.came(count)
             filled += count
-            until = until or time.monotonic() + _MOMENT_S
-            # Many small writes cost as much again as the bytes; but what waits in here is lost with a kill.
-            while not (more := reply.more()) and filled < _LUMP_BYTES and time.monotonic() < until:
-                time.sleep(_NAP_S)
-            if not count or not more:
+            # Nothing waits in here for what comes later: a kill would lose it, and naps cost a paced link a tenth.
+            if not count or not reply.more():
                 break
         return filled, None
 
