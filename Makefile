@@ -6,7 +6,7 @@ BASE_PYTHON ?= python3
 PIP := env -u PYTHONDONTWRITEBYTECODE $(PY) -m pip install --quiet --disable-pip-version-check
 export OMP_NUM_THREADS ?= 1
 # Test files go side by side: most of their time is waiting for programs to start.
-TEST_WORKERS ?= 2
+TEST_WORKERS ?= 3
 
 .PHONY: setup demo test check bench lock clean
 

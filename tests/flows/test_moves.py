@@ -37,7 +37,7 @@ def picture(house: House, path: Path) -> bytes:
     return path.read_bytes()
 
 
-def test_what_was_deleted_is_back(house: House) -> None:
+def what_was_deleted_is_back(house: House) -> None:
     """A backup while it runs, a file that goes, and the disk as it was; what came after is in a backup of its own."""
     first = house.json("ops", "backup")["backup"]["id"]
     on_node(house, f"rm {NOTE}")
@@ -50,7 +50,7 @@ def test_what_was_deleted_is_back(house: House) -> None:
     assert len(house.json("ops", "backup", "--list")["backups"]) == 2
 
 
-def test_sold_out_at_nine_in_the_morning(house: House, tmp_path: Path) -> None:
+def sold_out_at_nine_in_the_morning(house: House, tmp_path: Path) -> None:
     """Told what there is; moved with models, pictures, login and address; the bill has one disk and one address."""
     before, same = house.json("status"), picture(house, tmp_path / "before.png")
     house.garret("ops", "stop")
@@ -76,7 +76,7 @@ def test_sold_out_at_nine_in_the_morning(house: House, tmp_path: Path) -> None:
     assert house.calls("write") == written
 
 
-def test_another_type_and_nothing_left(house: House) -> None:
+def another_type_and_nothing_left(house: House) -> None:
     """Shown with both prices before it begins; deleted with its backups, nothing is billed."""
     house.clear_faults()
     said = house.run("ops", "resize", LARGER)
@@ -89,3 +89,10 @@ def test_another_type_and_nothing_left(house: House) -> None:
     assert {line["kind"] for line in house.billed()} == {"snapshot"}
     house.garret("delete", "film", "--snapshots", "--yes")
     assert house.billed() == []
+
+
+def test_a_life_with_a_backup_a_move_and_another_type(house: House, tmp_path: Path) -> None:
+    """Part after part: each needs what the one before it left, in whatever order tests are run."""
+    what_was_deleted_is_back(house)
+    sold_out_at_nine_in_the_morning(house, tmp_path)
+    another_type_and_nothing_left(house)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -256,8 +257,13 @@ def test_the_cloud_goes_on_trying_and_takes_it_when_there_is_one(house: LightHou
     assert facts["tried"] == [f"{TYPE} in {HOME}", f"{LARGER} in {HOME}"]
     assert machine(house)["Status"] == "Stopped"
     house.cloud_house.own("DELETE", "/_garret/faults", {})
-    house.cloud_house.own("POST", "/_garret/clock", {"advance_s": 600})
-    until(lambda: machine(house)["Status"] == "Running", 30)
+
+    # Minute by minute: a try that had begun when the clock was moved waits for its next one from there.
+    for _ in range(15):
+        house.cloud_house.own("POST", "/_garret/clock", {"advance_s": 60})
+        with suppress(AssertionError):
+            until(lambda: machine(house)["Status"] == "Running", 2)
+            break
     assert begin(house)["state"] == "running"
 
 
