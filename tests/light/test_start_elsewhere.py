@@ -264,6 +264,7 @@ def test_the_cloud_goes_on_trying_and_takes_it_when_there_is_one(house: LightHou
         with suppress(AssertionError):
             until(lambda: machine(house)["Status"] == "Running", 2)
             break
+    assert machine(house)["Status"] == "Running"
     assert begin(house)["state"] == "running"
 
 
