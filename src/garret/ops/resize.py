@@ -12,10 +12,10 @@ from garret.ops.capacity import WORDS, shelves
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
-from garret.ops.drain import drain
 from garret.ops.endpoint import endpoint_at
 from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.stack_change import StackChange
+from garret.ops.standstill import stand_still
 from garret.ops.tell import Teller
 from garret.ops.variant import Variant, as_it_is, of_type, with_password
 from garret.ops.wait_ready import READY_S, wait_ready
@@ -105,16 +105,7 @@ class Resize:
         return self._facts(machine, changed=True, before=before)
 
     def _stop(self, machine: Instance) -> None:
-        """Let the node finish, and stop it; its place is kept and paid for, for it is about to start again."""
-        if machine.status in ("Pending", "Starting"):
-            machine = wait_for_status(self.cloud, machine.id, "Running")
-        if machine.status == "Running":
-            if not self.now:
-                drain(self.cloud, self.deployment, self.tell, self.stop_here)
-            self.tell.stage("machine", "running", f"stopping {machine.id}")
-            self.cloud.instances.stop(machine.id, economical=False)
-        wait_for_status(self.cloud, machine.id, "Stopped")
-        self.tell.stage("machine", "done", "stopped")
+        stand_still(self.cloud, self.deployment, machine, self.tell, self.stop_here, now=self.now)
 
     def _start(self) -> Instance:
         machine = machine_of(self.cloud, self.deployment)

@@ -13,9 +13,9 @@ from garret.ops.backup import backups, disk_of, fact_of, take
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
-from garret.ops.drain import drain
 from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.records import Snapshot
+from garret.ops.standstill import stand_still
 from garret.ops.tell import Teller
 from garret.ops.work import Work
 
@@ -108,15 +108,7 @@ class Restore:
         return lines[-1] if lines and lines[-1]["event"] == "restoring" else None
 
     def _stop(self, machine: Instance) -> None:
-        if machine.status in ("Pending", "Starting"):
-            machine = wait_for_status(self.cloud, machine.id, "Running")
-        if machine.status == "Running":
-            if not self.now:
-                drain(self.cloud, self.deployment, self.tell, self.stop_here)
-            self.tell.stage("machine", "running", f"stopping {machine.id}")
-            self.cloud.instances.stop(machine.id, economical=False)
-        wait_for_status(self.cloud, machine.id, "Stopped")
-        self.tell.stage("machine", "done", "stopped")
+        stand_still(self.cloud, self.deployment, machine, self.tell, self.stop_here, now=self.now)
 
     def _keep(self, begun: Mapping[str, Any]) -> dict[str, Any]:
         """Back up what is there now; the line of this restore, with that in it."""
