@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +14,13 @@ from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Image, Step
 from garret.service_runtime.errors import ModelError
 from garret.service_runtime.samplers import SAMPLERS
+from tests.service_runtime.asking import batch_of, other
 from tests.service_runtime.living import SDXL_TENSORS, fake_settings, safetensors_bytes, serving
 
 numpy = pytest.importorskip("numpy")
 pytest.importorskip("torch")
 
-BATCH = Batch(str(demo_model.WEIGHTS), 64, 64, 3, 3.0, "Euler", "automatic", (Picture("a red circle", "", 1),))
+BATCH = batch_of(demo_model.WEIGHTS, Picture("a red circle", "", 1), steps=3)
 WORDS = (
     Picture("a red circle on a blue background", "", 11),
     Picture("a green star", "blue", 12),
@@ -78,7 +78,7 @@ def test_it_is_what_the_plain_pipeline_makes(engine: Any) -> None:
             generator=torch.Generator().manual_seed(picture.seed),
             output_type="np",
         ).images[0]
-        (made,) = pictures(engine, replace(BATCH, width=128, pictures=(picture,)))
+        (made,) = pictures(engine, other(BATCH, width=128, pictures=(picture,)))
         assert made.shape == (64, 128, 3)
         assert difference(made, (expected * 255).round().astype(int)) <= 1
 
@@ -86,10 +86,10 @@ def test_it_is_what_the_plain_pipeline_makes(engine: Any) -> None:
 def test_a_picture_is_the_same_alone_and_in_a_batch(engine: Any) -> None:
     """Also beside others with a negative prompt, and with a sampler that draws noise at every step."""
     for sampler in ("Euler", "Euler a"):
-        batch = replace(BATCH, sampler=sampler, pictures=WORDS)
+        batch = other(BATCH, sampler=sampler, pictures=WORDS)
         together = pictures(engine, batch)
         for index, picture in enumerate(WORDS):
-            (alone,) = pictures(engine, replace(batch, pictures=(picture,)))
+            (alone,) = pictures(engine, other(batch, pictures=(picture,)))
             assert difference(together[index], alone) <= 2
     assert difference(together[0], together[1]) > 20
 
@@ -97,7 +97,7 @@ def test_a_picture_is_the_same_alone_and_in_a_batch(engine: Any) -> None:
 @pytest.mark.parametrize("sampler", [entry.name for entry in SAMPLERS])
 def test_every_sampler_of_the_table_draws(engine: Any, sampler: str) -> None:
     """Steps are counted to their total; the picture is neither flat nor the same as another's."""
-    batch = replace(BATCH, sampler=sampler, steps=4)
+    batch = other(BATCH, sampler=sampler, steps=4)
     events = list(engine.run(batch))
     steps = [event for event in events if isinstance(event, Step)]
     assert [step.done for step in steps] == list(range(1, steps[-1].total + 1))
@@ -107,16 +107,14 @@ def test_every_sampler_of_the_table_draws(engine: Any, sampler: str) -> None:
 
 def test_karras_spacing_is_another_picture(engine: Any) -> None:
     """The schedule reaches the scheduler."""
-    plain, karras = (
-        pictures(engine, replace(BATCH, sampler="DPM++ 2M", schedule=name)) for name in ("normal", "karras")
-    )
+    plain, karras = (pictures(engine, other(BATCH, sampler="DPM++ 2M", schedule=name)) for name in ("normal", "karras"))
     assert difference(plain[0], karras[0]) > 2
 
 
 def test_no_guidance_means_no_negative_prompt(engine: Any) -> None:
     """At a guidance of 1 half the work is left out."""
     first, second = (
-        pictures(engine, replace(BATCH, cfg_scale=1.0, pictures=(Picture("a circle", negative, 1),)))
+        pictures(engine, other(BATCH, cfg_scale=1.0, pictures=(Picture("a circle", negative, 1),)))
         for negative in ("", "blue")
     )
     assert difference(first[0], second[0]) == 0
@@ -126,14 +124,14 @@ def test_words_that_are_not_read_are_told(engine: Any) -> None:
     """75 words of one token each fit; the 76th is cut off, in either text, and the picture says so."""
     fits, cut = "red " * 75, "red " * 76
     asked = (Picture(fits, fits, 1), Picture(cut, "", 1), Picture("", cut, 1))
-    notes = [event.notes for event in engine.run(replace(BATCH, steps=1, pictures=asked)) if isinstance(event, Image)]
+    notes = [event.notes for event in engine.run(other(BATCH, steps=1, pictures=asked)) if isinstance(event, Image)]
     assert notes == [{}, {"Prompt cut": "to 75 tokens"}, {"Negative prompt cut": "to 75 tokens"}]
 
 
 def test_closing_the_generator_stops_between_two_steps(engine: Any) -> None:
     """And the engine makes the next picture as if nothing had been."""
     (before,) = pictures(engine, BATCH)
-    run = engine.run(replace(BATCH, steps=100))
+    run = engine.run(other(BATCH, steps=100))
     assert next(run) == Step(1, 100)
     run.close()
     assert difference(pictures(engine, BATCH)[0], before) == 0
@@ -147,10 +145,10 @@ def test_the_last_two_models_are_kept(engine: Any, tmp_path: Path) -> None:
         shutil.copyfile(demo_model.WEIGHTS, copies[-1])
     expected = pictures(engine, BATCH)[0]
     for path in copies:
-        (made,) = pictures(engine, replace(BATCH, checkpoint=str(path)))
+        (made,) = pictures(engine, other(BATCH, checkpoint=str(path)))
         assert difference(made, expected) == 0
     assert loaded_paths(engine) == [str(path) for path in copies[1:]]
-    pictures(engine, replace(BATCH, checkpoint=str(copies[1])))
+    pictures(engine, other(BATCH, checkpoint=str(copies[1])))
     assert loaded_paths(engine) == [str(copies[2]), str(copies[1])]
 
 
@@ -162,7 +160,7 @@ def test_a_diffusers_folder_makes_the_same_picture(engine: Any, tmp_path: Path) 
     StableDiffusionXLPipeline.from_single_file(
         str(demo_model.WEIGHTS), config=str(demo_model.CONFIG), local_files_only=True, torch_dtype=torch.float16
     ).save_pretrained(tmp_path / "folder")
-    (made,) = pictures(engine, replace(BATCH, checkpoint=str(tmp_path / "folder")))
+    (made,) = pictures(engine, other(BATCH, checkpoint=str(tmp_path / "folder")))
     assert difference(made, pictures(engine, BATCH)[0]) <= 1
 
 
@@ -183,7 +181,7 @@ def test_a_file_that_is_no_sdxl_says_what_it_is(
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(ModelError, match=reason):
-        list(engine.run(replace(BATCH, checkpoint=str(path))))
+        list(engine.run(other(BATCH, checkpoint=str(path))))
     assert len(pictures(engine, BATCH)) == 1
 
 
@@ -203,7 +201,7 @@ def test_the_service_draws_with_the_real_engine(engine: Any, tmp_path: Path) -> 
         answer = service.call("POST", "/sdapi/v1/txt2img", body)
         picture = Pillow.open(io.BytesIO(answer.pictures[0]))
         assert picture.size == (128, 128)
-        (expected,) = pictures(engine, replace(BATCH, width=128, height=128, pictures=WORDS[:1]))
+        (expected,) = pictures(engine, other(BATCH, width=128, height=128, pictures=WORDS[:1]))
         assert difference(numpy.asarray(picture).astype(int), expected) <= 2
         assert json.loads(answer.json["info"])["extra_generation_params"] == {}
         long = service.call("POST", "/sdapi/v1/txt2img", {**body, "prompt": "a red circle " * 40, "steps": 1})

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from garret.service_runtime.batch import Batch, Picture
+from garret.service_runtime.asked import Lora, Mask, Start
+from garret.service_runtime.batch import Picture, Used, UsedLora
 from garret.service_runtime.messages import (
     LENGTHS,
     Cancel,
@@ -22,8 +23,16 @@ from garret.service_runtime.messages import (
     decode,
     encode,
 )
+from tests.service_runtime.asking import batch_of
 
-BATCH = Batch("/demo", 64, 64, 4, 3.0, "Euler", "automatic", (Picture("ä", "", 1), Picture("b", "c", 2**63 - 1)))
+BATCH = batch_of(
+    "/demo",
+    Picture("ä", "", 1),
+    Picture("b", "c", 2**63 - 1),
+    start=Start("0" * 64, mask=Mask("1" * 64)),
+    loras=(Lora("x", 0.5),),
+    used=Used("/demo", loras=(UsedLora("/x", 0.5),), embeddings=(("w", "/w"),)),
+)
 
 
 def through(message: Message) -> Message:

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from garret.service_runtime.errors import BadRequest
-from garret.service_runtime.request import MAXIMUM_SEED, ImageRequest
+from garret.service_runtime.limits import MAXIMUM_SEED
+from garret.service_runtime.request import ImageRequest
 
 GOOD: dict[str, Any] = {
     "checkpoint": "demo",
@@ -31,7 +32,7 @@ GOOD: dict[str, Any] = {
         ("height", True),
         ("height", 10**400),
         ("steps", 0),
-        ("steps", 101),
+        ("steps", 151),
         ("batch_size", 5),
         ("n_iter", 17),
         ("cfg_scale", float("nan")),
@@ -39,7 +40,7 @@ GOOD: dict[str, Any] = {
         ("cfg_scale", 31.0),
         ("seed", -1),
         ("seed", 2**63),
-        ("prompt", "x" * 4001),
+        ("prompt", "x" * 16_001),
         ("prompt", "\ud800"),
         ("prompt", "a\0b"),
         ("negative_prompt", "\udfff"),

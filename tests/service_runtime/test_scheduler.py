@@ -11,14 +11,13 @@ from hypothesis import strategies as some
 from garret.service_runtime.errors import Busy
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.scheduler import Scheduler, Task
-
-SMALL = ImageRequest("demo", "a", 64, 64, 4, 3.0, 1)
+from tests.service_runtime.asking import SMALL, prepared
 
 
 def queue(scheduler: Scheduler, job_id: str, request: ImageRequest = SMALL) -> None:
     """Accept a job."""
     scheduler.reserve(job_id)
-    scheduler.add(Task(job_id, index, request, "/demo") for index in range(request.count))
+    scheduler.add(Task(job_id, index, prepared(request)) for index in range(request.count))
 
 
 def test_pictures_of_one_shape_are_made_together() -> None:

@@ -2,37 +2,69 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
+
+from garret.service_runtime.request import ImageRequest
 
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a batch."""
+    """One picture of a batch: its words with styles applied and without the tags of LoRAs, and its seeds."""
 
     prompt: str
     negative_prompt: str
     seed: int
+    variation_seed: int = 0
+
+
+@dataclass(frozen=True)
+class UsedLora:
+    """One LoRA's file, and the weights of its change to the UNet and to the text encoders."""
+
+    path: str
+    weight: float = 1.0
+    text_weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Used:
+    """The files that a picture is made with, as paths on this node; empty is what the checkpoint brings itself.
+
+    `embeddings` are words of the prompt with the files that they stand for.
+    """
+
+    checkpoint: str
+    vae: str = ""
+    refiner: str = ""
+    loras: tuple[UsedLora, ...] = ()
+    embeddings: tuple[tuple[str, str], ...] = ()
+    start: str = ""
+    mask: str = ""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Pictures of one shape to be made together; `checkpoint` is a path, sides are in pixels."""
+    """Pictures of one shape to be made together: `request` is the first one's, equal to the others' in its shape.
 
-    checkpoint: str
-    width: int
-    height: int
-    steps: int
-    cfg_scale: float
-    sampler: str
-    schedule: str
+    `memory` is "normal" or "low" where the service has decided, "auto" where the engine may.
+    """
+
+    request: ImageRequest
+    used: Used
     pictures: tuple[Picture, ...]
+    memory: str = "auto"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the batch as JSON values."""
-        return {**vars(self), "pictures": [dict(vars(picture)) for picture in self.pictures]}
+        return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Batch:
+    def from_dict(cls, values: Mapping[str, Any]) -> Batch:
         """Read what `to_dict` wrote."""
-        return cls(**{**values, "pictures": tuple(Picture(**entry) for entry in values["pictures"])})
+        used = dict(values["used"])
+        used["loras"] = tuple(UsedLora(**entry) for entry in used["loras"])
+        used["embeddings"] = tuple((word, path) for word, path in used["embeddings"])
+        pictures = tuple(Picture(**entry) for entry in values["pictures"])
+        return cls(ImageRequest.from_dict(values["request"]), Used(**used), pictures, values["memory"])

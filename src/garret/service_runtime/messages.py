@@ -13,7 +13,7 @@ from typing import Any
 from garret.service_runtime.batch import Batch
 
 LENGTHS = struct.Struct(">II")
-MAXIMUM_HEADER = 1 << 20
+MAXIMUM_HEADER = 8 << 20
 MAXIMUM_PAYLOAD = 64 << 20
 
 

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from garret.service_runtime import asked
+from garret.service_runtime.asked import Hires, Lora, Mask, Noise, Output, Refiner, Shortcuts, Sizes, Start, Variation
 from garret.service_runtime.errors import BadRequest
+from garret.service_runtime.limits import (
+    MAXIMUM_BATCH,
+    MAXIMUM_GUIDANCE,
+    MAXIMUM_PICTURES,
+    MAXIMUM_SEED,
+    MAXIMUM_STEPS,
+    check_choice,
+    check_number,
+    check_side,
+    check_text,
+    check_whole,
+)
 
-MINIMUM_SIDE, MAXIMUM_SIDE, SIDE_STEP = 64, 2048, 8
-MAXIMUM_STEPS = 100
-MAXIMUM_BATCH = 4
-MAXIMUM_PICTURES = 16
-MAXIMUM_PROMPT = 4_000
-MAXIMUM_GUIDANCE = 30.0
-MAXIMUM_SEED = 2**63 - 1
+OF_ONE_PICTURE = frozenset({"prompt", "negative_prompt", "styles", "seed", "batch_size", "n_iter", "output"})
+"""What may differ between pictures that are made in one batch; a variation's seed may as well."""
 
 
 @dataclass(frozen=True)
@@ -34,49 +42,83 @@ class ImageRequest:
     schedule: str = "automatic"
     batch_size: int = 1
     n_iter: int = 1
+    styles: tuple[str, ...] = ()
+    clip_skip: int = 1
+    vae: str = ""
+    loras: tuple[Lora, ...] = ()
+    sizes: Sizes = field(default_factory=Sizes)
+    noise: Noise = field(default_factory=Noise)
+    variation: Variation = field(default_factory=Variation)
+    start: Start | None = None
+    hires: Hires | None = None
+    refiner: Refiner | None = None
+    shortcuts: Shortcuts = field(default_factory=Shortcuts)
+    memory: str = "auto"
+    output: Output = field(default_factory=Output)
 
     def __post_init__(self) -> None:
         """Refuse what no engine should be asked for, naming the field."""
-        _check_text("prompt", self.prompt)
-        _check_text("negative_prompt", self.negative_prompt)
-        for name in ("width", "height"):
-            side = getattr(self, name)
-            _check_integer(name, side, MINIMUM_SIDE, MAXIMUM_SIDE)
-            if side % SIDE_STEP:
-                nearest = max(MINIMUM_SIDE, round(side / SIDE_STEP) * SIDE_STEP)
-                raise BadRequest(name, f"{side} is not a multiple of {SIDE_STEP}", f"Try {nearest}")
-        _check_integer("steps", self.steps, 1, MAXIMUM_STEPS)
-        _check_integer("seed", self.seed, 0, MAXIMUM_SEED)
-        _check_integer("batch_size", self.batch_size, 1, MAXIMUM_BATCH)
-        _check_integer("n_iter", self.n_iter, 1, MAXIMUM_PICTURES)
+        check_text("prompt", self.prompt)
+        check_text("negative_prompt", self.negative_prompt)
+        check_side("width", self.width)
+        check_side("height", self.height)
+        check_whole("steps", self.steps, 1, MAXIMUM_STEPS)
+        check_whole("seed", self.seed, 0, MAXIMUM_SEED)
+        check_whole("batch_size", self.batch_size, 1, MAXIMUM_BATCH)
+        check_whole("n_iter", self.n_iter, 1, MAXIMUM_PICTURES)
         if self.count > MAXIMUM_PICTURES:
             reason = f"{self.batch_size} x n_iter {self.n_iter} makes {self.count} pictures"
             raise BadRequest("batch_size", reason, f"One request makes at most {MAXIMUM_PICTURES}")
-        if not (math.isfinite(self.cfg_scale) and 0 <= self.cfg_scale <= MAXIMUM_GUIDANCE):
-            raise BadRequest("cfg_scale", f"must be 0 to {MAXIMUM_GUIDANCE:g}")
+        check_number("cfg_scale", self.cfg_scale, 0, MAXIMUM_GUIDANCE)
+        check_whole("clip_skip", self.clip_skip, 1, 12)
+        check_choice("memory", self.memory, asked.MEMORY_MODES)
+        for style in self.styles:
+            check_text("styles", style, 200)
+        check_text("vae", self.vae, 200)
 
     @property
     def count(self) -> int:
         """Return how many pictures are asked for."""
         return self.batch_size * self.n_iter
 
+    @property
+    def shape(self) -> tuple[object, ...]:
+        """Return what pictures must share to be made in one batch."""
+        shared = [getattr(self, one.name) for one in fields(self) if one.name not in OF_ONE_PICTURE | {"variation"}]
+        other = self.variation
+        return (*shared, other.strength, other.from_width, other.from_height)
+
     def seed_of(self, index: int) -> int:
-        """Return the seed of one picture: the first one's, counted on."""
-        return (self.seed + index) % (MAXIMUM_SEED + 1)
+        """Return the seed of one picture: the first one's, counted on; with a variation all begin from the first."""
+        return self.seed if self.variation.strength else (self.seed + index) % (MAXIMUM_SEED + 1)
+
+    def variation_seed_of(self, index: int) -> int:
+        """Return the other seed of one picture, of which a variation takes a share."""
+        return (self.variation.seed + index) % (MAXIMUM_SEED + 1)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values."""
-        return dict(vars(self))
+        return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> ImageRequest:
-        """Read what `to_dict` wrote."""
-        return cls(**values)
+    def from_dict(cls, values: Mapping[str, Any]) -> ImageRequest:
+        """Read what `to_dict` wrote, also before a version that has more fields.
+
+        Raises:
+            BadRequest: names the field that no request has, or that is wrong.
+        """
+        read = dict(values)
+        for name, kind in asked.PARTS.items():
+            if isinstance(read.get(name), Mapping):
+                read[name] = _part(name, kind, read[name])
+        read["loras"] = tuple(_part("loras", Lora, entry) for entry in read.get("loras") or ())
+        read["styles"] = tuple(read.get("styles") or ())
+        return _part("request", cls, read)  # type: ignore[no-any-return]
 
 
 @dataclass(frozen=True)
 class ImageResult:
-    """The pictures of one job as PNG files, in the order of their seeds, with what each was made from."""
+    """The pictures of one job as files, in the order of their seeds, with what each was made from."""
 
     job_id: str
     request: ImageRequest
@@ -88,20 +130,19 @@ class ImageResult:
     notes: Mapping[str, str] = field(default_factory=dict)
 
 
-def _check_text(name: str, text: str) -> None:
-    if len(text) > MAXIMUM_PROMPT:
-        raise BadRequest(name, f"has {len(text)} characters", f"At most {MAXIMUM_PROMPT}")
-    if "\0" in text:
-        raise BadRequest(name, "holds a NUL character", "Leave it out")
+def _part(name: str, kind: type, values: Mapping[str, Any]) -> Any:
+    """Make a record of a mapping, naming a field that it has not."""
+    if not isinstance(values, Mapping):
+        raise BadRequest(name, "must be an object")
+    known = [one.name for one in fields(kind)]
+    for key in values:
+        if key not in known:
+            raise BadRequest(f"{name}.{str(key)[:40]}", "is not a field", f"Known: {', '.join(known)}")
+    inner = dict(values)
+    if kind is Start and isinstance(inner.get("mask"), Mapping):
+        inner["mask"] = _part("mask", Mask, inner["mask"])
     try:
-        text.encode("utf-8")
-    except UnicodeEncodeError:
-        raise BadRequest(name, "holds half of a surrogate pair, which is no character", "Send valid Unicode") from None
-
-
-def _check_integer(name: str, value: int, low: int, high: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise BadRequest(name, "must be a whole number")
-    if not low <= value <= high:
-        shown = str(value) if abs(value) < 10**12 else "the number"
-        raise BadRequest(name, f"{shown} is out of range", f"Give {low} to {high}")
+        return kind(**inner)
+    except TypeError:
+        absent = [one.name for one in fields(kind) if one.name not in inner]
+        raise BadRequest(name, f"a field is not there or of the wrong kind; not given: {', '.join(absent)}") from None

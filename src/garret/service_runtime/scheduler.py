@@ -6,8 +6,9 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from garret.service_runtime.batch import Batch, Picture
+from garret.service_runtime.batch import Batch
 from garret.service_runtime.errors import Busy
+from garret.service_runtime.prepare import Prepared
 from garret.service_runtime.request import ImageRequest
 
 # A batch holds at most as many pixels as four SDXL pictures, or one request for 2048 x 2048.
@@ -20,23 +21,19 @@ class Task:
 
     job_id: str
     index: int
-    request: ImageRequest
-    checkpoint: str
+    prepared: Prepared
     alone: bool = False
+    memory: str = "auto"
+
+    @property
+    def request(self) -> ImageRequest:
+        """Return the request that it is a picture of."""
+        return self.prepared.request
 
     @property
     def shape(self) -> tuple[object, ...]:
         """Return what pictures must share to be made in one batch."""
-        asked = self.request
-        return (
-            self.checkpoint,
-            asked.width,
-            asked.height,
-            asked.steps,
-            asked.cfg_scale,
-            asked.sampler,
-            asked.schedule,
-        )
+        return (self.prepared.used, self.memory, *self.request.shape)
 
 
 @dataclass(frozen=True)
@@ -50,21 +47,9 @@ class Assignment:
     def batch(self) -> Batch:
         """Return what the engine is told."""
         first = self.tasks[0]
-        asked = first.request
-        pictures = tuple(
-            Picture(task.request.prompt, task.request.negative_prompt, task.request.seed_of(task.index))
-            for task in self.tasks
-        )
-        return Batch(
-            first.checkpoint,
-            asked.width,
-            asked.height,
-            asked.steps,
-            asked.cfg_scale,
-            asked.sampler,
-            asked.schedule,
-            pictures,
-        )
+        pictures = tuple(task.prepared.picture(task.index) for task in self.tasks)
+        memory = first.memory if first.memory != "auto" else first.request.memory
+        return Batch(first.request, first.prepared.used, pictures, memory)
 
 
 class Scheduler:

@@ -39,6 +39,7 @@ from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Model, Models
 from garret.service_runtime.operations.bin import Bin
 from garret.service_runtime.png import encode_png
+from garret.service_runtime.prepare import Prepared, prepare
 from garret.service_runtime.renewal import Renewal
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.scheduler import Assignment, Scheduler, Task
@@ -68,8 +69,7 @@ class Live:
 
     job_id: str
     owner: str
-    request: ImageRequest
-    model: Model
+    prepared: Prepared
     future: asyncio.Future[ImageResult]
     began: float
     pictures: dict[int, bytes] = field(default_factory=dict)
@@ -78,6 +78,16 @@ class Live:
     step: int = 0
     attached: bool = True
     notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def request(self) -> ImageRequest:
+        """Return what was asked for."""
+        return self.prepared.request
+
+    @property
+    def model(self) -> Model:
+        """Return the checkpoint."""
+        return self.prepared.model
 
 
 class Service:
@@ -166,7 +176,7 @@ class Service:
         """Accept a request as a job, or say why not."""
         self._check_open()
         request = await change_words(self.extensions, request)
-        model = self.models.usable_checkpoint(request.checkpoint)
+        prepared = prepare(request, self.models)
         job_id = secrets.token_hex(16)
         self._scheduler.reserve(job_id)
         try:
@@ -174,7 +184,7 @@ class Service:
         except Exception as error:
             self._scheduler.close(job_id)
             raise _storage_error(error) from error
-        return self._enter(job_id, owner, request, model)
+        return self._enter(job_id, owner, prepared)
 
     def cancel(self, job_id: str, reason: str) -> bool:
         """End a job that nobody wants: not begun, it never is; running, it stops at the next step."""
@@ -325,14 +335,13 @@ class Service:
         except ServiceError:
             return ""
 
-    def _enter(self, job_id: str, owner: str, request: ImageRequest, model: Model) -> Live:
+    def _enter(self, job_id: str, owner: str, prepared: Prepared) -> Live:
         future: asyncio.Future[ImageResult] = asyncio.get_running_loop().create_future()
         # A job taken up after a restart has nobody who would ask what became of it.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        live = Live(job_id, owner, request, model, future, time.time())
+        live = Live(job_id, owner, prepared, future, time.time())
         self._live[job_id] = live
-        path = str(model.path)
-        self._scheduler.add(Task(job_id, index, request, path) for index in range(request.count))
+        self._scheduler.add(Task(job_id, index, prepared) for index in range(prepared.request.count))
         self.pool.feed()
         return live
 
@@ -340,12 +349,12 @@ class Service:
         try:
             if job.starts >= MAXIMUM_STARTS:
                 raise Unavailable(f"the service ended {job.starts} times while it ran")
-            model = self.models.usable_checkpoint(job.request.checkpoint)
+            prepared = prepare(job.request, self.models)
         except ServiceError as error:
             await self._in_thread(self._store.fail, job.id, type(error).__name__, error.message)
             return
         self._scheduler.reserve(job.id, over_limit=True)
-        self._enter(job.id, job.owner, job.request, model).attached = False
+        self._enter(job.id, job.owner, prepared).attached = False
 
     async def _save(self, live: Live, index: int, made: Made) -> None:
         try:

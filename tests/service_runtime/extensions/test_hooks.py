@@ -27,7 +27,7 @@ def prompt(words, request):
     if "number" in words.prompt.lower():
         return 7
     if "endless" in words.prompt.lower():
-        return Words("x" * 5000)
+        return Words("x" * 17000)
     if "exit" in words.prompt.lower():
         raise SystemExit(3)
 @hookimpl
@@ -109,7 +109,7 @@ def test_pictures_are_changed_in_the_worker(service: Service) -> None:
     [
         ("please raise", "ValueError: no such mood"),
         ("a number", "prompt returned int, not Words"),
-        ("endless", "has 5000 characters"),
+        ("endless", "has 17000 characters"),
         ("exit", "SystemExit: 3"),
         ("spoil it", "RuntimeError: spoiled"),
         ("huge", "5000 x 8"),

@@ -20,8 +20,9 @@ from garret.service_runtime.api.waiting import wait_for
 from garret.service_runtime.errors import BadRequest, NotBuilt
 from garret.service_runtime.extensions.registry import Extension
 from garret.service_runtime.infotext import VERSION
+from garret.service_runtime.limits import MAXIMUM_SEED
 from garret.service_runtime.models import Model
-from garret.service_runtime.request import MAXIMUM_SEED, ImageRequest, ImageResult
+from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.samplers import SAMPLERS, SCHEDULES, find_sampler
 from garret.service_runtime.service import Service
 
@@ -265,11 +266,11 @@ _TXT2IMG_SCHEMA: dict[str, Any] = {
                 "schema": {
                     "type": "object",
                     "properties": {
-                        "prompt": _property("string", "at most 4,000 characters"),
+                        "prompt": _property("string", "at most 16,000 characters"),
                         "negative_prompt": _property("string", "what the picture should not show"),
                         "width": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
                         "height": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
-                        "steps": _property("integer", "1 to 100"),
+                        "steps": _property("integer", "1 to 150"),
                         "cfg_scale": _property("number", "0 to 30"),
                         "seed": _property("integer", "-1 for any"),
                         "batch_size": _property("integer", "1 to 4"),

@@ -10,6 +10,7 @@ from pathlib import Path
 from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Fatal, Image, Step
 from garret.service_runtime.errors import OutOfMemory
+from garret.service_runtime.request import ImageRequest
 
 FAULTS = ("oom", "fatal", "die", "hang", "setup")
 
@@ -47,11 +48,12 @@ class FakeEngine:
         for _ in batch.pictures:
             self._count += 1
             self._fail(self._faults.get(self._count, ""))
-        for step in range(batch.steps):
-            time.sleep(self._seconds / batch.steps)
-            yield Step(step + 1, batch.steps)
+        asked = batch.request
+        for step in range(asked.steps):
+            time.sleep(self._seconds / asked.steps)
+            yield Step(step + 1, asked.steps)
         for index, picture in enumerate(batch.pictures):
-            yield Image(index, batch.width, batch.height, draw(picture, batch))
+            yield Image(index, asked.width, asked.height, draw(picture, asked))
 
     def _fail(self, kind: str) -> None:
         if kind == "oom":
@@ -64,14 +66,14 @@ class FakeEngine:
             time.sleep(60)
 
 
-def draw(picture: Picture, batch: Batch) -> bytes:
+def draw(picture: Picture, request: ImageRequest) -> bytes:
     """Return rows of RGB bytes that depend on every word of the request and on nothing else."""
-    asked = (picture.prompt, picture.negative_prompt, picture.seed, batch.steps, batch.cfg_scale, batch.sampler)
+    asked = (picture.prompt, picture.negative_prompt, picture.seed, request.steps, request.cfg_scale, request.sampler)
     digest = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass")).digest()
     top, bottom = digest[0:3], digest[3:6]
     rows = []
-    for y in range(batch.height):
-        share = y / batch.height
+    for y in range(request.height):
+        share = y / request.height
         colour = bytes(round(a + (b - a) * share) for a, b in zip(top, bottom, strict=True))
-        rows.append(colour * batch.width)
+        rows.append(colour * request.width)
     return b"".join(rows)

@@ -59,8 +59,9 @@ class SdxlEngine:
         yield from stepwise(lambda on_step: self._guarded(self._make, batch, on_step), self._thread)
 
     def _make(self, batch: Batch, on_step: OnStep) -> list[Image]:
-        pipeline = self._pipeline(Path(batch.checkpoint))
-        sampler, schedule = find_sampler(batch.sampler, batch.schedule)
+        asked = batch.request
+        pipeline = self._pipeline(Path(batch.used.checkpoint))
+        sampler, schedule = find_sampler(asked.sampler, asked.schedule)
         scheduler_class = getattr(diffusers, sampler.scheduler_class)
         pipeline.scheduler = scheduler_class.from_config(
             pipeline.original_scheduler_config, **scheduler_options(sampler, schedule)
@@ -74,10 +75,10 @@ class SdxlEngine:
         with torch.no_grad():
             pixels = pipeline(
                 **encode(pipeline, batch),
-                width=batch.width,
-                height=batch.height,
-                num_inference_steps=batch.steps,
-                guidance_scale=batch.cfg_scale,
+                width=asked.width,
+                height=asked.height,
+                num_inference_steps=asked.steps,
+                guidance_scale=asked.cfg_scale,
                 # One generator for each picture, on the CPU: the same seed gives the same noise alone, in a batch
                 # and on any device.
                 generator=[torch.Generator("cpu").manual_seed(picture.seed) for picture in batch.pictures],
@@ -86,7 +87,7 @@ class SdxlEngine:
             ).images
             rows = (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
         return [
-            Image(index, batch.width, batch.height, picture.tobytes(), cut_words(pipeline, batch.pictures[index]))
+            Image(index, asked.width, asked.height, picture.tobytes(), cut_words(pipeline, batch.pictures[index]))
             for index, picture in enumerate(rows)
         ]
 
@@ -162,7 +163,7 @@ def load(path: Path, config_dir: Path, device: torch.device, dtype: torch.dtype)
 def encode(pipeline: Any, batch: Batch) -> dict[str, Any]:
     """Return the pipeline's arguments for the batch's words, each picture's the same as if it were alone."""
     negatives = [picture.negative_prompt for picture in batch.pictures]
-    guided = batch.cfg_scale > 1
+    guided = batch.request.cfg_scale > 1
     embeddings, negative, pooled, negative_pooled = pipeline.encode_prompt(
         prompt=[picture.prompt for picture in batch.pictures],
         negative_prompt=negatives if any(negatives) else None,

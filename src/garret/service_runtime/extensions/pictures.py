@@ -33,7 +33,7 @@ def change_picture(extensions: Extensions, image: Image, batch: Batch) -> Image:
     import PIL.Image
 
     words = batch.pictures[image.index]
-    shape = {name: value for name, value in vars(batch).items() if name != "pictures"}
+    shape = batch.request.to_dict()
     picture = PIL.Image.frombytes("RGB", (image.width, image.height), image.rgb)
 
     def check(value: object) -> PIL.Image.Image:

@@ -1,0 +1,223 @@
+"""The parts of a request that not every picture needs: where it begins, what repaints it, how it is finished.
+
+Sides, blurs and paddings are in pixels, shares and strengths 0 to 1; a name that is empty is the node's own choice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from garret.service_runtime.limits import check_choice, check_number, check_side, check_text, check_whole
+
+RESIZES = ("stretch", "crop", "fill", "latent", "outpaint")
+"""How a picture of another size comes to the request's: A1111's four, and one that repaints what `fill` would add."""
+FILLS = ("fill", "original", "noise", "nothing")
+REFINER_MODES = ("finish", "again")
+FORMATS = ("png", "jpeg", "webp")
+MEMORY_MODES = ("auto", "normal", "low")
+
+
+@dataclass(frozen=True)
+class Lora:
+    """A change to the model, by name; `text_weight` is that of the text encoders, the same as `weight` when None."""
+
+    name: str
+    weight: float = 1.0
+    text_weight: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no LoRA is applied with."""
+        check_text("loras.name", self.name, 200)
+        check_number("loras.weight", self.weight, -10, 10)
+        if self.text_weight is not None:
+            check_number("loras.text_weight", self.text_weight, -10, 10)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """What of a picture is repainted: white is, black is kept; `image` is a stored input's SHA-256.
+
+    `only_masked` paints the mask's surroundings at the request's full size and puts them back; `padding` is how much of
+    what lies around the mask is seen then. `fill` is what the masked part begins from.
+    """
+
+    image: str
+    blur: float = 4.0
+    only_masked: bool = False
+    padding: int = 32
+    fill: str = "original"
+    invert: bool = False
+    soft: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what no mask can be."""
+        check_number("mask.blur", self.blur, 0, 64)
+        check_whole("mask.padding", self.padding, 0, 256)
+        check_choice("mask.fill", self.fill, FILLS)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A picture to begin from: a stored input's SHA-256, and how much of it is denoised anew."""
+
+    image: str
+    denoise: float = 0.75
+    resize: str = "stretch"
+    noise: float = 1.0
+    mask: Mask | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what no picture begins with."""
+        check_number("start.denoise", self.denoise, 0, 1)
+        check_choice("start.resize", self.resize, RESIZES)
+        check_number("start.noise", self.noise, 0, 1.5)
+
+
+@dataclass(frozen=True)
+class Refiner:
+    """The second model: "finish" takes over after the share `switch_at` of the steps, "again" paints at `strength`."""
+
+    checkpoint: str = ""
+    mode: str = "finish"
+    switch_at: float = 0.8
+    strength: float = 0.15
+    steps: int = 0
+    aesthetic_score: float = 6.0
+    negative_aesthetic_score: float = 2.5
+
+    def __post_init__(self) -> None:
+        """Refuse what no refiner does."""
+        check_text("refiner.checkpoint", self.checkpoint, 200)
+        check_choice("refiner.mode", self.mode, REFINER_MODES)
+        check_number("refiner.switch_at", self.switch_at, 0, 1)
+        check_number("refiner.strength", self.strength, 0, 1)
+        check_whole("refiner.steps", self.steps, 0, 150)
+        check_number("refiner.aesthetic_score", self.aesthetic_score, 0, 10)
+        check_number("refiner.negative_aesthetic_score", self.negative_aesthetic_score, 0, 10)
+
+
+@dataclass(frozen=True)
+class Hires:
+    """A second pass at a larger size; 0 and empty mean the first pass's own."""
+
+    scale: float = 2.0
+    width: int = 0
+    height: int = 0
+    upscaler: str = "Latent"
+    denoise: float = 0.7
+    steps: int = 0
+    cfg_scale: float = 0.0
+    sampler: str = ""
+    schedule: str = ""
+    prompt: str = ""
+    negative_prompt: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what no second pass does."""
+        check_number("hires.scale", self.scale, 1, 4)
+        for name in ("width", "height"):
+            if getattr(self, name):
+                check_side(f"hires.{name}", getattr(self, name))
+        check_text("hires.upscaler", self.upscaler, 80)
+        check_number("hires.denoise", self.denoise, 0, 1)
+        check_whole("hires.steps", self.steps, 0, 150)
+        check_number("hires.cfg_scale", self.cfg_scale, 0, 30)
+        check_text("hires.prompt", self.prompt)
+        check_text("hires.negative_prompt", self.negative_prompt)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What SDXL is told of the picture's origin; 0 for a side is the request's own."""
+
+    original_width: int = 0
+    original_height: int = 0
+    crop_left: int = 0
+    crop_top: int = 0
+    target_width: int = 0
+    target_height: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what no picture was cut from."""
+        for name, value in vars(self).items():
+            check_whole(f"sizes.{name}", value, 0, 8192)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """What a sampler may be told beside its name; None is the sampler's own habit."""
+
+    eta: float | None = None
+    s_churn: float = 0.0
+    s_tmin: float = 0.0
+    s_tmax: float | None = None
+    s_noise: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what no sampler takes."""
+        if self.eta is not None:
+            check_number("noise.eta", self.eta, 0, 1)
+        check_number("noise.s_churn", self.s_churn, 0, 1000)
+        check_number("noise.s_tmin", self.s_tmin, 0, 1000)
+        if self.s_tmax is not None:
+            check_number("noise.s_tmax", self.s_tmax, 0, 1000)
+        check_number("noise.s_noise", self.s_noise, 0, 2)
+
+
+@dataclass(frozen=True)
+class Variation:
+    """A little of another seed's noise: each picture's own other seed counts on from `seed` as the first one's does."""
+
+    seed: int = 0
+    strength: float = 0.0
+    from_width: int = 0
+    from_height: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse what is no variation."""
+        check_whole("variation.seed", self.seed, 0, 2**63 - 1)
+        check_number("variation.strength", self.strength, 0, 1)
+        for name in ("from_width", "from_height"):
+            if getattr(self, name):
+                check_side(f"variation.{name}", getattr(self, name))
+
+
+@dataclass(frozen=True)
+class Shortcuts:
+    """Speed that changes pictures, only when it is asked for: guidance in a part of the steps, 8-bit weights."""
+
+    guidance_from: float = 0.0
+    guidance_until: float = 1.0
+    fp8: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what is no part of the steps."""
+        check_number("shortcuts.guidance_from", self.guidance_from, 0, 1)
+        check_number("shortcuts.guidance_until", self.guidance_until, 0, 1)
+
+
+@dataclass(frozen=True)
+class Output:
+    """The file that is made of a picture; quality 1 to 100 for JPEG and WebP, None: the service's setting decides."""
+
+    format: str = "png"
+    quality: int = 90
+    metadata: bool = True
+    watermark: bool | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse what is no file."""
+        check_choice("output.format", self.format, FORMATS)
+        check_whole("output.quality", self.quality, 1, 100)
+
+
+PARTS: dict[str, type] = {
+    "start": Start,
+    "refiner": Refiner,
+    "hires": Hires,
+    "sizes": Sizes,
+    "noise": Noise,
+    "variation": Variation,
+    "shortcuts": Shortcuts,
+    "output": Output,
+}
