@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from garret.service_runtime.batch import Picture, Used
+from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.models import Model, Models
 from garret.service_runtime.request import ImageRequest
 
@@ -25,11 +26,22 @@ class Prepared:
         return Picture(self.prompt, self.negative_prompt, asked.seed_of(index), asked.variation_seed_of(index))
 
 
-def prepare(request: ImageRequest, models: Models) -> Prepared:
+def prepare(request: ImageRequest, models: Models, inputs: InputStore) -> Prepared:
     """Find what a request names, refusing what this node has not.
 
     Raises:
         NotFound, ModelError, BadRequest: name the model or the field.
     """
     model = models.usable_checkpoint(request.checkpoint)
-    return Prepared(request, model, Used(str(model.path)), request.prompt, request.negative_prompt)
+    start, mask = begin_from(request, inputs)
+    used = Used(str(model.path), start=start, mask=mask)
+    return Prepared(request, model, used, request.prompt, request.negative_prompt)
+
+
+def begin_from(request: ImageRequest, inputs: InputStore) -> tuple[str, str]:
+    """Return the files of the picture to begin from and of its mask, empty where there is none."""
+    start = request.start
+    if start is None:
+        return "", ""
+    path = inputs.path(start.image, "start.image")
+    return str(path), str(inputs.path(start.mask.image, "mask.image")) if start.mask else ""

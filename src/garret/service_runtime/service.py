@@ -32,6 +32,7 @@ from garret.service_runtime.files import sweep, write_atomically
 from garret.service_runtime.handed import drop_old
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.infotext import infotext
+from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.jobs import Job, JobStore
 from garret.service_runtime.life import Beacon
 from garret.service_runtime.messages import Made
@@ -104,6 +105,7 @@ class Service:
         self._pictures = settings.state_dir / "pictures"
         self._pictures.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._store = JobStore(settings.state_dir / "jobs.sqlite")
+        self.inputs = InputStore(settings.state_dir / "inputs")
         self._hashes = HashCache(settings.state_dir / "models.sqlite")
         self.models = Models(settings.models_dir, settings.config_dir, self._hashes, settings.default_checkpoint)
         self._scheduler = Scheduler(settings.queue_limit, settings.max_batch)
@@ -176,7 +178,7 @@ class Service:
         """Accept a request as a job, or say why not."""
         self._check_open()
         request = await change_words(self.extensions, request)
-        prepared = prepare(request, self.models)
+        prepared = prepare(request, self.models, self.inputs)
         job_id = secrets.token_hex(16)
         self._scheduler.reserve(job_id)
         try:
@@ -349,7 +351,7 @@ class Service:
         try:
             if job.starts >= MAXIMUM_STARTS:
                 raise Unavailable(f"the service ended {job.starts} times while it ran")
-            prepared = prepare(job.request, self.models)
+            prepared = prepare(job.request, self.models, self.inputs)
         except ServiceError as error:
             await self._in_thread(self._store.fail, job.id, type(error).__name__, error.message)
             return

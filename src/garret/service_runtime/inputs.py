@@ -1,0 +1,205 @@
+"""Pictures that requests begin from, kept by their digests: really decoded once, upright, bounded, plain PNG inside."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import time
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from garret.service_runtime.errors import BadRequest, InsufficientStorage, NotFound
+from garret.service_runtime.files import sweep, write_atomically
+from garret.service_runtime.picture_header import NotAPicture, refuse_no_picture
+
+if TYPE_CHECKING:
+    import PIL.Image
+
+MAXIMUM_PIXELS = 64_000_000
+"""More than any camera's picture that is sent in earnest; checked before a pixel is decoded."""
+MAXIMUM_SIDE = 4096
+"""A larger picture is reduced to this, as no result is larger."""
+MAXIMUM_RATIO = 64
+# A progressive JPEG has about ten scans; each costs the decoder all pixels once more.
+_MAXIMUM_SCANS = 100
+_FORMATS = ("PNG", "JPEG", "WEBP")
+_NAME = re.compile(r"[0-9a-f]{64}")
+# What was put and is not a job's yet must not be taken away under its sender.
+SPARED_S = 3600.0
+
+
+class InputStore:
+    """A folder of PNG files named by the SHA-256 of their bytes; the same picture is there once."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True, mode=0o750)
+        sweep(folder)
+
+    def put(self, data: bytes, field: str = "image") -> str:
+        """Keep a PNG, JPEG or WebP file's picture as RGB, transparency over white, and return its SHA-256.
+
+        Raises:
+            BadRequest: names the field, and why it is no picture to begin from.
+        """
+        return self._keep(_opaque(_bounded(_decode(data, field))))
+
+    def put_mask(self, data: bytes, field: str = "mask", *, transparent: bool = False) -> str:
+        """Keep a mask in shades of grey, white being what is repainted; `transparent`: what is transparent is.
+
+        Raises:
+            BadRequest: names the field; also for a mask that would repaint nothing.
+        """
+        mask = _transparency(_decode(data, field)) if transparent else _whiteness(_decode(data, field))
+        if mask.getbbox() is None:
+            what = "transparent" if transparent else "white"
+            hint = f"What is {what} is repainted; without a mask the whole picture is"
+            raise BadRequest(field, f"holds nothing {what}: nothing would be repainted", hint)
+        return self._keep(_bounded(mask))
+
+    def path(self, sha256: str, field: str = "image") -> Path:
+        """Return where an input lies.
+
+        Raises:
+            BadRequest: it is no digest.
+            NotFound: nobody put it here, or not lately.
+        """
+        if not isinstance(sha256, str) or not _NAME.fullmatch(sha256):
+            raise BadRequest(field, "is not the SHA-256 of an input", "Send the picture itself")
+        path = self._path(sha256)
+        if not path.is_file():
+            raise NotFound(f"{field}: there is no input {sha256[:12]}…", "Send the picture again")
+        return path
+
+    def keep_only(self, hashes: Collection[str], spared_s: float = SPARED_S) -> int:
+        """Delete every other input that was not put in the last `spared_s` seconds; return how many were."""
+        before, gone = time.time() - spared_s, 0
+        for path in self._folder.glob("*.png"):
+            if path.stem not in hashes and path.stat().st_mtime < before:
+                path.unlink(missing_ok=True)
+                gone += 1
+        return gone
+
+    def _path(self, sha256: str) -> Path:
+        return self._folder / f"{sha256}.png"
+
+    def _keep(self, picture: PIL.Image.Image) -> str:
+        file = io.BytesIO()
+        picture.save(file, "PNG", compress_level=1)
+        png = file.getvalue()
+        sha256 = hashlib.sha256(png).hexdigest()
+        path = self._path(sha256)
+        try:
+            os.utime(path)
+        except FileNotFoundError:
+            _write(path, png)
+        return sha256
+
+
+def _write(path: Path, png: bytes) -> None:
+    try:
+        write_atomically(path, png, 0o640)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise InsufficientStorage("the disk is full", "Delete models or pictures") from None
+        raise
+
+
+def _decode(data: bytes, field: str) -> PIL.Image.Image:
+    """Return a file's only picture the right way up, in any of Pillow's modes."""
+    import PIL.Image
+    import PIL.ImageOps
+
+    try:
+        refuse_no_picture(data[:64])
+        if data.count(b"\xff\xda") > _MAXIMUM_SCANS and data.startswith(b"\xff\xd8"):
+            raise NotAPicture(f"is a JPEG picture of more than {_MAXIMUM_SCANS} scans")
+        # Only these: Pillow reads dozens of formats, some of them by other programs.
+        with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
+            _check(picture)
+            picture.load()
+            return PIL.ImageOps.exif_transpose(picture)
+    except NotAPicture as error:
+        raise BadRequest(field, str(error), "Send one PNG, JPEG or WebP picture") from None
+    except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
+        raise BadRequest(field, f"has more than {MAXIMUM_PIXELS} pixels", "Make it smaller first") from None
+    except MemoryError:
+        raise
+    except Exception as error:  # noqa: BLE001  (a decoder's complaint about bytes from outside may be any exception)
+        reason = f"cannot be decoded: {str(error)[:100] or type(error).__name__}"
+        raise BadRequest(field, reason, "Send one PNG, JPEG or WebP picture") from None
+
+
+def _check(picture: PIL.Image.Image) -> None:
+    """Refuse by the header alone what must not be decoded."""
+    width, height = picture.size
+    if width * height > MAXIMUM_PIXELS:
+        raise NotAPicture(f"has {width} x {height} pixels, more than {MAXIMUM_PIXELS}")
+    if not min(width, height) or max(width, height) > MAXIMUM_RATIO * min(width, height):
+        raise NotAPicture(f"has {width} x {height} pixels, which is a line rather than a picture")
+    # A camera's MPO holds a JPEG picture and smaller copies of it; only the first is meant.
+    if picture.format != "MPO" and getattr(picture, "n_frames", 1) > 1:
+        raise NotAPicture("is animated")
+
+
+def _bounded(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return the picture with no side above MAXIMUM_SIDE."""
+    import PIL.Image
+
+    longest = max(picture.size)
+    if longest <= MAXIMUM_SIDE:
+        return picture
+    width, height = (max(1, round(side * MAXIMUM_SIDE / longest)) for side in picture.size)
+    return picture.resize((width, height), PIL.Image.Resampling.LANCZOS)
+
+
+def _eight_bits(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return a picture of 16-bit greys in 8 bits, which Pillow itself would clip; others as they are."""
+    if not picture.mode.startswith("I"):
+        return picture
+    import numpy
+    import PIL.Image
+
+    greys = numpy.asarray(picture).astype(numpy.int64).clip(0, 65_535)
+    return PIL.Image.fromarray(((greys + 128) // 257).astype(numpy.uint8))
+
+
+def _opaque(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return RGB; what is transparent shows white, as A1111 has it."""
+    import PIL.Image
+
+    picture = _eight_bits(picture)
+    if not picture.has_transparency_data:
+        return _bare(picture.convert("RGB"))
+    seen = picture.convert("RGBA")
+    white = PIL.Image.new("RGBA", seen.size, (255, 255, 255, 255))
+    return _bare(PIL.Image.alpha_composite(white, seen).convert("RGB"))
+
+
+def _whiteness(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return how white each pixel is; what is transparent is black."""
+    import PIL.Image
+
+    picture = _eight_bits(picture)
+    if not picture.has_transparency_data:
+        return _bare(picture.convert("L"))
+    seen = picture.convert("RGBA")
+    black = PIL.Image.new("RGBA", seen.size, (0, 0, 0, 255))
+    return _bare(PIL.Image.alpha_composite(black, seen).convert("L"))
+
+
+def _transparency(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Return how transparent each pixel is."""
+    import PIL.ImageOps
+
+    return _bare(PIL.ImageOps.invert(_eight_bits(picture).convert("RGBA").getchannel("A")))
+
+
+def _bare(picture: PIL.Image.Image) -> PIL.Image.Image:
+    """Take away what else the file said, so that the same pixels make the same file."""
+    picture.info = {}
+    return picture
