@@ -50,7 +50,7 @@ def pictures(engine: Any, batch: Batch) -> list[Any]:
 
 def loaded_paths(engine: Any) -> list[str]:
     """Return the paths of the models in memory, the one used last at the end."""
-    return [path for path, _, _ in engine._loaded]
+    return list(engine.loaded())
 
 
 def difference(one: Any, other: Any) -> int:

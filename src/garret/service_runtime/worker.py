@@ -16,7 +16,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from garret.service_runtime.engine.base import Engine, Fatal, Image, Step
+from garret.service_runtime.engine.base import Engine, Fatal, Image, Rest, Step
 from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.extensions.loading import Extensions
 from garret.service_runtime.extensions.pictures import change_picture, extensions_of_worker
@@ -105,14 +105,20 @@ class Worker:
             if isinstance(event, Step):
                 self._send(Stepped(run.number, event.done, event.total))
             elif isinstance(event, Image):
-                if self._extensions is not None:
-                    event = change_picture(self._extensions, event, run.batch)
-                self._send(Made(run.number, event.index, event.width, event.height, event.rgb, event.notes))
+                self._made(run, event)
+            elif isinstance(event, Rest):
+                for image in event.finish():
+                    self._made(run, image)
             cancelled = run.number in self._cancelled
         if cancelled:
             events.close()  # type: ignore[attr-defined]
         self._cancelled = {number for number in self._cancelled if number > run.number}
         self._send(Done(run.number, cancelled))
+
+    def _made(self, run: Run, image: Image) -> None:
+        if self._extensions is not None:
+            image = change_picture(self._extensions, image, run.batch)
+        self._send(Made(run.number, image.index, image.width, image.height, image.rgb, image.notes))
 
     def _send(self, message: Message) -> None:
         self._channel.sendall(encode(message))

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from garret.service_runtime.batch import Batch, Picture
-from garret.service_runtime.engine.base import Fatal, Image, Step
+from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Step
 from garret.service_runtime.errors import OutOfMemory
 from garret.service_runtime.request import ImageRequest
 
@@ -36,19 +36,35 @@ class FakeEngine:
         self._seconds = seconds
         self._faults = parse_faults(faults)
         self._count = 0
+        self._loaded: tuple[str, ...] = ()
 
-    def setup(self, checkpoint: Path | None) -> str:  # noqa: ARG002  (it has no model)
+    def setup(self, checkpoint: Path | None) -> str:
         """Return the device's name."""
         if self._faults.get(0) == "setup":
             raise RuntimeError("the fake device is not there, as it was told to be")
+        if checkpoint is not None:
+            self._loaded = (str(checkpoint),)
         return "fake"
 
-    def run(self, batch: Batch) -> Iterator[Step | Image]:
+    def loaded(self) -> tuple[str, ...]:
+        """Return the checkpoint of the last batch, as an engine with room for one."""
+        return self._loaded
+
+    def unload(self) -> None:
+        """Forget the checkpoint."""
+        self._loaded = ()
+
+    def facts(self) -> Facts:
+        """Return what an engine says of itself."""
+        return {"device": "fake", "memory_used": 0, "memory_total": 0, "mode": "normal", "dtype": "", "compiled": False}
+
+    def run(self, batch: Batch) -> Iterator[Event]:
         """Make the batch, one picture's time for all of it, as a device with room to spare would."""
         for _ in batch.pictures:
             self._count += 1
             self._fail(self._faults.get(self._count, ""))
         asked = batch.request
+        self._loaded = (batch.used.checkpoint,)
         for step in range(asked.steps):
             time.sleep(self._seconds / asked.steps)
             yield Step(step + 1, asked.steps)

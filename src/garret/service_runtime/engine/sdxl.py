@@ -15,8 +15,8 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from garret.service_runtime.batch import Batch, Picture
-from garret.service_runtime.engine.base import Fatal, Image, Step
-from garret.service_runtime.engine.stepping import OnStep, Stopped, stepwise
+from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Step
+from garret.service_runtime.engine.stepping import Emit, Stopped, stepwise
 from garret.service_runtime.errors import ModelError, OutOfMemory, ServiceError
 from garret.service_runtime.families import find_configuration
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
@@ -54,11 +54,35 @@ class SdxlEngine:
         self._thread.shutdown()
         self._loaded.clear()
 
-    def run(self, batch: Batch) -> Iterator[Step | Image]:
+    def run(self, batch: Batch) -> Iterator[Event]:
         """Make a batch; closing the generator stops the work at the next step."""
-        yield from stepwise(lambda on_step: self._guarded(self._make, batch, on_step), self._thread)
+        yield from stepwise(lambda emit: self._guarded(self._make, batch, emit), self._thread)
 
-    def _make(self, batch: Batch, on_step: OnStep) -> list[Image]:
+    def loaded(self) -> tuple[str, ...]:
+        """Return the paths of the checkpoints in memory, the one used last at the end."""
+        return tuple(path for path, _, _ in list(self._loaded))
+
+    def unload(self) -> None:
+        """Let every model leave the device."""
+        self._loaded.clear()
+        self._thread.submit(self._release).result()
+
+    def facts(self) -> Facts:
+        """Return what the engine says of itself."""
+        used, total = 0, 0
+        if self._device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(self._device)
+            used = total - free
+        return {
+            "device": str(self._device),
+            "memory_used": used,
+            "memory_total": total,
+            "mode": "normal",
+            "dtype": str(self._dtype).removeprefix("torch."),
+            "compiled": False,
+        }
+
+    def _make(self, batch: Batch, emit: Emit) -> None:
         asked = batch.request
         pipeline = self._pipeline(Path(batch.used.checkpoint))
         sampler, schedule = find_sampler(asked.sampler, asked.schedule)
@@ -68,7 +92,7 @@ class SdxlEngine:
         )
 
         def after_step(pipe: Any, index: int, _timestep: Any, values: dict[str, Any]) -> dict[str, Any]:
-            on_step(index + 1, pipe.num_timesteps)
+            emit(Step(index + 1, pipe.num_timesteps))
             return values
 
         # Not inference_mode: a decoder that must go to full precision for a moment changes its own weights in between.
@@ -86,10 +110,9 @@ class SdxlEngine:
                 output_type="pt",
             ).images
             rows = (pixels * 255).round().to(torch.uint8).permute(0, 2, 3, 1).contiguous().cpu().numpy()
-        return [
-            Image(index, asked.width, asked.height, picture.tobytes(), cut_words(pipeline, batch.pictures[index]))
-            for index, picture in enumerate(rows)
-        ]
+        for index, picture in enumerate(rows):
+            notes = cut_words(pipeline, batch.pictures[index])
+            emit(Image(index, asked.width, asked.height, picture.tobytes(), notes))
 
     def _pipeline(self, path: Path) -> Any:
         try:

@@ -1,35 +1,34 @@
-"""A blocking call with a step callback, turned into a generator that can be closed between two steps."""
+"""Blocking work that emits events, turned into a generator that can be closed between two of them."""
 
 from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 
-from garret.service_runtime.engine.base import Image, Step
+from garret.service_runtime.engine.base import Event
 
-OnStep = Callable[[int, int], None]
+Emit = Callable[[Event], None]
 
 
 class Stopped(Exception):
-    """The generator was closed; raised inside the step callback to leave the blocking call."""
+    """The generator was closed; raised where the next event is emitted, to leave the blocking work."""
 
 
-def stepwise(work: Callable[[OnStep], Iterable[Image]], executor: Executor) -> Iterator[Step | Image]:
-    """Run `work` in the executor's thread; yield its steps as they come, then its images."""
-    events: queue.SimpleQueue[Step | Image | BaseException | None] = queue.SimpleQueue()
+def stepwise(work: Callable[[Emit], None], executor: Executor) -> Iterator[Event]:
+    """Run `work` in the executor's thread and yield its events as they come."""
+    events: queue.SimpleQueue[Event | BaseException | None] = queue.SimpleQueue()
     stop = threading.Event()
 
-    def on_step(done: int, total: int) -> None:
+    def emit(event: Event) -> None:
         if stop.is_set():
             raise Stopped
-        events.put(Step(done, total))
+        events.put(event)
 
     def run() -> None:
         try:
-            for image in work(on_step):
-                events.put(image)
+            work(emit)
             events.put(None)
         except BaseException as error:  # noqa: BLE001  (raised again where the generator is read)
             events.put(error)
