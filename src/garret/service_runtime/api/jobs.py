@@ -45,7 +45,7 @@ def router(service: Service) -> APIRouter:
         job = await own_job(job_id, request)
         if not 0 <= index < len(job.pictures):
             raise NotFound(f"the job has {len(job.pictures)} pictures and no number {index}")
-        png = await asyncio.to_thread(service.picture_path(job.pictures[index]).read_bytes)
+        png = await asyncio.to_thread(service.results.path(job.pictures[index]).read_bytes)
         return Response(png, media_type="image/png")
 
     return routes

@@ -1,0 +1,103 @@
+"""What workers tell of their batches, and what it means for the jobs: begun, tried again, failed, done."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from garret.service_runtime.background import Background
+from garret.service_runtime.errors import TimedOut, Unavailable, from_record
+from garret.service_runtime.extensions.trial import Trial
+from garret.service_runtime.live import LiveJobs
+from garret.service_runtime.messages import Made
+from garret.service_runtime.renewal import Renewal
+from garret.service_runtime.results import Results
+from garret.service_runtime.scheduler import Assignment, Scheduler
+
+logger = logging.getLogger(__name__)
+
+
+class Hearing:
+    """The workers' Listener; `say_ready` is awaited once, when the first worker asks for work."""
+
+    def __init__(
+        self,
+        *,
+        live: LiveJobs,
+        scheduler: Scheduler,
+        results: Results,
+        background: Background,
+        trial: Trial,
+        renewal: Renewal,
+        say_ready: Callable[[], Coroutine[Any, Any, None]],
+        ready: Callable[[], int],
+    ) -> None:
+        self._live = live
+        self._scheduler = scheduler
+        self._results = results
+        self._background = background
+        self._trial = trial
+        self._renewal = renewal
+        self._say_ready = say_ready
+        self._ready = ready
+        self._was_ready = False
+        self.down = ""
+        """Why no worker comes up; empty as soon as one is there."""
+
+    def next_assignment(self) -> Assignment | None:
+        """Give a worker that is ready its next batch."""
+        self.down = ""
+        if not self._was_ready:
+            self._was_ready = True
+            self._background.spawn(self._say_ready())
+        return None if self._renewal.is_due else self._scheduler.take()
+
+    def started(self, assignment: Assignment) -> None:
+        """Note the jobs that a worker has begun."""
+        for live in self._live.of(assignment):
+            self._live.begin(live)
+
+    def stepped(self, assignment: Assignment, done: int, total: int) -> None:  # noqa: ARG002  (Listener)
+        """Note progress."""
+        for live in self._live.of(assignment):
+            live.step = done
+
+    def made(self, assignment: Assignment, made: Made) -> None:
+        """Save a picture, off the path to the next one."""
+        task = assignment.tasks[made.index]
+        live = self._live.get(task.job_id)
+        if live is not None:
+            self._background.spawn(self._results.save(live, task.index, made))
+
+    def failed(self, assignment: Assignment, error: str, message: str) -> None:
+        """Try each picture of a failed batch alone; fail the job whose picture was alone."""
+        if len(assignment.tasks) > 1 and error != "ModelError":
+            self._live.again_alone(assignment)
+            return
+        for live in self._live.of(assignment):
+            self._live.fail(live, from_record(error, message))
+
+    def lost(self, running: Assignment | None, waiting: Assignment | None, error: str, reason: str) -> None:
+        """Put back what a dead worker had; a job whose worker died twice is told so."""
+        if waiting is not None:
+            self._scheduler.put_back(waiting.tasks)
+        if running is None:
+            return
+        logger.warning("lost a worker: %s", reason)
+        for live in self._live.of(running):
+            live.deaths += 1
+            hopeless = error == "TimedOut" and len(running.tasks) == 1
+            if hopeless or live.deaths > 1:
+                kind = TimedOut if error == "TimedOut" else Unavailable
+                self._live.fail(live, kind(f"{reason} (tried {live.deaths} times)" if live.deaths > 1 else reason))
+        self._live.again_alone(running)
+
+    def no_worker(self, reason: str) -> None:
+        """Tell everybody who waits that no worker comes up."""
+        self.down = reason
+        if self._trial.roll_back(f"no worker came up with it: {reason}"):
+            self._renewal.ask()
+        if self._ready() == 0:
+            for live in self._live.all:
+                self._live.fail(live, Unavailable(f"no worker comes up: {reason}"))

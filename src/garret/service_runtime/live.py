@@ -1,0 +1,117 @@
+"""The jobs that are not over, as the service holds them in memory beside their records on the disk."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+
+from garret.service_runtime.background import Background
+from garret.service_runtime.errors import Cancelled, ServiceError
+from garret.service_runtime.jobs import JobStore
+from garret.service_runtime.models import Model
+from garret.service_runtime.prepare import Prepared
+from garret.service_runtime.request import ImageRequest, ImageResult
+from garret.service_runtime.scheduler import Assignment, Scheduler, Task
+
+
+@dataclass
+class Live:
+    """One job that is not over; `attached` as long as somebody waits for it on a connection."""
+
+    job_id: str
+    owner: str
+    prepared: Prepared
+    future: asyncio.Future[ImageResult]
+    began: float
+    pictures: dict[int, bytes] = field(default_factory=dict)
+    started: bool = False
+    deaths: int = 0
+    step: int = 0
+    attached: bool = True
+    notes: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def request(self) -> ImageRequest:
+        """Return what was asked for."""
+        return self.prepared.request
+
+    @property
+    def model(self) -> Model:
+        """Return the checkpoint."""
+        return self.prepared.model
+
+
+class LiveJobs:
+    """All of them, by their ids; each end is written to the store once."""
+
+    def __init__(self, store: JobStore, scheduler: Scheduler, background: Background) -> None:
+        self._store = store
+        self._scheduler = scheduler
+        self._background = background
+        self._live: dict[str, Live] = {}
+
+    def __bool__(self) -> bool:
+        """Say whether any job is not over."""
+        return bool(self._live)
+
+    @property
+    def all(self) -> list[Live]:
+        """Return the jobs, oldest first."""
+        return sorted(self._live.values(), key=lambda live: live.began)
+
+    def get(self, job_id: str) -> Live | None:
+        """Return a job that is not over."""
+        return self._live.get(job_id)
+
+    def of(self, assignment: Assignment) -> list[Live]:
+        """Return the jobs that a batch makes pictures of, without those that are over."""
+        ids = dict.fromkeys(task.job_id for task in assignment.tasks)
+        return [self._live[job_id] for job_id in ids if job_id in self._live]
+
+    def enter(self, job_id: str, owner: str, prepared: Prepared) -> Live:
+        """Hold an accepted job, and queue its pictures."""
+        future: asyncio.Future[ImageResult] = asyncio.get_running_loop().create_future()
+        # A job taken up after a restart has nobody who would ask what became of it.
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        live = Live(job_id, owner, prepared, future, time.time())
+        self._live[job_id] = live
+        self._scheduler.add(Task(job_id, index, prepared) for index in range(prepared.request.count))
+        return live
+
+    def begin(self, live: Live) -> None:
+        """Note that a worker has begun a job, and for which time in the life of the job."""
+        if not live.started:
+            live.started = True
+            self._background.spawn(self._background.in_thread(self._store.start, live.job_id))
+
+    def again_alone(self, assignment: Assignment) -> None:
+        """Queue the pictures that a batch did not bring, each for itself."""
+        missing = [
+            replace(task, alone=True)
+            for task in assignment.tasks
+            if task.job_id in self._live and task.index not in self._live[task.job_id].pictures
+        ]
+        self._scheduler.put_back(missing)
+
+    def fail(self, live: Live, error: ServiceError) -> None:
+        """End a job that will have no picture."""
+        if self.close(live):
+            self._background.spawn(
+                self._background.in_thread(self._store.fail, live.job_id, type(error).__name__, error.message)
+            )
+            if not live.future.done():
+                live.future.set_exception(error)
+
+    def cancel(self, live: Live, reason: str) -> None:
+        """End a job that nobody wants."""
+        if self.close(live):
+            self._background.spawn(self._background.in_thread(self._store.cancel, live.job_id, reason))
+            if not live.future.done():
+                live.future.set_exception(Cancelled(reason))
+
+    def close(self, live: Live) -> bool:
+        """Forget a job; False when it was over before."""
+        known = self._live.pop(live.job_id, None) is not None
+        self._scheduler.close(live.job_id)
+        return known
