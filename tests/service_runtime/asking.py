@@ -10,6 +10,7 @@ from garret.service_runtime.batch import Batch, Picture, Used
 from garret.service_runtime.models import Model
 from garret.service_runtime.prepare import Prepared
 from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.vocabulary import ReadyWords
 
 SMALL = ImageRequest("demo", "a", 64, 64, 4, 3.0, 1)
 
@@ -29,7 +30,7 @@ def batch_of(checkpoint: Path | str, *pictures: Picture, **changes: Any) -> Batc
 def prepared(request: ImageRequest = SMALL, path: str = "/demo") -> Prepared:
     """Return a request as if a node had found its checkpoint."""
     model = Model("demo", "checkpoint", Path(path), 1, 1, "sdxl")
-    return Prepared(request, model, Used(path), request.prompt, request.negative_prompt)
+    return Prepared(request, model, Used(path), ReadyWords(request.prompt, request.negative_prompt))
 
 
 def other(batch: Batch, **changes: Any) -> Batch:

@@ -11,12 +11,17 @@ from garret.service_runtime.request import ImageRequest
 
 @dataclass(frozen=True)
 class Picture:
-    """One picture of a batch: its words with styles applied and without the tags of LoRAs, and its seeds."""
+    """One picture of a batch: its words with styles applied and without the tags of LoRAs, and its seeds.
+
+    The words of a second pass are empty where it has the first one's.
+    """
 
     prompt: str
     negative_prompt: str
     seed: int
     variation_seed: int = 0
+    hires_prompt: str = ""
+    hires_negative_prompt: str = ""
 
 
 @dataclass(frozen=True)

@@ -74,7 +74,7 @@ class LiveJobs:
         future: asyncio.Future[ImageResult] = asyncio.get_running_loop().create_future()
         # A job taken up after a restart has nobody who would ask what became of it.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        live = Live(job_id, owner, prepared, future, time.time())
+        live = Live(job_id, owner, prepared, future, time.time(), notes=dict(prepared.words.notes))
         self._live[job_id] = live
         self._scheduler.add(Task(job_id, index, prepared) for index in range(prepared.request.count))
         return live

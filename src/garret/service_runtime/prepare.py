@@ -8,6 +8,7 @@ from garret.service_runtime.batch import Picture, Used
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.models import Model, Models
 from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.vocabulary import ReadyWords, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -17,25 +18,26 @@ class Prepared:
     request: ImageRequest
     model: Model
     used: Used
-    prompt: str
-    negative_prompt: str
+    words: ReadyWords
 
     def picture(self, index: int) -> Picture:
         """Return what the engine is told of one of its pictures."""
-        asked = self.request
-        return Picture(self.prompt, self.negative_prompt, asked.seed_of(index), asked.variation_seed_of(index))
+        asked, words = self.request, self.words
+        seeds = (asked.seed_of(index), asked.variation_seed_of(index))
+        return Picture(words.prompt, words.negative_prompt, *seeds, words.hires_prompt, words.hires_negative_prompt)
 
 
-def prepare(request: ImageRequest, models: Models, inputs: InputStore) -> Prepared:
+def prepare(request: ImageRequest, models: Models, inputs: InputStore, vocabulary: Vocabulary) -> Prepared:
     """Find what a request names, refusing what this node has not.
 
     Raises:
         NotFound, ModelError, BadRequest: name the model or the field.
     """
+    words = vocabulary.ready(request)
     model = models.usable_checkpoint(request.checkpoint)
     start, mask = begin_from(request, inputs)
-    used = Used(str(model.path), start=start, mask=mask)
-    return Prepared(request, model, used, request.prompt, request.negative_prompt)
+    used = Used(str(model.path), embeddings=words.embeddings, start=start, mask=mask)
+    return Prepared(request, model, used, words)
 
 
 def begin_from(request: ImageRequest, inputs: InputStore) -> tuple[str, str]:

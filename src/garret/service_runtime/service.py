@@ -35,6 +35,7 @@ from garret.service_runtime.scheduler import Scheduler
 from garret.service_runtime.self_stop import SelfStop
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.signs import Signs
+from garret.service_runtime.vocabulary import Vocabulary
 from garret.service_runtime.watchdog import tell_watchdog
 from garret.service_runtime.workers import WorkerPool
 
@@ -66,6 +67,7 @@ class Service:
         self.inputs = InputStore(settings.state_dir / "inputs")
         self._hashes = HashCache(settings.state_dir / "models.sqlite")
         self.models = Models(settings.models_dir, settings.config_dir, self._hashes, settings.default_checkpoint)
+        self.vocabulary = Vocabulary(settings.models_dir, settings.embeddings_dir)
         self._scheduler = Scheduler(settings.queue_limit, settings.max_batch)
         self._jobs = LiveJobs(self._store, self._scheduler, self._background)
         self.results = Results(pictures, self._store, self._jobs, self._background)
@@ -142,7 +144,7 @@ class Service:
         """Accept a request as a job, or say why not."""
         self._check_open()
         request = await change_words(self.extensions, request)
-        prepared = prepare(request, self.models, self.inputs)
+        prepared = prepare(request, self.models, self.inputs, self.vocabulary)
         job_id = secrets.token_hex(16)
         self._scheduler.reserve(job_id)
         try:
@@ -212,7 +214,7 @@ class Service:
         try:
             if job.starts >= MAXIMUM_STARTS:
                 raise Unavailable(f"the service ended {job.starts} times while it ran")
-            prepared = prepare(job.request, self.models, self.inputs)
+            prepared = prepare(job.request, self.models, self.inputs, self.vocabulary)
         except ServiceError as error:
             await self._background.in_thread(self._store.fail, job.id, type(error).__name__, error.message)
             return

@@ -1,0 +1,78 @@
+"""What a prompt's tree says at one step: pieces of text with their weights, in sections that BREAK parts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from garret.service_runtime.prompt.tree import Alternate, Break, Nodes, Switch, Text, Weighted, When
+
+HEAVIEST = 10.0
+"""Weights are held within this on either side: more makes no picture, and far more no number."""
+
+
+@dataclass(frozen=True)
+class Piece:
+    """Some text and its weight."""
+
+    text: str
+    weight: float = 1.0
+
+
+Section = tuple[Piece, ...]
+
+
+@dataclass(frozen=True)
+class Moment:
+    """One step of a pass, counted from 0; `first_steps` are those of the pass before, None in the first."""
+
+    step: int
+    steps: int
+    first_steps: int | None = None
+
+    def is_before(self, when: When) -> bool:
+        """Say whether a change is still to come: `[a:b:3]` is a in three steps."""
+        if when.share:
+            return self.step < int((when.number - (self.first_steps is not None)) * self.steps)
+        return self.step < int(when.number) - (self.first_steps or 0)
+
+
+def changes(nodes: Nodes) -> bool:
+    """Say whether a tree says another thing at another step."""
+    return any(
+        isinstance(node, Switch | Alternate) or (isinstance(node, Weighted) and changes(node.inner)) for node in nodes
+    )
+
+
+def read(nodes: Nodes, moment: Moment) -> tuple[Section, ...]:
+    """Return what a tree says at a moment; neighbours of equal weight are one piece."""
+    sections: list[list[Piece]] = [[]]
+    for piece in _flat(nodes, 1.0, moment):
+        if piece is None:
+            sections.append([])
+            continue
+        last = sections[-1]
+        if last and last[-1].weight == piece.weight:
+            last[-1] = Piece(last[-1].text + piece.text, piece.weight)
+        else:
+            last.append(piece)
+    return tuple(tuple(section) for section in sections)
+
+
+def plain(text: str) -> tuple[Section, ...]:
+    """Return a text as one section, its brackets and colons as they are."""
+    return ((Piece(text),),) if text else ((),)
+
+
+def _flat(nodes: Nodes, weight: float, moment: Moment) -> Iterator[Piece | None]:
+    for node in nodes:
+        if isinstance(node, Text):
+            yield Piece(node.text, round(max(-HEAVIEST, min(HEAVIEST, weight)), 6))
+        elif isinstance(node, Break):
+            yield None
+        elif isinstance(node, Weighted):
+            yield from _flat(node.inner, weight * node.weight, moment)
+        elif isinstance(node, Switch):
+            yield from _flat(node.before if moment.is_before(node.when) else node.after, weight, moment)
+        elif isinstance(node, Alternate):
+            yield from _flat(node.options[moment.step % len(node.options)], weight, moment)
