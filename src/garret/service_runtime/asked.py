@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.limits import check_choice, check_number, check_side, check_text, check_whole
 
 RESIZES = ("stretch", "crop", "fill", "latent", "outpaint")
@@ -71,6 +72,9 @@ class Start:
         check_number("start.denoise", self.denoise, 0, 1)
         check_choice("start.resize", self.resize, RESIZES)
         check_number("start.noise", self.noise, 0, 1.5)
+        if self.resize == "outpaint" and self.mask is not None and self.mask.only_masked:
+            hint = "Outpaint first, then repaint a part"
+            raise BadRequest("mask.only_masked", "does not go together with outpainting", hint)
 
 
 @dataclass(frozen=True)
