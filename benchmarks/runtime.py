@@ -14,6 +14,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from garret import demo_model
 from garret.service_runtime.passwords import hash_password
@@ -31,7 +32,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def by_hand(folder: Path) -> Iterator[str]:
+def by_hand(folder: Path, **changes: Any) -> Iterator[str]:
     """Start the runtime with the demo model and give its address; it is not ready yet."""
     checkpoints = folder / "models" / "Stable-diffusion"
     checkpoints.mkdir(parents=True)
@@ -48,6 +49,7 @@ def by_hand(folder: Path) -> Iterator[str]:
         config_dir=configs,
         password_hash=hash_password(PASSWORD),
         login=LOGIN,
+        **changes,
     )
     command = [sys.executable, "-m", "garret.service_runtime"]
     with (folder / "runtime.log").open("wb") as log:
@@ -57,6 +59,15 @@ def by_hand(folder: Path) -> Iterator[str]:
     finally:
         service.terminate()
         service.wait(30)
+
+
+@contextmanager
+def fake_by_hand(folder: Path, rgb: Path, seconds: float) -> Iterator[int]:
+    """Start the runtime on a stub that holds `seconds` a picture and returns these pixels; give its port when ready."""
+    told = {"engine": "fake", "fake_seconds": seconds, "fake_picture": str(rgb), "max_batch": 1}
+    with by_hand(folder, **told) as endpoint:
+        wait_for_picture(endpoint)
+        yield int(endpoint.rpartition(":")[2])
 
 
 def picture(endpoint: str, password: str = PASSWORD, **fields: object) -> bytes:

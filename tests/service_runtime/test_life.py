@@ -103,26 +103,6 @@ def test_behind_a_front_two_places_are_left_to_it_until_there_is_a_worker(tmp_pa
         service.kill()
 
 
-def test_a_full_device_fails_the_picture_and_not_the_service(tmp_path: Path) -> None:
-    """A batch that does not fit is made one by one; one that does not fit alone is answered with 503."""
-    with serving(fake_settings(tmp_path, fake_faults="oom@3,oom@8")) as service:
-        assert service.txt2img(batch_size=4).status == 200
-        answer = service.txt2img()
-        assert (answer.status, answer.json["error"]) == (503, "OutOfMemory")
-        assert service.txt2img().status == 200
-
-
-def test_a_hanging_worker_is_ended_in_time(tmp_path: Path) -> None:
-    """504 after the job's time, and a new worker for the next one."""
-    with serving(fake_settings(tmp_path, fake_faults="hang@1", job_timeout_s=1)) as service:
-        began = time.monotonic()
-        answer = service.txt2img()
-        assert answer.status == 504
-        assert time.monotonic() - began < 10
-        service.wait_until("ok")
-        assert len(service.workers()) == 1
-
-
 def test_an_accepted_job_survives_the_death_of_the_service(tmp_path: Path) -> None:
     """kill -9 while one runs and one waits: both pictures are there after the restart, and no worker is left over."""
     settings = fake_settings(tmp_path, fake_seconds=3.0)
@@ -182,17 +162,6 @@ def test_a_caller_who_leaves_takes_the_job_along(tmp_path: Path) -> None:
         assert service.txt2img(steps=100, width=256).status == 200
         # Its own 4 s, and far less than the rest of the one that was given up.
         assert time.monotonic() - began < 6.5
-
-
-def test_every_worker_gets_work(tmp_path: Path) -> None:
-    """Two workers make two pictures of different sizes in the time of one."""
-    with serving(fake_settings(tmp_path, fake_seconds=1.0, workers=2)) as service:
-        wait(lambda: service.call("GET", "/healthz").json["workers"] == 2, 10, "both workers")
-        began = time.monotonic()
-        with ThreadPoolExecutor(2) as callers:
-            answers = list(callers.map(lambda side: service.txt2img(width=side), (64, 128)))
-        assert [answer.status for answer in answers] == [200, 200]
-        assert 1.0 <= time.monotonic() - began < 1.8
 
 
 def test_a_job_can_be_cancelled_and_interrupted(tmp_path: Path) -> None:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
+from garret.service_runtime.asked import Hires
 from garret.service_runtime.errors import Busy
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.scheduler import Scheduler, Task
-from tests.service_runtime.asking import SMALL, prepared
+from tests.service_runtime.asking import SMALL, ask, prepared
 
 
 def queue(scheduler: Scheduler, job_id: str, request: ImageRequest = SMALL) -> None:
@@ -91,3 +93,97 @@ def test_every_picture_is_given_out_exactly_once(jobs: list[tuple[int, int]], si
     assert all(len(batch.tasks) <= size and len({task.shape for task in batch.tasks}) == 1 for batch in batches)
     firsts = [int(batch.tasks[0].job_id) for batch in batches]
     assert firsts == sorted(firsts)
+
+
+def of(scheduler: Scheduler, owner: str, job_id: str, model: str = "/demo", **changes: Any) -> None:
+    """Accept a job of an owner, for a model."""
+    scheduler.reserve(job_id)
+    request = ask(**changes)
+    scheduler.add(Task(job_id, index, prepared(request, model), owner) for index in range(request.count))
+
+
+def taken(scheduler: Scheduler, *held: str) -> str:
+    """Return the jobs of the next batch, in one text."""
+    assignment = scheduler.take(held)
+    return "".join(task.job_id for task in assignment.tasks) if assignment else ""
+
+
+def test_who_asks_for_much_does_not_keep_others_waiting() -> None:
+    """Owners take turns by what they have used, not by who was first."""
+    scheduler = Scheduler(100, 1)
+    for name in "abcdef":
+        of(scheduler, "much", name)
+    assert taken(scheduler) == "a"
+    of(scheduler, "little", "x")
+    of(scheduler, "little", "y")
+    assert sorted(taken(scheduler) + taken(scheduler)) == ["b", "x"]
+    assert sorted(taken(scheduler) + taken(scheduler)) == ["c", "y"]
+    assert [taken(scheduler) for _ in range(4)] == ["d", "e", "f", ""]
+
+
+def test_turns_are_counted_by_work() -> None:
+    """Pictures of four times the size come a quarter as often."""
+    scheduler = Scheduler(100, 1)
+    for number in range(12):
+        of(scheduler, "large", f"L{number}", width=128, height=128)
+        of(scheduler, "small", f"s{number}")
+    first = [taken(scheduler)[0] for _ in range(10)]
+    assert first.count("L") == 2
+
+
+def test_nobody_saves_up_turns() -> None:
+    """Who was away for long begins where the others are."""
+    scheduler = Scheduler(100, 1)
+    for name in "abcdefgh":
+        of(scheduler, "steady", name)
+    for _ in range(6):
+        taken(scheduler)
+    for name in "uvwxyz":
+        of(scheduler, "late", name)
+    assert sorted(taken(scheduler) + taken(scheduler)) != ["u", "v"]
+
+
+def test_a_batch_takes_along_what_others_asked_for() -> None:
+    """It costs nobody anything: a batch's pictures are made in the time of one."""
+    scheduler = Scheduler(100, 3)
+    of(scheduler, "one", "a")
+    of(scheduler, "two", "b")
+    of(scheduler, "one", "c")
+    assert taken(scheduler) == "acb"
+
+
+def test_a_worker_is_given_what_its_model_can_make_but_nobody_starves() -> None:
+    """A model that is not there is loaded after a few batches at the latest."""
+    scheduler = Scheduler(100, 1)
+    of(scheduler, "", "X", model="/other")
+    for name in "abcdefgh":
+        of(scheduler, "", name)
+    order = "".join(taken(scheduler, "/demo") for _ in range(9))
+    assert order == "abcd" + "X" + "efgh"
+
+
+def test_a_model_that_an_idle_worker_holds_is_left_to_it() -> None:
+    """Else every worker would come to load every model."""
+    scheduler = Scheduler(100, 1)
+    of(scheduler, "", "a", model="/other")
+    assert scheduler.take(["/demo"], ["/other"]) is None
+    assert scheduler.take(["/demo"], []) is not None
+
+
+def test_everybody_knows_their_place() -> None:
+    """By the turns of their owners; 1 is the next one."""
+    scheduler = Scheduler(100, 1)
+    for name in "abc":
+        of(scheduler, "much", name)
+    of(scheduler, "little", "x")
+    assert scheduler.positions() == {"a": 1, "x": 2, "b": 3, "c": 4}
+    scheduler.close("a")
+    assert scheduler.positions()["x"] <= 2
+
+
+def test_a_second_pass_counts_at_its_size() -> None:
+    """Four times 1024 pixels fit together, twice enlarged to 2048 only one does."""
+    scheduler = Scheduler(100, 4)
+    for name in "ab":
+        of(scheduler, "", name, width=1024, height=1024, hires=Hires(scale=2.0))
+    assert (taken(scheduler), taken(scheduler)) == ("a", "b")

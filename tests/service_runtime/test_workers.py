@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from garret.service_runtime.workers import count_devices, describe_exit
+from garret.service_runtime.worker_process import count_devices, describe_exit
 
 
 @pytest.mark.parametrize(

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
 from garret.service_runtime.background import Background
 from garret.service_runtime.errors import TimedOut, Unavailable, from_record
 from garret.service_runtime.extensions.trial import Trial
 from garret.service_runtime.live import LiveJobs
-from garret.service_runtime.messages import Made
+from garret.service_runtime.messages import Made, Previewed, Stepped
 from garret.service_runtime.renewal import Renewal
 from garret.service_runtime.results import Results
 from garret.service_runtime.scheduler import Assignment, Scheduler
@@ -45,23 +45,30 @@ class Hearing:
         self.down = ""
         """Why no worker comes up; empty as soon as one is there."""
 
-    def next_assignment(self) -> Assignment | None:
+    def next_assignment(self, held: Collection[str] = (), elsewhere: Collection[str] = ()) -> Assignment | None:
         """Give a worker that is ready its next batch."""
         self.down = ""
         if not self._was_ready:
             self._was_ready = True
             self._background.spawn(self._say_ready())
-        return None if self._renewal.is_due else self._scheduler.take()
+        return None if self._renewal.is_due else self._scheduler.take(held, elsewhere)
 
     def started(self, assignment: Assignment) -> None:
         """Note the jobs that a worker has begun."""
         for live in self._live.of(assignment):
             self._live.begin(live)
 
-    def stepped(self, assignment: Assignment, done: int, total: int) -> None:  # noqa: ARG002  (Listener)
+    def stepped(self, assignment: Assignment, stepped: Stepped) -> None:
         """Note progress."""
         for live in self._live.of(assignment):
-            live.step = done
+            live.step, live.steps, live.stage = stepped.done, stepped.total, stepped.stage
+
+    def previewed(self, assignment: Assignment, preview: Previewed) -> None:
+        """Hold what a picture looks like so far; nothing of it goes to the disk."""
+        task = assignment.tasks[preview.index]
+        live = self._live.get(task.job_id)
+        if live is not None:
+            live.previews[task.index] = preview
 
     def made(self, assignment: Assignment, made: Made) -> None:
         """Save a picture, off the path to the next one."""
@@ -71,27 +78,32 @@ class Hearing:
             self._background.spawn(self._results.save(live, task.index, made))
 
     def failed(self, assignment: Assignment, error: str, message: str) -> None:
-        """Try each picture of a failed batch alone; fail the job whose picture was alone."""
+        """Try each picture of a failed batch alone, and with little memory if that does not fit; else fail the job."""
         if len(assignment.tasks) > 1 and error != "ModelError":
             self._live.again_alone(assignment)
+            return
+        if error == "OutOfMemory" and assignment.batch.memory != "low":
+            logger.warning("out of memory, once again with little of it: %s", message)
+            self._live.again_alone(assignment, memory="low")
             return
         for live in self._live.of(assignment):
             self._live.fail(live, from_record(error, message))
 
-    def lost(self, running: Assignment | None, waiting: Assignment | None, error: str, reason: str) -> None:
+    def lost(self, begun: list[Assignment], waiting: Assignment | None, error: str, reason: str) -> None:
         """Put back what a dead worker had; a job whose worker died twice is told so."""
         if waiting is not None:
             self._scheduler.put_back(waiting.tasks)
-        if running is None:
-            return
-        logger.warning("lost a worker: %s", reason)
-        for live in self._live.of(running):
-            live.deaths += 1
-            hopeless = error == "TimedOut" and len(running.tasks) == 1
-            if hopeless or live.deaths > 1:
-                kind = TimedOut if error == "TimedOut" else Unavailable
-                self._live.fail(live, kind(f"{reason} (tried {live.deaths} times)" if live.deaths > 1 else reason))
-        self._live.again_alone(running)
+        if begun:
+            logger.warning("lost a worker: %s", reason)
+        # The last one is what ran; those before it were only being decoded, and go first again.
+        for assignment in reversed(begun):
+            hung = error == "TimedOut" and assignment is begun[-1]
+            for live in self._live.of(assignment):
+                live.deaths += 1
+                if live.deaths > 1 or (hung and len(assignment.tasks) == 1):
+                    tries = f" (tried {live.deaths} times)" if live.deaths > 1 else ""
+                    self._live.fail(live, (TimedOut if error == "TimedOut" else Unavailable)(reason + tries))
+            self._live.again_alone(assignment)
 
     def no_worker(self, reason: str) -> None:
         """Tell everybody who waits that no worker comes up."""

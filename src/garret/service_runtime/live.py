@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from garret.service_runtime.background import Background
 from garret.service_runtime.errors import Cancelled, ServiceError
 from garret.service_runtime.jobs import JobStore
+from garret.service_runtime.messages import Previewed
 from garret.service_runtime.models import Model
 from garret.service_runtime.prepare import Prepared
 from garret.service_runtime.request import ImageRequest, ImageResult
@@ -28,6 +29,9 @@ class Live:
     started: bool = False
     deaths: int = 0
     step: int = 0
+    steps: int = 0
+    stage: str = ""
+    previews: dict[int, Previewed] = field(default_factory=dict)
     attached: bool = True
     notes: dict[str, str] = field(default_factory=dict)
 
@@ -76,7 +80,7 @@ class LiveJobs:
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         live = Live(job_id, owner, prepared, future, time.time(), notes=dict(prepared.words.notes))
         self._live[job_id] = live
-        self._scheduler.add(Task(job_id, index, prepared) for index in range(prepared.request.count))
+        self._scheduler.add(Task(job_id, index, prepared, owner) for index in range(prepared.request.count))
         return live
 
     def begin(self, live: Live) -> None:
@@ -85,10 +89,10 @@ class LiveJobs:
             live.started = True
             self._background.spawn(self._background.in_thread(self._store.start, live.job_id))
 
-    def again_alone(self, assignment: Assignment) -> None:
-        """Queue the pictures that a batch did not bring, each for itself."""
+    def again_alone(self, assignment: Assignment, memory: str = "") -> None:
+        """Queue the pictures that a batch did not bring, each for itself; `memory` "low" for those that did not fit."""
         missing = [
-            replace(task, alone=True)
+            replace(task, alone=True, memory=memory or task.memory)
             for task in assignment.tasks
             if task.job_id in self._live and task.index not in self._live[task.job_id].pictures
         ]

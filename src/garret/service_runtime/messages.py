@@ -37,6 +37,19 @@ class Cancel:
 
 
 @dataclass(frozen=True)
+class Unload:
+    """To the worker: nothing was asked for in a while; let the device's memory go."""
+
+
+@dataclass(frozen=True)
+class Status:
+    """From the worker: the checkpoints it holds, the one used last at the end, and what its engine says of itself."""
+
+    loaded: list[str]
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
 class Ready:
     """From the worker: it can take work; says on what device, and how long loading took in seconds."""
 
@@ -47,11 +60,23 @@ class Ready:
 
 @dataclass(frozen=True)
 class Stepped:
-    """From the worker: so many steps of a batch are done."""
+    """From the worker: so many steps of a batch are done, over all its stages; `stage` is the one it is in."""
 
     number: int
     done: int
     total: int
+    stage: str = ""
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """From the worker: what a picture of a batch looks like so far, small, as rows of RGB bytes."""
+
+    number: int
+    index: int
+    width: int
+    height: int
+    rgb: bytes
 
 
 @dataclass(frozen=True)
@@ -64,6 +89,13 @@ class Made:
     height: int
     rgb: bytes
     notes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Denoised:
+    """From the worker: a batch is only decoded and sent from here on; the device takes the next one."""
+
+    number: int
 
 
 @dataclass(frozen=True)
@@ -83,8 +115,11 @@ class Failed:
     message: str
 
 
-Message = Run | Cancel | Ready | Stepped | Made | Done | Failed
-_KINDS: dict[str, type[Any]] = {kind.__name__: kind for kind in (Run, Cancel, Ready, Stepped, Made, Done, Failed)}
+Message = Run | Cancel | Unload | Ready | Status | Stepped | Previewed | Made | Denoised | Done | Failed
+_KINDS: dict[str, type[Any]] = {
+    kind.__name__: kind
+    for kind in (Run, Cancel, Unload, Ready, Status, Stepped, Previewed, Made, Denoised, Done, Failed)
+}
 
 
 def encode(message: Message) -> bytes:
@@ -110,7 +145,7 @@ def decode(header: bytes, payload: bytes) -> Message:
     try:
         fields = json.loads(header)
         kind = _KINDS[fields.pop("kind")]
-        if kind is Made:
+        if kind in (Made, Previewed):
             fields["rgb"] = payload
         if kind is Run:
             fields["batch"] = Batch.from_dict(fields["batch"])

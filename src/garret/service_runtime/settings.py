@@ -56,6 +56,9 @@ class ServiceSettings:
     queue_limit: int = 64
     max_batch: int = 4
     job_timeout_s: float = 600.0
+    # Silence between two steps of a batch that means a hang; and idle models leave the device after so long, 0: never.
+    step_timeout_s: float = 120.0
+    idle_unload_s: float = 0.0
     client_timeout_s: float = 20.0
     keep_finished_s: float = 86_400.0
     default_checkpoint: str = ""
@@ -67,9 +70,13 @@ class ServiceSettings:
     autostop_s: float = 0.0
     metadata_url: str = "http://100.100.100.200/latest"
     ecs_endpoint: str = ""
-    # The fake engine's behaviour, for tests and rehearsals: seconds per picture, and faults as "oom@3,fatal@5".
+    # The fake engine's behaviour, for tests and rehearsals: seconds per picture, faults as "oom@3,fatal@5", seconds to
+    # load a checkpoint, seconds to finish a batch beside the next one, and a file of raw RGB that its pictures show.
     fake_seconds: float = 0.0
     fake_faults: str = ""
+    fake_load_seconds: float = 0.0
+    fake_finish_seconds: float = 0.0
+    fake_picture: str = ""
 
     def __post_init__(self) -> None:
         """Refuse values that no service could run with, naming the variable."""
@@ -81,6 +88,8 @@ class ServiceSettings:
         _require(1 <= self.queue_limit <= 10_000, "queue_limit", "must be 1 to 10000")
         _require(1 <= self.max_batch <= 16, "max_batch", "must be 1 to 16")
         _require(1 <= self.job_timeout_s <= 86_400, "job_timeout_s", "must be 1 to 86400 seconds")
+        _require(0.1 <= self.step_timeout_s <= 86_400, "step_timeout_s", "must be 0.1 to 86400 seconds")
+        _require(0 <= self.idle_unload_s <= 604_800, "idle_unload_s", "must be 0 (never) to 604800 seconds")
         _require(0.1 <= self.client_timeout_s <= 600, "client_timeout_s", "must be 0.1 to 600 seconds")
         _require(
             self.autostop_s == 0 or 1 <= self.autostop_s <= 604_800, "autostop_s", "must be 0 (never) or 1 to 604800"

@@ -13,23 +13,29 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from garret.service_runtime.engine.base import Engine, Fatal, Image, Rest, Step
+from garret.service_runtime.engine.base import Engine, Fatal, Image, Preview, Rest, Step
 from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.extensions.loading import Extensions
 from garret.service_runtime.extensions.pictures import change_picture, extensions_of_worker
 from garret.service_runtime.messages import (
     LENGTHS,
     Cancel,
+    Denoised,
     Done,
     Failed,
     Made,
     Message,
+    Previewed,
     Ready,
     Run,
+    Status,
     Stepped,
+    Unload,
     check_lengths,
     decode,
     encode,
@@ -37,6 +43,7 @@ from garret.service_runtime.messages import (
 from garret.service_runtime.settings import ServiceSettings
 
 EXIT_DEVICE_LOST = 75
+PREVIEW_EVERY_S = 0.5
 
 
 def build_engine(settings: ServiceSettings) -> Engine:
@@ -44,7 +51,13 @@ def build_engine(settings: ServiceSettings) -> Engine:
     if settings.engine == "fake":
         from garret.service_runtime.engine.fake import FakeEngine
 
-        return FakeEngine(settings.fake_seconds, settings.fake_faults)
+        return FakeEngine(
+            settings.fake_seconds,
+            settings.fake_faults,
+            settings.fake_load_seconds,
+            settings.fake_finish_seconds,
+            settings.fake_picture,
+        )
     from garret.service_runtime.engine.sdxl import SdxlEngine
 
     return SdxlEngine(settings.device, settings.config_dir)
@@ -63,11 +76,15 @@ class Worker:
         self._load = extensions
         self._extensions: Extensions | None = None
         self._build = build
-        self._runs: queue.SimpleQueue[Run] = queue.SimpleQueue()
+        self._orders: queue.SimpleQueue[Run | Unload] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
+        self._sending = threading.Lock()
+        self._finisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finish")
+        self._previewed = 0.0
+        self._showing = False
 
     def serve(self, checkpoint: Path | None) -> None:
-        """Set the engine up, say so, and run batches until the process ends."""
+        """Set the engine up, say so, and do what is ordered until the process ends."""
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
         started = time.monotonic()
         device, note = "unknown", ""
@@ -82,56 +99,96 @@ class Worker:
         except Exception as error:
             self._send(Failed(0, "DeviceLost", f"{type(error).__name__}: {error}"[:500]))
             raise
+        self._send_status()
         self._send(Ready(device, round(time.monotonic() - started, 3), note))
         while True:
-            run = self._runs.get()
-            try:
-                self._run(run)
-            except Fatal as error:
-                self._send(Failed(run.number, "DeviceLost", str(error)))
-                raise SystemExit(EXIT_DEVICE_LOST) from error
-            except ServiceError as error:
-                self._send(Failed(run.number, type(error).__name__, error.message))
-            except Exception as error:  # noqa: BLE001  (whatever one batch does, the next one gets its turn)
-                self._send(Failed(run.number, "ServiceError", f"{type(error).__name__}: {error}"[:500]))
+            order = self._orders.get()
+            if isinstance(order, Unload):
+                self._engine.unload()
+            else:
+                self._guarded(order.number, self._run, order)
+            self._send_status()
+
+    def _guarded(self, number: int, work: Callable[..., None], *arguments: Any) -> None:
+        """Do a part of a batch; what goes wrong is told, and a lost device ends the process."""
+        try:
+            work(*arguments)
+        except Fatal as error:
+            self._send(Failed(number, "DeviceLost", str(error)))
+            os._exit(EXIT_DEVICE_LOST)
+        except ServiceError as error:
+            self._send(Failed(number, type(error).__name__, error.message))
+        except Exception as error:  # noqa: BLE001  (whatever one batch does, the next one gets its turn)
+            self._send(Failed(number, "ServiceError", f"{type(error).__name__}: {error}"[:500]))
 
     def _run(self, run: Run) -> None:
         events = self._engine.run(run.batch)
-        cancelled = run.number in self._cancelled
-        while not cancelled:
-            event = next(events, None)
-            if event is None:
-                break
-            if isinstance(event, Step):
-                self._send(Stepped(run.number, event.done, event.total))
-            elif isinstance(event, Image):
-                self._made(run, event)
-            elif isinstance(event, Rest):
-                for image in event.finish():
-                    self._made(run, image)
-            cancelled = run.number in self._cancelled
-        if cancelled:
+        try:
+            while run.number not in self._cancelled:
+                event = next(events, None)
+                if event is None:
+                    break
+                if isinstance(event, Rest):
+                    self._send(Denoised(run.number))
+                    self._finisher.submit(self._guarded, run.number, self._finish, run, event)
+                    return
+                self._tell(run, event)
+            self._done(run)
+        finally:
             events.close()  # type: ignore[attr-defined]
-        self._cancelled = {number for number in self._cancelled if number > run.number}
-        self._send(Done(run.number, cancelled))
+
+    def _finish(self, run: Run, rest: Rest) -> None:
+        """Send the pictures of a batch whose denoising is over, while the engine has the next one."""
+        for image in rest.finish():
+            if run.number in self._cancelled:
+                break
+            self._made(run, image)
+        self._done(run)
+
+    def _tell(self, run: Run, event: Step | Preview | Image) -> None:
+        if isinstance(event, Step):
+            self._send(Stepped(run.number, event.done, event.total, event.stage))
+        elif isinstance(event, Image):
+            self._made(run, event)
+        elif self._shows(event):
+            self._send(Previewed(run.number, event.index, event.width, event.height, event.rgb))
+
+    def _shows(self, preview: Preview) -> bool:
+        """Say whether a preview is due; all pictures of a batch are shown as often as its first one."""
+        if not preview.index:
+            now = time.monotonic()
+            self._showing = now - self._previewed >= PREVIEW_EVERY_S
+            self._previewed = now if self._showing else self._previewed
+        return self._showing
 
     def _made(self, run: Run, image: Image) -> None:
         if self._extensions is not None:
             image = change_picture(self._extensions, image, run.batch)
         self._send(Made(run.number, image.index, image.width, image.height, image.rgb, image.notes))
 
+    def _done(self, run: Run) -> None:
+        cancelled = run.number in self._cancelled
+        # Of numbers further back nothing is asked any more: batches are finished in the order of their numbers.
+        self._cancelled = {number for number in self._cancelled if number > run.number}
+        self._send(Done(run.number, cancelled))
+
+    def _send_status(self) -> None:
+        self._send(Status(list(self._engine.loaded()), dict(self._engine.facts())))
+
     def _send(self, message: Message) -> None:
-        self._channel.sendall(encode(message))
+        frame = encode(message)
+        with self._sending:
+            self._channel.sendall(frame)
 
     def _listen(self) -> None:
         try:
             while True:
                 header, payload = check_lengths(self._receive(LENGTHS.size))
                 message = decode(self._receive(header), self._receive(payload))
-                if isinstance(message, Run):
-                    self._runs.put(message)
+                if isinstance(message, Run | Unload):
+                    self._orders.put(message)
                 elif isinstance(message, Cancel):
-                    self._cancelled.add(message.number)
+                    self._cancelled = self._cancelled | {message.number}
         except (OSError, EOFError, ValueError):
             # The API process has gone; nobody is left to make pictures for, and a hung engine cannot be asked.
             os._exit(0)

@@ -8,17 +8,19 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from garret.service_runtime.batch import Batch, Picture
-from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Step
+from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Preview, Rest, Step
 from garret.service_runtime.errors import OutOfMemory
 from garret.service_runtime.request import ImageRequest
 
-FAULTS = ("oom", "fatal", "die", "hang", "setup")
+FAULTS = ("oom", "fatal", "die", "hang", "stall", "setup")
+HELD = 2
+"""How many checkpoints it has room for."""
 
 
 def parse_faults(text: str) -> dict[int, str]:
     """Read "oom@3,fatal@5" as {3: "oom", 5: "fatal"}: the fault at the engine's third and fifth picture.
 
-    "setup@0" is the engine that never comes up.
+    "hang" is before the picture's first step, "stall" after it; "setup@0" is the engine that never comes up.
     """
     faults: dict[int, str] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
@@ -30,46 +32,100 @@ def parse_faults(text: str) -> dict[int, str]:
 
 
 class FakeEngine:
-    """Draws a gradient whose colours are a digest of what was asked; a picture takes `seconds` over all its steps."""
+    """Draws a gradient whose colours are a digest of what was asked.
 
-    def __init__(self, seconds: float = 0.0, faults: str = "") -> None:
+    A batch takes `seconds` over all its steps, a checkpoint that it has not `load_s` more; with `finish_s` its pictures
+    come so much later, while the next batch runs already. `shown` names a file of raw RGB to show where its size is
+    the picture's, moved by the seed.
+    """
+
+    def __init__(
+        self, seconds: float = 0.0, faults: str = "", load_s: float = 0.0, finish_s: float = 0.0, shown: str = ""
+    ) -> None:
         self._seconds = seconds
         self._faults = parse_faults(faults)
+        self._load_s = load_s
+        self._finish_s = finish_s
         self._count = 0
-        self._loaded: tuple[str, ...] = ()
+        self._loaded: list[str] = []
+        self._mode = "normal"
+        self._shown = Path(shown).read_bytes() if shown else b""
 
     def setup(self, checkpoint: Path | None) -> str:
         """Return the device's name."""
         if self._faults.get(0) == "setup":
             raise RuntimeError("the fake device is not there, as it was told to be")
         if checkpoint is not None:
-            self._loaded = (str(checkpoint),)
+            self._load(str(checkpoint))
         return "fake"
-
-    def loaded(self) -> tuple[str, ...]:
-        """Return the checkpoint of the last batch, as an engine with room for one."""
-        return self._loaded
-
-    def unload(self) -> None:
-        """Forget the checkpoint."""
-        self._loaded = ()
-
-    def facts(self) -> Facts:
-        """Return what an engine says of itself."""
-        return {"device": "fake", "memory_used": 0, "memory_total": 0, "mode": "normal", "dtype": "", "compiled": False}
 
     def run(self, batch: Batch) -> Iterator[Event]:
         """Make the batch, one picture's time for all of it, as a device with room to spare would."""
+        faults = []
         for _ in batch.pictures:
             self._count += 1
-            self._fail(self._faults.get(self._count, ""))
+            faults.append(self._faults.get(self._count, ""))
+        for fault in faults:
+            self._fail(fault)
+        self._load(batch.used.checkpoint)
+        self._mode = "low-vram" if batch.memory == "low" else "normal"
         asked = batch.request
-        self._loaded = (batch.used.checkpoint,)
         for step in range(asked.steps):
             time.sleep(self._seconds / asked.steps)
             yield Step(step + 1, asked.steps)
+            if step < asked.steps - 1:
+                for index, picture in enumerate(batch.pictures):
+                    yield Preview(index, 8, 8, draw(picture, asked, 8, 8))
+            while "stall" in faults:
+                time.sleep(60)
+        if self._finish_s:
+            yield Rest(lambda: self._finish(batch))
+        else:
+            yield from self._images(batch)
+
+    def loaded(self) -> tuple[str, ...]:
+        """Return the checkpoints that it has read, the one used last at the end."""
+        return tuple(self._loaded)
+
+    def unload(self) -> None:
+        """Forget them."""
+        self._loaded = []
+
+    def facts(self) -> Facts:
+        """Return what an engine says of itself; a checkpoint takes a gigabyte of its fake device."""
+        used = len(self._loaded) << 30
+        return {
+            "device": "fake",
+            "memory_used": used,
+            "memory_total": 4 << 30,
+            "mode": self._mode,
+            "dtype": "uint8",
+            "compiled": False,
+        }
+
+    def _load(self, path: str) -> None:
+        if path in self._loaded:
+            self._loaded.remove(path)
+        else:
+            time.sleep(self._load_s)
+        self._loaded = [*self._loaded, path][-HELD:]
+
+    def _finish(self, batch: Batch) -> Iterator[Image]:
+        time.sleep(self._finish_s)
+        yield from self._images(batch)
+
+    def _images(self, batch: Batch) -> Iterator[Image]:
+        asked = batch.request
+        notes = {"Mode": "low-vram"} if batch.memory == "low" else {}
         for index, picture in enumerate(batch.pictures):
-            yield Image(index, asked.width, asked.height, draw(picture, asked))
+            yield Image(index, asked.width, asked.height, self._draw(picture, asked), dict(notes))
+
+    def _draw(self, picture: Picture, asked: ImageRequest) -> bytes:
+        size = asked.width * asked.height * 3
+        if len(self._shown) != size:
+            return draw(picture, asked, asked.width, asked.height)
+        at = picture.seed % asked.height * asked.width * 3
+        return self._shown[at:] + self._shown[:at]
 
     def _fail(self, kind: str) -> None:
         if kind == "oom":
@@ -82,14 +138,21 @@ class FakeEngine:
             time.sleep(60)
 
 
-def draw(picture: Picture, request: ImageRequest) -> bytes:
+def draw(picture: Picture, request: ImageRequest, width: int, height: int) -> bytes:
     """Return rows of RGB bytes that depend on every word of the request and on nothing else."""
-    asked = (picture.prompt, picture.negative_prompt, picture.seed, request.steps, request.cfg_scale, request.sampler)
+    asked = (
+        picture.prompt,
+        picture.negative_prompt,
+        picture.seed,
+        request.steps,
+        request.cfg_scale,
+        request.sampler,
+    )
     digest = hashlib.sha256(repr(asked).encode("utf-8", "surrogatepass")).digest()
     top, bottom = digest[0:3], digest[3:6]
     rows = []
-    for y in range(request.height):
-        share = y / request.height
+    for y in range(height):
+        share = y / height
         colour = bytes(round(a + (b - a) * share) for a, b in zip(top, bottom, strict=True))
-        rows.append(colour * request.width)
+        rows.append(colour * width)
     return b"".join(rows)
