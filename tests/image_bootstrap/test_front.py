@@ -15,7 +15,7 @@ import pytest
 
 from garret.image_bootstrap.nginx import boot_page, content_security_policy, front_config
 from garret.service_runtime.passwords import hash_password, hash_token
-from garret.service_runtime.settings import CHUNK_BYTES, MAXIMUM_BODY_BYTES
+from garret.service_runtime.settings import CHUNK_BYTES, MAXIMUM_BODY_BYTES, MAXIMUM_PICTURE_BODY_BYTES
 from tests.image_bootstrap.front import NGINX, Echo, Running, echo, front_in, needs_nginx, runnable, running_front
 from tests.image_bootstrap.machine import free_port
 from tests.service_runtime.conftest import LOGIN, PASSWORD, TOKEN, basic
@@ -96,6 +96,14 @@ def test_a_body_is_as_large_as_the_service_takes_and_no_larger(front: Running) -
     connection.request("POST", "/x", iter([b"a" * 600_000] * 2), encode_chunked=True)
     assert connection.getresponse().status == 413
     connection.close()
+
+
+@pytest.mark.parametrize("path", ["/sdapi/v1/img2img", "/v1/jobs"])
+def test_requests_that_bring_pictures_are_larger(front: Running, path: str) -> None:
+    """As large as the service takes any of them, and refused in the same form."""
+    assert front.call("POST", path, b"a" * MAXIMUM_PICTURE_BODY_BYTES).json["bytes"] == MAXIMUM_PICTURE_BODY_BYTES
+    refused = front.call("POST", path, b"a" * (MAXIMUM_PICTURE_BODY_BYTES + 1))
+    assert (refused.status, refused.json["error"]) == (413, "TooLarge")
 
 
 def test_chunks_of_an_upload_are_larger_and_have_a_limit_too(front: Running) -> None:

@@ -8,7 +8,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from garret.service_runtime.settings import CHUNK_BYTES, MAXIMUM_BODY_BYTES
+from garret.service_runtime.settings import CHUNK_BYTES, MAXIMUM_BODY_BYTES, MAXIMUM_PICTURE_BODY_BYTES
 
 _FOLDER = Path(__file__).resolve().parent / "front"
 _VALUE = re.compile(r"[A-Za-z0-9_./:\[\]-]+")
@@ -35,6 +35,7 @@ class Front:
     www: str = "/var/lib/garret/www"
     sites: str = "/etc/nginx/garret.d"
     body_bytes: int = MAXIMUM_BODY_BYTES
+    picture_body_bytes: int = MAXIMUM_PICTURE_BODY_BYTES
     chunk_bytes: int = CHUNK_BYTES
     mark: str = "none"
 
@@ -62,6 +63,7 @@ def front_config(front: Front) -> str:
         "www",
         "sites",
         "body_bytes",
+        "picture_body_bytes",
         "chunk_bytes",
         "mark",
     )

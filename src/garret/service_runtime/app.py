@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from garret.service_runtime.api import a1111, drain, jobs, machine, models, uploads
+from garret.service_runtime.api import a1111, drain, img2img, jobs, machine, models, uploads
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized, Unavailable
 from garret.service_runtime.extensions.loading import failure
@@ -118,6 +118,7 @@ def create_app(service: Service) -> FastAPI:
 
     app = FastAPI(title="garret", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(a1111.router(service))
+    app.include_router(img2img.router(service))
     app.include_router(jobs.router(service))
     app.include_router(machine.router(service))
     app.include_router(drain.router(service))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import math
 import os
 import re
+import threading
 import time
 from collections.abc import Collection
 from pathlib import Path
@@ -14,6 +16,8 @@ from typing import TYPE_CHECKING
 
 from garret.service_runtime.errors import BadRequest, InsufficientStorage, NotFound
 from garret.service_runtime.files import sweep, write_atomically
+from garret.service_runtime.limits import MAXIMUM_SIDE as MAXIMUM_REQUEST_SIDE
+from garret.service_runtime.limits import MINIMUM_SIDE, SIDE_STEP
 from garret.service_runtime.picture_header import NotAPicture, refuse_no_picture
 
 if TYPE_CHECKING:
@@ -37,6 +41,8 @@ class InputStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        # A large picture takes hundreds of megabytes while it is decoded.
+        self._decoders = threading.Semaphore(2)
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         sweep(folder)
 
@@ -46,7 +52,8 @@ class InputStore:
         Raises:
             BadRequest: names the field, and why it is no picture to begin from.
         """
-        return self._keep(_opaque(_bounded(_decode(data, field))))
+        with self._decoders:
+            return self._keep(_opaque(_bounded(_decode(data, field))))
 
     def put_mask(self, data: bytes, field: str = "mask", *, transparent: bool = False) -> str:
         """Keep a mask in shades of grey, white being what is repainted; `transparent`: what is transparent is.
@@ -54,12 +61,14 @@ class InputStore:
         Raises:
             BadRequest: names the field; also for a mask that would repaint nothing.
         """
-        mask = _transparency(_decode(data, field)) if transparent else _whiteness(_decode(data, field))
+        with self._decoders:
+            decoded = _decode(data, field)
+            mask = _bounded(_transparency(decoded) if transparent else _whiteness(decoded))
         if mask.getbbox() is None:
             what = "transparent" if transparent else "white"
             hint = f"What is {what} is repainted; without a mask the whole picture is"
             raise BadRequest(field, f"holds nothing {what}: nothing would be repainted", hint)
-        return self._keep(_bounded(mask))
+        return self._keep(mask)
 
     def path(self, sha256: str, field: str = "image") -> Path:
         """Return where an input lies.
@@ -74,6 +83,12 @@ class InputStore:
         if not path.is_file():
             raise NotFound(f"{field}: there is no input {sha256[:12]}…", "Send the picture again")
         return path
+
+    def size(self, sha256: str) -> tuple[int, int]:
+        """Return an input's width and height in pixels."""
+        with self.path(sha256).open("rb") as file:
+            start = file.read(24)
+        return int.from_bytes(start[16:20]), int.from_bytes(start[20:24])
 
     def keep_only(self, hashes: Collection[str], spared_s: float = SPARED_S) -> int:
         """Delete every other input that was not put in the last `spared_s` seconds; return how many were."""
@@ -98,6 +113,15 @@ class InputStore:
         except FileNotFoundError:
             _write(path, png)
         return sha256
+
+
+def sized_like(size: tuple[int, int], native_side: int) -> tuple[int, int]:
+    """Return the sides of a picture in the proportions of `size`, with as many pixels as the model was made for."""
+    scale = native_side / math.sqrt(size[0] * size[1])
+    width, height = (
+        min(MAXIMUM_REQUEST_SIDE, max(MINIMUM_SIDE, round(side * scale / SIDE_STEP) * SIDE_STEP)) for side in size
+    )
+    return width, height
 
 
 def _write(path: Path, png: bytes) -> None:

@@ -11,6 +11,8 @@ PREFIX = "GARRET_SERVICE_"
 ENGINES = ("sdxl", "fake")
 MAXIMUM_BODY_BYTES = 1_000_000
 """The largest body of a request that the service reads; a front before it has the same limit."""
+MAXIMUM_PICTURE_BODY_BYTES = 32_000_000
+"""The largest body where pictures may come inside it; a front has this limit for all APIs that know such routes."""
 CHUNK_BYTES = 8 << 20
 """The most that one request of an upload brings; a front before the service lets as much through there."""
 # What systemd and a reader that knows nothing of quotes read alike.

@@ -13,11 +13,19 @@ from garret.service_runtime.errors import BadRequest, TooLarge, TooSlow
 from garret.service_runtime.settings import MAXIMUM_BODY_BYTES
 
 
-async def read_json(request: Request, timeout_s: float) -> dict[str, Any]:
+async def read_json(request: Request, timeout_s: float, limit: int = MAXIMUM_BODY_BYTES) -> dict[str, Any]:
     """Return the body's JSON object, or say what is wrong with it; `timeout_s` is the longest silence within it."""
-    body = await read_body(request, timeout_s)
+    body = await read_body(request, timeout_s, limit)
+    # What may hold pictures takes long enough for others to notice, were it read in the event loop.
+    values = _parse(body) if len(body) <= MAXIMUM_BODY_BYTES else await asyncio.to_thread(_parse, body)
+    if not isinstance(values, dict):
+        raise BadRequest("body", "is not a JSON object", 'Send {"prompt": "…"}')
+    return values
+
+
+def _parse(body: bytes) -> Any:
     try:
-        values = json.loads(body, parse_constant=_no_constant, parse_float=_finite)
+        return json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError:
         raise BadRequest("body", "is not UTF-8 text") from None
     except RecursionError:
@@ -26,9 +34,6 @@ async def read_json(request: Request, timeout_s: float) -> dict[str, Any]:
         raise BadRequest("body", f"is not JSON: {error.msg} at character {error.pos}") from None
     except ValueError:
         raise BadRequest("body", "holds a number with too many digits") from None
-    if not isinstance(values, dict):
-        raise BadRequest("body", "is not a JSON object", 'Send {"prompt": "…"}')
-    return values
 
 
 async def read_body(request: Request, timeout_s: float, limit: int = MAXIMUM_BODY_BYTES) -> bytes:

@@ -1,0 +1,157 @@
+"""A1111's `img2img`: pictures from a picture, with a mask or without, in that dialect's fields."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from garret.service_runtime.api import a1111, fields
+from garret.service_runtime.api.body import read_json
+from garret.service_runtime.api.pictures import picture_of
+from garret.service_runtime.api.waiting import wait_for
+from garret.service_runtime.asked import FILLS, RESIZES, Mask, Start
+from garret.service_runtime.errors import BadRequest, NotBuilt, NotFound
+from garret.service_runtime.inputs import InputStore, sized_like
+from garret.service_runtime.limits import check_number, check_whole
+from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.service import Service
+from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
+
+_OWN = frozenset({"init_images", "mask", "denoising_strength"})
+# A second pass belongs to pictures that begin from words; clients send its fields all the same.
+_OF_WORDS = ("enable_hr", "hr_", "firstphase_", "firstpass_image")
+
+
+def read_start(body: Mapping[str, Any], inputs: InputStore) -> Start:
+    """Keep a body's pictures and return what is begun from.
+
+    Raises:
+        NotFound: there is no picture, which A1111 answers alike.
+        BadRequest: names the field.
+    """
+    pictures = body.get("init_images")
+    if pictures is None or pictures == []:
+        raise NotFound("init_images: there is no picture to begin from", "Send one as base64, or ask txt2img")
+    if not isinstance(pictures, list) or len(pictures) != 1:
+        raise BadRequest("init_images", "must be a list of one picture", "Send a request for each picture")
+    if body.get("latent_mask") is not None:
+        raise NotBuilt("latent_mask: not there", "Send it as mask")
+    strength = fields.number(body, "denoising_strength", 0.75)
+    check_number("denoising_strength", strength, 0, 1)
+    noise = fields.number(body, "initial_noise_multiplier", 1.0)
+    check_number("initial_noise_multiplier", noise, 0, 1.5)
+    resize = RESIZES[_index(body, "resize_mode", 0, len(RESIZES))]
+    mask = _read_mask(body, inputs) if body.get("mask") else None
+    image = inputs.put(picture_of(pictures[0], "init_images"), "init_images")
+    return Start(image, strength, resize, noise, mask)
+
+
+def _read_mask(body: Mapping[str, Any], inputs: InputStore) -> Mask:
+    """Keep a body's mask and return how it is used; what is not said is as A1111's API has it."""
+    blur = _blur(body)
+    check_number("mask_blur", blur, 0, 64)
+    padding = fields.integer(body, "inpaint_full_res_padding", 0)
+    check_whole("inpaint_full_res_padding", padding, 0, 256)
+    return Mask(
+        inputs.put_mask(picture_of(body["mask"], "mask"), "mask"),
+        blur,
+        only_masked=_flag(body, "inpaint_full_res", True),
+        padding=padding,
+        fill=FILLS[_index(body, "inpainting_fill", 0, len(FILLS))],
+        invert=_flag(body, "inpainting_mask_invert", False),
+        soft=not _flag(body, "mask_round", True),
+    )
+
+
+def _blur(body: Mapping[str, Any]) -> float:
+    """Return the blur; with two of them, one for each direction, they must agree."""
+    across, down = fields.number(body, "mask_blur_x", 4), fields.number(body, "mask_blur_y", 4)
+    if body.get("mask_blur") is not None:
+        return fields.number(body, "mask_blur", 4)
+    if across != down:
+        raise BadRequest("mask_blur_x", "differs from mask_blur_y", "Give mask_blur, which is both")
+    return across
+
+
+def parse_img2img(body: Mapping[str, Any], service: Service, start: Start) -> ImageRequest:
+    """Turn an img2img body into a request; without a size it is the picture's proportions at the model's own."""
+    rest = {name: value for name, value in body.items() if name not in _OWN and not name.startswith(_OF_WORDS)}
+    asked = a1111.parse_txt2img(rest, service.models.usable_checkpoint)
+    if body.get("width") is None and body.get("height") is None:
+        native = service.models.usable_checkpoint(asked.checkpoint).defaults.size
+        width, height = sized_like(service.inputs.size(start.image), native)
+        asked = replace(asked, width=width, height=height)
+    return replace(asked, start=start)
+
+
+def router(service: Service) -> APIRouter:
+    """Return the route."""
+    routes = APIRouter(prefix="/sdapi/v1", tags=["A1111"])
+
+    @routes.post("/img2img", openapi_extra=_SCHEMA)
+    async def img2img(request: Request) -> Response:
+        """Make pictures from a picture and words; with a mask, only what is white in it is repainted."""
+        body = await read_json(request, service.settings.client_timeout_s, MAXIMUM_PICTURE_BODY_BYTES)
+        send_images = fields.boolean(body, "send_images", True)
+        told = dict(body)
+        if not fields.boolean(body, "include_init_images", False):
+            told |= {"init_images": None, "mask": None}
+        start = await asyncio.to_thread(read_start, body, service.inputs)
+        result = await wait_for(service, parse_img2img(body, service, start), request)
+        return Response(a1111.reply_of(result, told, send_images=send_images), media_type="application/json")
+
+    return routes
+
+
+def _index(body: Mapping[str, Any], name: str, default: int, count: int) -> int:
+    chosen = fields.integer(body, name, default)
+    check_whole(name, chosen, 0, count - 1)
+    return chosen
+
+
+def _flag(body: Mapping[str, Any], name: str, default: bool) -> bool:
+    """Return true or false, which clients also write as 1 and 0 where A1111's own page does."""
+    value = body.get(name)
+    return fields.boolean({name: bool(value)} if value in (0, 1) else body, name, default)
+
+
+def _property(kind: str, description: str) -> dict[str, Any]:
+    return {"type": [kind, "null"], "description": description}
+
+
+_SCHEMA: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {
+                "schema": {
+                    "type": "object",
+                    "properties": {
+                        "init_images": {
+                            "type": "array",
+                            "items": {"type": "string"},
+                            "description": "one picture: PNG, JPEG or WebP as base64 or a data URI, at most 20 MB",
+                        },
+                        "denoising_strength": _property("number", "0 to 1; empty: 0.75"),
+                        "resize_mode": _property("integer", "0 stretch, 1 crop, 2 fill, 3 latents, 4 outpaint"),
+                        "mask": _property("string", "a picture; what is white in it is repainted"),
+                        "mask_blur": _property("number", "0 to 64 pixels; empty: 4"),
+                        "mask_round": _property("boolean", "false: shades of grey are repainted in part"),
+                        "inpainting_fill": _property("integer", "0 fill, 1 original, 2 latent noise, 3 latent nothing"),
+                        "inpaint_full_res": _property("boolean", "empty: true, only the masked part at full size"),
+                        "inpaint_full_res_padding": _property("integer", "0 to 256 pixels around the masked part"),
+                        "inpainting_mask_invert": _property("integer", "1: what is black is repainted"),
+                        "initial_noise_multiplier": _property("number", "0 to 1.5"),
+                        "include_init_images": _property("boolean", "true: the reply repeats the pictures sent"),
+                    },
+                    "description": "and the fields of txt2img",
+                }
+            }
+        },
+    }
+}
