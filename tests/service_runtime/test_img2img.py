@@ -99,14 +99,29 @@ def test_every_writing_of_base64_is_the_same_picture(service: Service, text: str
     assert begun_from(img2img(service, init_images=[text]))["image"] == begun_from(img2img(service))["image"]
 
 
-def test_without_a_size_it_is_the_picture_s_at_the_model_s_own(service: Service) -> None:
-    """In multiples of eight; one side alone leaves the other to the model."""
+def test_without_a_size_it_is_the_picture_s(service: Service) -> None:
+    """Its own where the model can do it, else in its proportions; one side that is said takes the other with it."""
     answer = img2img(service, init_images=[encoded(200, 100)], width=None, height=None, send_images=False)
     parameters = answer.json["parameters"]
     assert (parameters["width"], parameters["height"]) == (1448, 728)
+    answer = img2img(service, init_images=[encoded(200, 100)], width=None, send_images=False)
+    assert (answer.json["parameters"]["width"], answer.json["parameters"]["height"]) == (128, 64)
     assert sized_like((1024, 1024), 1024) == (1024, 1024)
+    assert sized_like((1000, 750), 1024) == (1000, 752)
     assert sized_like((3000, 4000), 1024) == (888, 1184)
     assert sized_like((64, 1), 1024) == (2048, 128)
+    assert sized_like((128, 128), 128) == (128, 128)
+    assert sized_like((300, 200), 1024, width=1024, outpaint=True) == (1024, 200)
+
+
+def test_outpainting_needs_room(service: Service) -> None:
+    """The fifth way of resizing, which A1111 has not; a picture that fills the request is not continued."""
+    answer = img2img(service, init_images=[encoded(64, 64)], resize_mode=4, width=96)
+    assert begun_from(answer)["resize"] == "outpaint"
+    refused = img2img(service, init_images=[encoded(64, 64)], resize_mode=4)
+    assert (refused.status, "nothing to paint" in refused.json["errors"]) == (422, True)
+    refused = img2img(service, resize_mode=4, width=96, mask=WHITE)
+    assert (refused.status, "mask.only_masked" in refused.json["errors"]) == (422, True)
 
 
 WRONG: list[tuple[str, Any, int]] = [

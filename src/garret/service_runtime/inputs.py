@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
-import math
 import os
 import re
 import threading
@@ -115,13 +114,36 @@ class InputStore:
         return sha256
 
 
-def sized_like(size: tuple[int, int], native_side: int) -> tuple[int, int]:
-    """Return the sides of a picture in the proportions of `size`, with as many pixels as the model was made for."""
-    scale = native_side / math.sqrt(size[0] * size[1])
-    width, height = (
-        min(MAXIMUM_REQUEST_SIDE, max(MINIMUM_SIDE, round(side * scale / SIDE_STEP) * SIDE_STEP)) for side in size
+def sized_like(
+    size: tuple[int, int],
+    native_side: int,
+    width: int | None = None,
+    height: int | None = None,
+    *,
+    outpaint: bool = False,
+) -> tuple[int, int]:
+    """Return the sides to take where a request that begins from a picture leaves them, or one of them, open.
+
+    The picture's own, where that is half to twice as many pixels as the model was made for; else its proportions at as
+    many as that. One side that was said keeps its place, and the other follows in proportion. Outpainting adds to the
+    picture's own size, so what is not said stays as it is.
+    """
+    own_width, own_height = size
+    if outpaint:
+        scale = 1.0
+    elif width is not None or height is not None:
+        scale = width / own_width if width is not None else (height or 0) / own_height
+    else:
+        share = own_width * own_height / native_side**2
+        scale = 1.0 if 0.5 <= share <= 2 else share**-0.5
+    return (
+        _side(own_width * scale) if width is None else width,
+        _side(own_height * scale) if height is None else height,
     )
-    return width, height
+
+
+def _side(pixels: float) -> int:
+    return min(MAXIMUM_REQUEST_SIDE, max(MINIMUM_SIDE, round(pixels / SIDE_STEP) * SIDE_STEP))
 
 
 def _write(path: Path, png: bytes) -> None:

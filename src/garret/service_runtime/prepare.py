@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from garret.service_runtime.batch import Picture, Used
+from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.models import Model, Models
 from garret.service_runtime.request import ImageRequest
@@ -46,4 +47,16 @@ def begin_from(request: ImageRequest, inputs: InputStore) -> tuple[str, str]:
     if start is None:
         return "", ""
     path = inputs.path(start.image, "start.image")
+    if start.resize == "outpaint":
+        _check_room(inputs.size(start.image), request)
     return str(path), str(inputs.path(start.mask.image, "mask.image")) if start.mask else ""
+
+
+def _check_room(size: tuple[int, int], request: ImageRequest) -> None:
+    """Refuse to continue a picture that fills all that was asked for."""
+    # Only who begins from a picture pays for numpy.
+    from garret.service_runtime.canvas.placing import outpaint
+
+    if outpaint(size, request.width, request.height).is_whole:
+        reason = f"a picture of {size[0]} x {size[1]} leaves nothing to paint in {request.width} x {request.height}"
+        raise BadRequest("start.resize", reason, "Give a larger width or height")

@@ -75,6 +75,8 @@ class ImageRequest:
         for style in self.styles:
             check_text("styles", style, 200)
         check_text("vae", self.vae, 200)
+        if self.start is not None and self.hires is not None:
+            raise BadRequest("hires", "does not go together with start", "Begin from the picture at a larger size")
 
     @property
     def count(self) -> int:

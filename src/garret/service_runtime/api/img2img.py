@@ -79,14 +79,17 @@ def _blur(body: Mapping[str, Any]) -> float:
 
 
 def parse_img2img(body: Mapping[str, Any], service: Service, start: Start) -> ImageRequest:
-    """Turn an img2img body into a request; without a size it is the picture's proportions at the model's own."""
+    """Turn an img2img body into a request; a side that is not said follows from the picture's."""
     rest = {name: value for name, value in body.items() if name not in _OWN and not name.startswith(_OF_WORDS)}
     asked = a1111.parse_txt2img(rest, service.models.usable_checkpoint)
-    if body.get("width") is None and body.get("height") is None:
-        native = service.models.usable_checkpoint(asked.checkpoint).defaults.size
-        width, height = sized_like(service.inputs.size(start.image), native)
-        asked = replace(asked, width=width, height=height)
-    return replace(asked, start=start)
+    native = service.models.usable_checkpoint(asked.checkpoint).defaults.size
+    said = (
+        value if body.get(name) is not None else None
+        for name, value in (("width", asked.width), ("height", asked.height))
+    )
+    size = service.inputs.size(start.image)
+    width, height = sized_like(size, native, *said, outpaint=start.resize == "outpaint")
+    return replace(asked, width=width, height=height, start=start)
 
 
 def router(service: Service) -> APIRouter:
