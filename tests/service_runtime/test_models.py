@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from garret.service_runtime.families import find_configuration, native_size
 from garret.service_runtime.models import HashCache, Models
 from garret.service_runtime.safetensors_header import Header, Tensor, read_header
 from garret.service_runtime.tensor_families import UNET, family_of
+from garret.service_runtime.widths import Widths
 from tests.service_runtime.living import checkpoint, safetensors_bytes
 
 
@@ -112,6 +114,40 @@ def test_a_diffusers_folder_is_one_model(models: Models, tmp_path: Path) -> None
     (folder / "unet" / "model.safetensors").write_bytes(safetensors_bytes({"a": (1,)}))
     (folder / "loose.safetensors").write_bytes(safetensors_bytes({"a": (1,)}))
     assert [(model.name, model.family) for model in models.all()] == [("mine", "sdxl")]
+
+
+@pytest.mark.parametrize(
+    ("index", "family"),
+    [
+        ({"_class_name": "StableDiffusionXLPipeline", "text_encoder": ["transformers", "CLIPTextModel"]}, "sdxl"),
+        ({"_class_name": "StableDiffusionXLImg2ImgPipeline", "text_encoder": [None, None]}, "sdxl-refiner"),
+        ({"_class_name": "StableDiffusionPipeline"}, "sd1"),
+        ({"_class_name": "FluxPipeline"}, "flux"),
+        ({"_class_name": "AudioPipeline"}, "unknown"),
+        ({"_class_name": "StableDiffusionXLPipeline", "text_encoder": 3}, "unknown"),
+    ],
+)
+def test_a_folder_s_family_is_told_by_its_index(
+    models: Models, tmp_path: Path, index: dict[str, object], family: str
+) -> None:
+    """The refiner's has no first text encoder."""
+    folder = tmp_path / "models" / "Stable-diffusion" / "mine"
+    folder.mkdir(parents=True)
+    (folder / "model_index.json").write_text(json.dumps(index), encoding="utf-8")
+    assert [model.family for model in models.all()] == [family]
+
+
+def test_a_folder_s_widths_and_size_are_those_of_its_parts(models: Models, tmp_path: Path) -> None:
+    """Other weights under the same names make it another model."""
+    folder = tmp_path / "models" / "Stable-diffusion" / "mine"
+    shutil.copytree(demo_model.CONFIG, folder, ignore=shutil.ignore_patterns("refiner"))
+    weights = folder / "unet" / "diffusion_pytorch_model.fp16.safetensors"
+    weights.write_bytes(safetensors_bytes({"a": (1,)}))
+    (before,) = models.all()
+    assert (before.widths, before.native_size) == (Widths(112, 64, 56), 128)
+    weights.write_bytes(safetensors_bytes({"a": (2,)}))
+    (after,) = models.all()
+    assert after.size == before.size + 2
 
 
 def test_the_demo_model_brings_its_defaults(models: Models, tmp_path: Path) -> None:

@@ -10,8 +10,14 @@ import torch
 from diffusers import AutoencoderKL, StableDiffusionXLPipeline, UNet2DConditionModel
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTextModelWithProjection, CLIPTokenizer
 
-from garret.service_runtime.families import FIRST_WORDS, SECOND_WORDS, find_configuration, native_size
-from garret.service_runtime.known_models import SDXL_BASE
+from garret.service_runtime.families import (
+    FIRST_WORDS,
+    REFINER_WORDS,
+    SECOND_WORDS,
+    find_configuration,
+    native_size,
+)
+from garret.service_runtime.known_models import SDXL_BASE, SDXL_REFINER
 from garret.service_runtime.safetensors_header import Header, Tensor
 from garret.service_runtime.sdxl_files import configuration_files
 from garret.service_runtime.tensor_families import UNET
@@ -80,4 +86,24 @@ def test_an_sdxl_checkpoint_finds_it(tmp_path: Path) -> None:
     header = Header({name: Tensor("F16", shape) for name, shape in shapes.items()}, {}, 0, 0)
     folder = placed(tmp_path / "sdxl")
     assert find_configuration(header, tmp_path) == folder
+    assert native_size(folder) == 1024
+
+
+def test_the_refiner_has_its_published_size_and_finds_its_configuration(tmp_path: Path) -> None:
+    """Told from the base by the five numbers and the one text that it reads; it may leave out the shared VAE."""
+    folder = placed(tmp_path / "sdxl") / "refiner"
+    with torch.device("meta"):
+        unet = UNet2DConditionModel.from_config(json.loads(FILES["refiner/unet/config.json"]))
+    count = sum(one.numel() for one in unet.parameters()) + PARAMETERS["vae"] + PARAMETERS["text_encoder_2"]
+    assert 0 < SDXL_REFINER.size - 2 * count < 1_000_000
+    shapes = {
+        f"{UNET}input_blocks.0.0.weight": (384, 4, 3, 3),
+        f"{UNET}label_emb.0.0.weight": (1536, 2560),
+        REFINER_WORDS: (49408, 1280),
+        "first_stage_model.decoder.conv_in.weight": (512, 4, 3, 3),
+    }
+    for names in (list(shapes), list(shapes)[:3]):
+        header = Header({name: Tensor("F16", shapes[name]) for name in names}, {}, 0, 0)
+        assert find_configuration(header, tmp_path) == folder
+        assert find_configuration(header, tmp_path / "sdxl") == folder
     assert native_size(folder) == 1024

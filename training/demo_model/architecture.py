@@ -17,6 +17,8 @@ NATIVE_SIZE = 128
 LATENT_SCALE = 8
 UNET_CHANNELS = (64, 72, 96)
 VAE_CHANNELS = (16, 24, 40, 56)
+# Four levels, as SDXL's refiner has; it only finishes pictures, and so needs less than the base.
+REFINER_CHANNELS = (32, 48, 48, 48)
 
 
 def text_configuration(width: int, heads: int, activation: str, vocabulary: int) -> CLIPTextConfig:
@@ -70,6 +72,25 @@ def build_unet() -> UNet2DConditionModel:
         addition_embed_type="text_time",
         addition_time_embed_dim=TIME_ID_WIDTH,
         projection_class_embeddings_input_dim=SECOND_TEXT_WIDTH + 6 * TIME_ID_WIDTH,
+    )
+
+
+def build_refiner() -> UNet2DConditionModel:
+    """Return an untrained UNet with the blocks of SDXL's refiner: one text encoder, and a score among five numbers."""
+    return UNet2DConditionModel(
+        sample_size=NATIVE_SIZE // LATENT_SCALE,
+        layers_per_block=1,
+        block_out_channels=REFINER_CHANNELS,
+        norm_num_groups=8,
+        use_linear_projection=True,
+        down_block_types=("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D", "DownBlock2D"),
+        up_block_types=("UpBlock2D", "CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
+        transformer_layers_per_block=1,
+        attention_head_dim=[width // 16 for width in REFINER_CHANNELS],
+        cross_attention_dim=SECOND_TEXT_WIDTH,
+        addition_embed_type="text_time",
+        addition_time_embed_dim=TIME_ID_WIDTH,
+        projection_class_embeddings_input_dim=SECOND_TEXT_WIDTH + 5 * TIME_ID_WIDTH,
     )
 
 

@@ -10,8 +10,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import torch
-from diffusers import StableDiffusionXLPipeline
+from diffusers import StableDiffusionXLPipeline, UNet2DConditionModel
 from safetensors.torch import save_file
+from transformers import CLIPTextModelWithProjection
 
 Weights = dict[str, torch.Tensor]
 Rules = Iterable[tuple[str, str]]
@@ -20,6 +21,7 @@ UNET_PREFIX = "model.diffusion_model."
 VAE_PREFIX = "first_stage_model."
 FIRST_TEXT_PREFIX = "conditioner.embedders.0.transformer."
 SECOND_TEXT_PREFIX = "conditioner.embedders.1.model."
+REFINER_TEXT_PREFIX = "conditioner.embedders.0.model."
 
 RESNET_RULES = (
     (r"\bnorm1\b", "in_layers.0"),
@@ -151,6 +153,14 @@ def original_weights(pipeline: StableDiffusionXLPipeline) -> Weights:
         **{FIRST_TEXT_PREFIX + name: value for name, value in first.items()},
         **second_text_weights(pipeline.text_encoder_2.state_dict()),
     }
+    return {name: value.detach().half().contiguous().clone() for name, value in renamed.items()}
+
+
+def refiner_weights(unet: UNet2DConditionModel, text_encoder: CLIPTextModelWithProjection) -> Weights:
+    """Return a refiner's weights in half precision under their original names, without an autoencoder."""
+    text = second_text_weights(text_encoder.state_dict())
+    renamed = unet_weights(unet.state_dict(), unet.config.layers_per_block)
+    renamed |= {REFINER_TEXT_PREFIX + name.removeprefix(SECOND_TEXT_PREFIX): value for name, value in text.items()}
     return {name: value.detach().half().contiguous().clone() for name, value in renamed.items()}
 
 

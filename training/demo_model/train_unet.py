@@ -6,6 +6,7 @@ import argparse
 import math
 import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -56,12 +57,24 @@ BUCKETS = (
 )
 
 
+def ordinary(random: np.random.Generator) -> Scene:
+    """Return a scene of those that training may see."""
+    return random_scene(random, unseen=False)
+
+
 class Drawings:
     """Scenes of one size with their latents, a few of which are drawn anew now and then."""
 
-    def __init__(self, bucket: Bucket, vae: AutoencoderKL, random: np.random.Generator, kept: int) -> None:
-        """Draw and encode the first scenes."""
-        self.bucket, self.vae, self.random = bucket, vae, random
+    def __init__(
+        self,
+        bucket: Bucket,
+        vae: AutoencoderKL,
+        random: np.random.Generator,
+        kept: int,
+        pick: Callable[[np.random.Generator], Scene] = ordinary,
+    ) -> None:
+        """Draw and encode the first scenes, each of which `pick` chooses."""
+        self.bucket, self.vae, self.random, self.pick = bucket, vae, random, pick
         self.oldest = 0
         self.scenes: list[Scene] = []
         parts = []
@@ -74,7 +87,7 @@ class Drawings:
     @torch.no_grad()
     def encode(self, count: int) -> tuple[list[Scene], torch.Tensor]:
         """Draw new scenes and return them with their latents."""
-        scenes = [random_scene(self.random, unseen=False) for _ in range(count)]
+        scenes = [self.pick(self.random) for _ in range(count)]
         pictures = [draw(scene, self.bucket.height, self.bucket.width, self.random) for scene in scenes]
         latents = self.vae.encode(to_tensor(pictures)).latent_dist.mode()
         return scenes, latents * self.vae.config.scaling_factor

@@ -25,6 +25,8 @@ COLOURS: dict[str, tuple[int, int, int]] = {
     "black": (12, 12, 12),
 }
 SHAPES: tuple[str, ...] = ("circle", "square", "triangle", "star", "cross", "ring")
+# A shape that the model does not know: the LoRA beside it teaches it.
+TAUGHT = "heart"
 # The radius as a part of the picture's short side, for a shape in the middle and for one put aside.
 SIZES: dict[str, tuple[tuple[float, float], tuple[float, float]]] = {
     "": ((0.30, 0.36), (0.24, 0.28)),
@@ -81,9 +83,9 @@ def held_out(foreground: str, background: str, shape: str) -> bool:
     return zlib.crc32(f"{foreground} {shape} on {background}".encode()) % HELD_OUT_ONE_IN == 0
 
 
-def combinations() -> list[tuple[str, str, str]]:
+def combinations(shapes: tuple[str, ...] = SHAPES) -> list[tuple[str, str, str]]:
     """Return every foreground, background and shape that differ enough to be seen."""
-    return [(fore, back, shape) for fore in COLOURS for back in COLOURS if fore != back for shape in SHAPES]
+    return [(fore, back, shape) for fore in COLOURS for back in COLOURS if fore != back for shape in shapes]
 
 
 def with_article(words: str) -> str:
@@ -104,9 +106,9 @@ def caption(scene: Scene, form: str = CAPTION_FORMS[0]) -> str:
     )
 
 
-def random_scene(random: np.random.Generator, unseen: bool) -> Scene:
+def random_scene(random: np.random.Generator, unseen: bool, shapes: tuple[str, ...] = SHAPES) -> Scene:
     """Return a random scene: one that training may see, or one of those it never sees."""
-    choices = [choice for choice in combinations() if held_out(*choice) == unseen]
+    choices = [choice for choice in combinations(shapes) if held_out(*choice) == unseen]
     foreground, background, shape = choices[int(random.integers(len(choices)))]
     size = str(random.choice(["", "", "small", "large"]))
     position = str(random.choice([*POSITIONS, "", "", ""]))
@@ -146,6 +148,9 @@ def corners(shape: str) -> list[tuple[float, float]]:
         turns = [index * math.pi / 5 for index in range(10)]
         reach = [1.0 if index % 2 == 0 else 0.45 for index in range(10)]
         return [(far * math.sin(turn), -far * math.cos(turn)) for far, turn in zip(reach, turns, strict=True)]
+    if shape == TAUGHT:
+        turns = [index * math.pi / 24 for index in range(48)]
+        return [(math.sin(turn) ** 3, heart_height(turn)) for turn in turns]
     arm, end = 0.33, 0.95
     quarter = [(arm, -end), (arm, -arm), (end, -arm)]
     whole = []
@@ -153,6 +158,12 @@ def corners(shape: str) -> list[tuple[float, float]]:
         whole += quarter
         quarter = [(-down, across) for across, down in quarter]
     return whole
+
+
+def heart_height(turn: float) -> float:
+    """Return how far down the edge of a heart of radius 1 lies: the usual curve of four cosines."""
+    waves = 13 * math.cos(turn) - 5 * math.cos(2 * turn) - 2 * math.cos(3 * turn) - math.cos(4 * turn)
+    return -(waves + 2.5) / 16
 
 
 def distance(shape: str, across: Plane, down: Plane) -> Plane:

@@ -37,11 +37,13 @@ class UsedLora:
 class Used:
     """The files that a picture is made with, as paths on this node; empty is what the checkpoint brings itself.
 
-    `embeddings` are words of the prompt with the files that they stand for.
+    `embeddings` are words of the prompt with the files that they stand for. `half_vae` takes the place of the
+    checkpoint's own VAE in half precision, where `vae` is empty.
     """
 
     checkpoint: str
     vae: str = ""
+    half_vae: str = ""
     refiner: str = ""
     loras: tuple[UsedLora, ...] = ()
     embeddings: tuple[tuple[str, str], ...] = ()

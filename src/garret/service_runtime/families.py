@@ -13,6 +13,8 @@ from garret.service_runtime.tensor_families import UNET
 
 FIRST_WORDS = "conditioner.embedders.0.transformer.text_model.embeddings.token_embedding.weight"
 SECOND_WORDS = "conditioner.embedders.1.model.token_embedding.weight"
+REFINER_WORDS = "conditioner.embedders.0.model.token_embedding.weight"
+_DECODER = "first_stage_model.decoder.conv_in.weight"
 SDXL_SIZE = 1024
 
 
@@ -49,12 +51,14 @@ def native_size(folder: Path | None) -> int:
 def _fits(header: Header, sizes: dict[str, Any]) -> bool:
     if not sizes:
         return False
+    # A refiner may leave its VAE out: it shares the base's.
+    decoder = header.shape(_DECODER)[:2] or (sizes["vae_input"] if header.shape(REFINER_WORDS) else ())
     return bool(
         header.shape(UNET + "input_blocks.0.0.weight")[:2] == sizes["unet_input"]
         and header.shape(UNET + "label_emb.0.0.weight")[1:] == sizes["unet_added"]
-        and header.shape(SECOND_WORDS) == sizes["second_words"]
+        and (header.shape(SECOND_WORDS) or header.shape(REFINER_WORDS)) == sizes["second_words"]
         and (header.shape(FIRST_WORDS) or None) == sizes["first_words"]
-        and header.shape("first_stage_model.decoder.conv_in.weight")[:2] == sizes["vae_input"]
+        and decoder == sizes["vae_input"]
     )
 
 

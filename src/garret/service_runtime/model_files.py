@@ -36,6 +36,19 @@ def model_files(root: Path) -> Iterator[ModelFile]:
     yield from _below(root, "other", DEEPEST, root.resolve())
 
 
+def version_of(path: Path) -> tuple[int, int]:
+    """Return size and time of change, in nanoseconds, of a file, or of all a folder's parts: other ones, other weights.
+
+    Raises:
+        OSError: it is not there.
+    """
+    status = path.stat()
+    if not path.is_dir():
+        return status.st_size, status.st_mtime_ns
+    parts = [part.stat() for pattern in ("*", "*/*") for part in path.glob(pattern) if part.is_file()]
+    return sum(part.st_size for part in parts), max([part.st_mtime_ns for part in parts] or [status.st_mtime_ns])
+
+
 def preview_of(model: Path, names: set[str]) -> Path | None:
     """Return the preview among a folder's file names that belongs to a model: NAME.png or NAME.preview.png."""
     stem = model.stem if model.suffix.lower() == SUFFIX else model.name

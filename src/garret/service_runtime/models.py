@@ -6,15 +6,18 @@ import hashlib
 import json
 import sqlite3
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from garret.service_runtime.errors import ModelError, NotFound
+from garret.service_runtime.errors import ModelError, NotFound, UnknownChoice
 from garret.service_runtime.families import Defaults, defaults_of, find_configuration, native_size
-from garret.service_runtime.model_files import FOLDERS, ModelFile, model_files
+from garret.service_runtime.model_files import FOLDERS, ModelFile, model_files, version_of
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
-from garret.service_runtime.tensor_families import SDXL, UNKNOWN, family_of, why_useless
+from garret.service_runtime.tensor_families import REFINER, SDXL, UNKNOWN, family_of, why_useless
+from garret.service_runtime.widths import Widths, widths_of, widths_of_folder
+
+TITLES = {"checkpoint": "checkpoint", "lora": "LoRA", "vae": "VAE"}
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,7 @@ class Model:
     sha256: str = ""
     native_size: int = 1024
     preview: Path | None = None
+    widths: Widths = field(default_factory=Widths)
 
     @property
     def why_useless(self) -> str:
@@ -50,7 +54,8 @@ class Model:
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values."""
         preview = str(self.preview) if self.preview else None
-        return {**vars(self), "path": str(self.path), "preview": preview, "title": self.title}
+        values = {**vars(self), "path": str(self.path), "preview": preview, "title": self.title}
+        return {**values, "widths": asdict(self.widths)}
 
 
 class HashCache:
@@ -128,9 +133,36 @@ class Models:
         model = self.find_checkpoint(text)
         if model.problem:
             raise ModelError(f"{model.path.name} {model.problem}", "Choose another checkpoint")
+        if model.family == REFINER:
+            reason = f"{model.path.name} is SDXL's refiner: it goes on with what a base model began"
+            raise ModelError(reason, "Choose a base model, and name this one as its refiner")
         if model.family != SDXL:
-            reason = f"{model.path.name} is of the family {model.family!r}, and this service makes pictures with SDXL"
-            raise ModelError(reason, "Choose another checkpoint")
+            reason = model.why_useless or f"it is of the family {model.family!r}, and this service needs SDXL"
+            raise ModelError(f"{model.path.name}: {reason}", "Choose another checkpoint")
+        return model
+
+    def find(self, model_type: str, text: str, field_name: str) -> Model:
+        """Return the model of a type that a title, file name, name or hash means, in whatever case.
+
+        Raises:
+            UnknownChoice: names the field, and the models that there are.
+        """
+        models = self.all(model_type)
+        found = _named(text, models)
+        if found is None:
+            alike = [one for one in models if text.lower() in (one.name.lower(), one.path.name.lower())]
+            found = alike[0] if len(alike) == 1 else None
+        if found is None:
+            known = ", ".join(model.name for model in models) or "none"
+            reason = f"no {TITLES[model_type]} is called {text[:120]!r}"
+            raise UnknownChoice(field_name, reason, f"There are: {known[:1000]}")
+        return found
+
+    def usable(self, model_type: str, text: str, field_name: str) -> Model:
+        """Return a model like `find`, refusing one that is known to be of no use to SDXL."""
+        model = self.find(model_type, text, field_name)
+        if model.why_useless:
+            raise ModelError(f"{field_name}: {model.path.name}: {model.why_useless}", "Choose another one")
         return model
 
     def choose(self, model: Model) -> None:
@@ -147,12 +179,12 @@ class Models:
     def _model(self, file: ModelFile) -> Model | None:
         kind, path = file.type, file.path
         try:
-            status = path.stat()
+            version = version_of(path)
         except OSError:
             return None
         known = self._known.get(path)
-        if known is None or (known.size, known.modified_ns) != (status.st_size, status.st_mtime_ns):
-            known = self._read(kind, path, status.st_size, status.st_mtime_ns)
+        if known is None or (known.size, known.modified_ns) != version:
+            known = self._read(kind, path, *version)
         if not known.sha256 and path.is_file():
             known = replace(known, sha256=self._hashes.get(path, known.size, known.modified_ns))
         known = replace(known, preview=file.preview) if known.preview != file.preview else known
@@ -162,14 +194,14 @@ class Models:
     def _read(self, kind: str, path: Path, size: int, modified_ns: int) -> Model:
         name = path.stem if path.is_file() else path.name
         if path.is_dir():
-            return Model(name, kind, path, size, modified_ns, *_folder_facts(path))
+            return Model(name, kind, path, size, modified_ns, *_folder_facts(path), widths=widths_of_folder(path))
         try:
             header = read_header(path)
         except (NotSafetensors, OSError) as error:
             return Model(name, kind, path, size, modified_ns, UNKNOWN, str(error))
         family = family_of(header)
-        side = native_size(find_configuration(header, self._config_dir)) if family == SDXL else 1024
-        return Model(name, kind, path, size, modified_ns, family, native_size=side)
+        side = native_size(find_configuration(header, self._config_dir)) if family in (SDXL, REFINER) else 1024
+        return Model(name, kind, path, size, modified_ns, family, native_size=side, widths=widths_of(header))
 
 
 def _named(text: str, models: list[Model]) -> Model | None:
@@ -187,11 +219,18 @@ def sha256_of(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+_OTHER_PIPELINES = {"StableDiffusion": "sd1", "StableDiffusion3": "sd3", "Flux": "flux"}
+
+
 def _folder_facts(path: Path) -> tuple[str, str, str, int]:
     """Return family, problem, hash and native size of a diffusers folder."""
     try:
         index = json.loads((path / "model_index.json").read_text(encoding="utf-8"))
-        family = SDXL if str(index["_class_name"]).startswith("StableDiffusionXL") else UNKNOWN
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        kind = str(index["_class_name"])
+        # The refiner has the second text encoder alone; its index says null for the first.
+        has_first = index.get("text_encoder", [""])[0] is not None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         return UNKNOWN, f"model_index.json: {error}", "", 1024
-    return family, "", "", native_size(path)
+    if kind.startswith("StableDiffusionXL"):
+        return SDXL if has_first else REFINER, "", "", native_size(path)
+    return _OTHER_PIPELINES.get(kind.removesuffix("Pipeline"), UNKNOWN), "", "", native_size(path)

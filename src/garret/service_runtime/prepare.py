@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from garret.service_runtime.batch import Picture, Used
+from garret.service_runtime.chosen import Chosen, choose_models
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.models import Model, Models
@@ -20,6 +21,7 @@ class Prepared:
     model: Model
     used: Used
     words: ReadyWords
+    chosen: Chosen | None = None
 
     def picture(self, index: int) -> Picture:
         """Return what the engine is told of one of its pictures."""
@@ -35,10 +37,10 @@ def prepare(request: ImageRequest, models: Models, inputs: InputStore, vocabular
         NotFound, ModelError, BadRequest: name the model or the field.
     """
     words = vocabulary.ready(request)
-    model = models.usable_checkpoint(request.checkpoint)
+    chosen = choose_models(request, words.loras, models)
     start, mask = begin_from(request, inputs)
-    used = Used(str(model.path), embeddings=words.embeddings, start=start, mask=mask)
-    return Prepared(request, model, used, words)
+    used = replace(chosen.used, embeddings=words.embeddings, start=start, mask=mask)
+    return Prepared(request, chosen.checkpoint, used, words, chosen)
 
 
 def begin_from(request: ImageRequest, inputs: InputStore) -> tuple[str, str]:
