@@ -1,0 +1,1 @@
+"""The engine: from words and noise to pictures."""
