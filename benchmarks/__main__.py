@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import autostop, bake, deploy_again, deploy_far, download, help_start, power, status_far, throughput
+from benchmarks import (
+    autostop,
+    bake,
+    deploy_again,
+    deploy_far,
+    download,
+    help_start,
+    occupancy,
+    power,
+    soak,
+    status_far,
+    throughput,
+)
 from benchmarks.report import Report
 
 BENCHMARKS = {
@@ -17,6 +29,8 @@ BENCHMARKS = {
     "autostop": autostop,
     "power": power,
     "download": download,
+    "occupancy": occupancy,
+    "soak": soak,
 }
 
 

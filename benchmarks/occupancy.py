@@ -26,7 +26,11 @@ from benchmarks.report import Report
 from benchmarks.runtime import LOGIN, PASSWORD, fake_by_hand, free_port
 
 SIDE, SECONDS, CLIENTS = 1024, 0.25, 8
-ROUNDS, WARM_S, MEASURED_S = 3, 3.0, float(os.environ.get("GARRET_BENCH_OCCUPANCY_S", "20"))
+ROUNDS, WARM_S, MEASURED_S = (
+    int(os.environ.get("GARRET_BENCH_ROUNDS", "3")),
+    3.0,
+    float(os.environ.get("GARRET_BENCH_OCCUPANCY_S", "20")),
+)
 PEERS = Path(__file__).parent / "peers"
 PACKAGES = ("litserve==0.2.19", "bentoml==1.4.39", "numpy>=2,<3", "pillow>=11,<14")
 VARIANTS = ("litserve inline", "litserve off-thread", "bentoml inline", "bentoml off-thread")

@@ -90,3 +90,17 @@ def wait_for_picture(endpoint: str, seconds: float = 120) -> bytes:
             if time.monotonic() > ends:
                 raise
             time.sleep(0.1)
+
+
+def processes_below(pid: int) -> list[int]:
+    """Return the ids of a process's children and theirs (Linux)."""
+    parents = {}
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            parents[int(folder.name)] = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
+        except OSError:
+            continue
+    found = [pid]
+    for one in found:
+        found += [child for child, parent in parents.items() if parent == one]
+    return found[1:]

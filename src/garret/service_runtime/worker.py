@@ -78,7 +78,7 @@ class Worker:
         self._build = build
         self._orders: queue.SimpleQueue[Run | Unload] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
-        self._sending = threading.Lock()
+        self._outbox: queue.Queue[Message] = queue.Queue(maxsize=64)
         self._finisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finish")
         self._previewed = 0.0
         self._showing = False
@@ -86,6 +86,7 @@ class Worker:
     def serve(self, checkpoint: Path | None) -> None:
         """Set the engine up, say so, and do what is ordered until the process ends."""
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
+        threading.Thread(target=self._send_all, name="send", daemon=True).start()
         started = time.monotonic()
         device, note = "unknown", ""
         try:
@@ -98,6 +99,7 @@ class Worker:
             note = error.message
         except Exception as error:
             self._send(Failed(0, "DeviceLost", f"{type(error).__name__}: {error}"[:500]))
+            self._outbox.join()
             raise
         self._send_status()
         self._send(Ready(device, round(time.monotonic() - started, 3), note))
@@ -115,6 +117,7 @@ class Worker:
             work(*arguments)
         except Fatal as error:
             self._send(Failed(number, "DeviceLost", str(error)))
+            self._outbox.join()
             os._exit(EXIT_DEVICE_LOST)
         except ServiceError as error:
             self._send(Failed(number, type(error).__name__, error.message))
@@ -176,9 +179,18 @@ class Worker:
         self._send(Status(list(self._engine.loaded()), dict(self._engine.facts())))
 
     def _send(self, message: Message) -> None:
-        frame = encode(message)
-        with self._sending:
-            self._channel.sendall(frame)
+        """Leave a message to the sender, so that a picture's way through the socket does not hold the device up."""
+        self._outbox.put(message)
+
+    def _send_all(self) -> None:
+        while True:
+            message = self._outbox.get()
+            try:
+                self._channel.sendall(encode(message))
+            except OSError:
+                os._exit(0)
+            finally:
+                self._outbox.task_done()
 
     def _listen(self) -> None:
         try:
