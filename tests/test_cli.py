@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -19,7 +21,9 @@ from garret.errors import UsageError
 from garret.image_bootstrap.bundle import build_bundle
 from garret.local_cloud import daemon
 from garret.ops.crash import POINTS, Crash
+from garret.ops.deployment import new_login, opened
 from garret.ops.journal import Journal
+from tests.ops.fake import PICTURE, deployment_in, picture_service
 
 HEAVY = (
     "alibabacloud",
@@ -146,6 +150,12 @@ WRONG: list[tuple[list[str], list[str]]] = [
     (["deploy", "--disk-size-gib", "much"], ["much", "--disk-size-gib"]),
     (["generate"], ["PROMPT"]),
     (["generate", "a circle", "--count", "0"], ["--count"]),
+    (["generate", "a circle", "--init-image", "nowhere.png"], ["nowhere.png", "does not exist"]),
+    (["generate", "a circle", "--mask", __file__], ["--mask", "--init-image"]),
+    (["generate", "a circle", "--denoise", "0.5"], ["--denoise", "--init-image"]),
+    (["generate", "a circle", "--outpaint"], ["--outpaint", "--init-image"]),
+    (["generate", "a circle", "--init-image", __file__, "--only-masked"], ["--only-masked", "--mask FILE"]),
+    (["generate", "a circle", "--init-image", __file__, "--denoise", "2"], ["--denoise", "0<=x<=1"]),
     (["ops", "download-model", "--type", "pickle", "--url", "https://x"], ["pickle", "checkpoint"]),
     (["ops", "download-model", "--type", "lora", "--url", "hf:a/b/x.ckpt", "--cloud", "local"], [".safetensors"]),
     (["ops", "download-model", "--type", "lora"], ["--url", "--from", "--list"]),
@@ -242,6 +252,38 @@ def test_the_choice_that_nobody_made_is_told_in_one_line(capsys: pytest.CaptureF
     assert [line for line in capsys.readouterr().err.splitlines() if "cloud: local" in line]
     run(["list", "--cloud", "local"])
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ([], {"denoising_strength": 0.75}),
+        (["--denoise", "0.3"], {"denoising_strength": 0.3}),
+        (["--outpaint"], {"denoising_strength": 1.0, "resize_mode": 4}),
+        (["--mask"], {"denoising_strength": 0.75, "inpaint_full_res": False}),
+        (["--only-masked", "--mask"], {"denoising_strength": 0.75, "inpaint_full_res": True}),
+    ],
+    ids=lambda value: " ".join(value) or "alone",
+)
+def test_a_picture_to_begin_from_is_sent_with_what_was_said(
+    options: list[str], expected: dict[str, Any], home: Path, tmp_path: Path
+) -> None:
+    """The files themselves, in A1111's words; what is not said of them is left to the service."""
+    picture, mask = tmp_path / "photo.jpg", tmp_path / "mask.png"
+    picture.write_bytes(b"a picture")
+    mask.write_bytes(b"a mask")
+    with picture_service() as (url, asked):
+        deployment_in(home).keep_login(opened(new_login("admin", None), {"EndPoint": url}))
+        said = [*options, str(mask)] if "--mask" in options else options
+        output = tmp_path / "made.png"
+        assert run(["generate", "x", "--init-image", str(picture), *said, "-o", str(output), "--cloud", "local"]) == 0
+    (body,) = asked
+    assert [base64.b64decode(text) for text in body["init_images"]] == [b"a picture"]
+    assert ("mask" in body) is ("--mask" in options)
+    assert "mask" not in body or base64.b64decode(body["mask"]) == b"a mask"
+    assert {name: body[name] for name in expected} == expected
+    assert ("resize_mode" in body) is ("--outpaint" in options)
+    assert output.read_bytes() == PICTURE
 
 
 @pytest.mark.parametrize("arguments", [["generate", "a circle"], ["ops", "stop"], ["ops", "executions", "list"]])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import base64
 from pathlib import Path
 
 import pytest
 
 from garret.errors import NotReady, UsageError
 from garret.ops.deployment import new_login, opened
-from garret.ops.generate import file_names, generate
+from garret.ops.generate import LARGEST_PICTURE, file_as_text, file_names, generate
 from tests.ops.fake import PICTURE, World, cloud_of, deployment_in, picture_service
 from tests.ops.test_status import deployed
 
@@ -28,6 +29,18 @@ def test_the_service_is_asked_as_said(tmp_path: Path) -> None:
         one.keep_login(opened(new_login("admin", None), {"EndPoint": url}))
         generate(one, {"prompt": "a star", "seed": 7}, [tmp_path / "a.png"])
     assert asked == [{"prompt": "a star", "seed": 7, "batch_size": 1, "n_iter": 1}]
+
+
+def test_files_travel_as_text(tmp_path: Path) -> None:
+    """Whatever is in them; a giant or a folder does not."""
+    path = tmp_path / "a.png"
+    path.write_bytes(b"\x89PNG\0\xff")
+    assert base64.b64decode(file_as_text(path)) == b"\x89PNG\0\xff"
+    with path.open("wb") as file:
+        file.truncate(LARGEST_PICTURE + 1)
+    for wrong in (path, tmp_path):
+        with pytest.raises(UsageError):
+            file_as_text(wrong)
 
 
 def test_without_an_endpoint_the_way_to_one_is_named(tmp_path: Path) -> None:

@@ -19,9 +19,16 @@ Examples:
   garret generate "a red circle on a blue background" -o circle.png
   garret generate "a green star on a white background" --count 4 --seed 7
   garret generate "a portrait" --negative "blurry" --model mine
+  garret generate "a green star" --init-image circle.png --denoise 0.6
+  garret generate "a green star" --init-image photo.jpg --mask sky.png --only-masked
+  garret generate "a wide landscape" --init-image photo.jpg --outpaint --width 1536
 
 With --count 4, star.png becomes star-1.png to star-4.png. What is left out takes the model's own default.
+Of a mask, white is repainted; what lies beyond its blurred edge stays exactly as it was.
 """
+
+
+_FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 
 @click.command(epilog=EPILOG)
@@ -33,11 +40,16 @@ With --count 4, star.png becomes star-1.png to star-4.png. What is left out take
 @click.option("--seed", type=int, help="The same seed gives the same picture.")
 @click.option("--width", type=int, help="Pixels.")
 @click.option("--height", type=int, help="Pixels.")
+@click.option("--init-image", type=_FILE, help="Begin from this picture (PNG, JPEG or WebP).")
+@click.option("--mask", type=_FILE, help="Repaint only what is white in this picture.")
+@click.option("--only-masked", is_flag=True, help="Paint the masked part alone, at full size, and put it back.")
+@click.option("--denoise", type=click.FloatRange(0, 1), help="How much of the picture is made anew (0.75).")
+@click.option("--outpaint", is_flag=True, help="Continue the picture to --width and --height.")
 @click.option("--count", type=click.IntRange(1, 16), default=1, help="How many pictures.")
 @name_option
 @cloud_options
 def generate(caller: Caller, prompt: str, output: Path | None, count: int, name: str | None, **said: Any) -> int:
-    """Make pictures from words."""
+    """Make pictures from words, or from a picture and words."""
     from garret.ops.generate import file_names
     from garret.ops.generate import generate as make
 
@@ -59,8 +71,31 @@ def generate(caller: Caller, prompt: str, output: Path | None, count: int, name:
 
 def _body(prompt: str, said: dict[str, Any]) -> dict[str, Any]:
     """The request in A1111's words; what was not said is left out."""
-    body: dict[str, Any] = {"prompt": prompt, "negative_prompt": said["negative"]}
+    body: dict[str, Any] = {"prompt": prompt, "negative_prompt": said["negative"], **_start(said)}
     body |= {field: said[field] for field in ("steps", "seed", "width", "height") if said[field] is not None}
     if said["model"]:
         body["override_settings"] = {"sd_model_checkpoint": said["model"]}
+    return body
+
+
+def _start(said: dict[str, Any]) -> dict[str, Any]:
+    """What is begun from a picture, in A1111's words; nothing where there is none."""
+    from garret.ops.generate import file_as_text
+
+    if said["init_image"] is None:
+        for option in ("mask", "only_masked", "denoise", "outpaint"):
+            if said[option] not in (None, False):
+                flag = "--" + option.replace("_", "-")
+                raise UsageError(f"{flag} needs a picture to begin from", f"--init-image FILE {flag} …")
+        return {}
+    # What is added to a picture has no old colours that were worth keeping.
+    denoise = said["denoise"] if said["denoise"] is not None else 1.0 if said["outpaint"] else 0.75
+    body: dict[str, Any] = {"init_images": [file_as_text(said["init_image"])], "denoising_strength": denoise}
+    if said["outpaint"]:
+        body["resize_mode"] = 4
+    if said["mask"] is not None:
+        body |= {"mask": file_as_text(said["mask"]), "inpainting_fill": 1, "inpaint_full_res_padding": 32}
+        body["inpaint_full_res"] = said["only_masked"]
+    elif said["only_masked"]:
+        raise UsageError("--only-masked needs a mask", "--mask FILE --only-masked")
     return body

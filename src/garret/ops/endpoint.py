@@ -68,13 +68,14 @@ class Endpoint:
         return self._answer("PUT", path, body, timeout_s)
 
     def txt2img(self, body: dict[str, Any], timeout_s: float = 600) -> list[bytes]:
-        """Ask for pictures, in the words of A1111's API, and return them as PNG files.
+        """Ask for pictures, in the words of A1111's API, and return them as PNG files; from a picture by img2img.
 
         Raises:
             UsageError: the service does not take the request; its own words.
             NotReady: nothing answers, or not in time.
         """
-        reply = self._answer("POST", "/sdapi/v1/txt2img", body, timeout_s)
+        route = "img2img" if "init_images" in body else "txt2img"
+        reply = self._answer("POST", f"/sdapi/v1/{route}", body, timeout_s)
         try:
             pictures = [base64.b64decode(text.partition(",")[2] or text, validate=True) for text in reply["images"]]
         except (KeyError, TypeError, ValueError, AttributeError):

@@ -1,7 +1,8 @@
-"""Generate: words to pictures on disk."""
+"""Generate: words, and pictures to begin from, to pictures on disk."""
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from garret.ops.cloud import Cloud
 
 LONGEST_NAME = 40
+LARGEST_PICTURE = 20_000_000
+"""Bytes of a picture's file that a service takes."""
 
 
 def endpoint_of(deployment: Deployment) -> Endpoint:
@@ -66,6 +69,22 @@ def _why_silent(deployment: Deployment, error: NotReady, cloud: Callable[[], Clo
     if (last := deployment.journal.entries()[-1:]) and last[0].get("event") == "stopping":
         return NotReady(error.message, f"{again}   (it was stopped from here)")
     return NotReady(error.message, f"garret status {deployment.name}   (says whether it is stopped)")
+
+
+def file_as_text(path: Path) -> str:
+    """A picture's file as base64; the service looks at what is in it.
+
+    Raises:
+        UsageError: it cannot be read, or is larger than a service takes.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(LARGEST_PICTURE + 1)
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", "another file") from error
+    if len(data) > LARGEST_PICTURE:
+        raise UsageError(f"{path} has more than {LARGEST_PICTURE // 1_000_000} MB", "a smaller copy of it, as JPEG")
+    return base64.b64encode(data).decode("ascii")
 
 
 def file_names(output: Path | None, prompt: str, count: int) -> list[Path]:
