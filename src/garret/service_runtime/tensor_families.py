@@ -80,6 +80,11 @@ def family_of(header: Header) -> str:
     return UNKNOWN
 
 
+def title_of(family: str) -> str:
+    """Return a family's name as people write it, or "unknown"."""
+    return _TITLES.get(family.partition("-")[2] if family.startswith(LORA) else family, UNKNOWN)
+
+
 def type_of(family: str) -> str:
     """Return the type of model that a family belongs to; empty when it may be any."""
     first = family.partition("-")[0]
