@@ -25,7 +25,9 @@ def test_words_of_the_dialects_are_understood(text: str, schedule: str, expected
     assert (sampler.name, found.name) == expected
 
 
-@pytest.mark.parametrize(("text", "schedule"), [("Elder", ""), ("", ""), ("Euler", "cosine"), ("euler", "")])
+@pytest.mark.parametrize(
+    ("text", "schedule"), [("Elder", ""), ("", ""), ("Euler", "cosine"), ("euler", "")]
+)
 def test_an_unknown_word_is_refused_with_the_known_ones(text: str, schedule: str) -> None:
     """400, as A1111 answers."""
     with pytest.raises(UnknownChoice) as caught:

@@ -26,6 +26,7 @@ class Live:
     future: asyncio.Future[ImageResult]
     began: float
     pictures: dict[int, bytes] = field(default_factory=dict)
+    infotexts: dict[int, str] = field(default_factory=dict)
     started: bool = False
     deaths: int = 0
     step: int = 0

@@ -9,23 +9,26 @@ from pathlib import Path
 from garret.service_runtime.background import Background
 from garret.service_runtime.errors import InsufficientStorage, ServiceError
 from garret.service_runtime.files import sweep, write_atomically
-from garret.service_runtime.infotext import infotext
 from garret.service_runtime.jobs import JobStore
 from garret.service_runtime.live import Live, LiveJobs
 from garret.service_runtime.messages import Made
-from garret.service_runtime.png import encode_png
+from garret.service_runtime.pictures.encode import ENDINGS
+from garret.service_runtime.pictures.finish import Finished, Finisher
 from garret.service_runtime.request import ImageResult
 
 
 class Results:
     """The folder of pictures; a file in it is whole, and a finished job's record names only such files."""
 
-    def __init__(self, folder: Path, store: JobStore, live: LiveJobs, background: Background) -> None:
+    def __init__(
+        self, folder: Path, store: JobStore, live: LiveJobs, background: Background, finisher: Finisher
+    ) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         self.folder = folder
         self._store = store
         self._live = live
         self._background = background
+        self._finisher = finisher
 
     def path(self, name: str) -> Path:
         """Return where a picture of a job's record lies."""
@@ -38,12 +41,12 @@ class Results:
     async def save(self, live: Live, index: int, made: Made) -> None:
         """Keep one picture; with the last one its job is finished."""
         try:
-            picture = await self._background.in_thread(self._write, live, index, made)
+            finished = await self._background.in_thread(self._write, live, index, made)
         except Exception as error:  # noqa: BLE001  (a picture that cannot be kept fails its job, not the service)
             self._live.fail(live, storage_error(error))
             return
-        live.pictures[index] = picture
-        live.notes.update(made.notes)
+        live.pictures[index], live.infotexts[index] = finished.file, finished.infotext
+        live.notes.update(finished.notes)
         if len(live.pictures) == live.request.count and self._live.get(live.job_id) is live:
             await self._finish(live)
 
@@ -59,17 +62,17 @@ class Results:
         if not live.future.done():
             live.future.set_result(result_of(live))
 
-    def _write(self, live: Live, index: int, made: Made) -> bytes:
-        text = infotext(live.request, index, live.model.name, live.model.sha256)
-        png = encode_png(made.rgb, made.width, made.height, {"parameters": text})
-        write_atomically(self.path(_name(live, index)), png, 0o640)
-        return png
+    def _write(self, live: Live, index: int, made: Made) -> Finished:
+        name = _name(live, index)
+        finished = self._finisher.finish(live.prepared, index, made, Path(name).stem)
+        write_atomically(self.path(name), finished.file, 0o640)
+        return finished
 
 
 def result_of(live: Live) -> ImageResult:
     """Return what the caller of a job with all its pictures gets."""
     count, model = live.request.count, live.model
-    texts = tuple(infotext(live.request, index, model.name, model.sha256) for index in range(count))
+    texts = tuple(live.infotexts[index] for index in range(count))
     pictures = tuple(live.pictures[index] for index in range(count))
     seconds = time.time() - live.began
     return ImageResult(live.job_id, live.request, pictures, texts, model.name, model.sha256, seconds, live.notes)
@@ -85,4 +88,4 @@ def storage_error(error: BaseException) -> ServiceError:
 
 
 def _name(live: Live, index: int) -> str:
-    return f"{live.job_id}-{index:02d}.png"
+    return f"{live.job_id}-{index:02d}{ENDINGS[live.request.output.format]}"

@@ -27,6 +27,7 @@ from garret.service_runtime.live import Live, LiveJobs
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Models
 from garret.service_runtime.operations.bin import Bin
+from garret.service_runtime.pictures.finish import Finisher
 from garret.service_runtime.prepare import prepare
 from garret.service_runtime.renewal import Renewal
 from garret.service_runtime.request import ImageRequest
@@ -70,7 +71,7 @@ class Service:
         self.vocabulary = Vocabulary(settings.models_dir, settings.embeddings_dir)
         self._scheduler = Scheduler(settings.queue_limit, settings.max_batch)
         self._jobs = LiveJobs(self._store, self._scheduler, self._background)
-        self.results = Results(pictures, self._store, self._jobs, self._background)
+        self.results = Results(pictures, self._store, self._jobs, self._background, Finisher(settings, self.models))
         self._free_bytes = free_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._began = time.monotonic()

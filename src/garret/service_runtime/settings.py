@@ -17,6 +17,8 @@ CHUNK_BYTES = 8 << 20
 """The most that one request of an upload brings; a front before the service lets as much through there."""
 # What systemd and a reader that knows nothing of quotes read alike.
 _PLAIN = re.compile(r"[A-Za-z0-9_./:$,@%+=-]*")
+# What GB 45438-2025 lets a producer's name or code consist of.
+_LABEL_NAME = re.compile(r"[!#-\[\]-~]{1,200}")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -64,6 +66,11 @@ class ServiceSettings:
     client_timeout_s: float = 20.0
     keep_finished_s: float = 86_400.0
     default_checkpoint: str = ""
+    # The marks of what is generated: the invisible one in the pixels, and the label of GB 45438-2025 with the name or
+    # code of who answers for it; without one there is no label. Who spreads the pictures first is the same by default.
+    watermark: bool = False
+    aigc_producer: str = ""
+    aigc_propagator: str = ""
     deployment: str = ""
     allow_private_download: bool = False
     # Where the node says how far its trusted certificate is; empty when none was asked for.
@@ -96,6 +103,12 @@ class ServiceSettings:
         _require(
             self.autostop_s == 0 or 1 <= self.autostop_s <= 604_800, "autostop_s", "must be 0 (never) or 1 to 604800"
         )
+        for name in ("aigc_producer", "aigc_propagator"):
+            value = getattr(self, name)
+            hint = "Give letters, digits and marks, without space, quote and backslash"
+            _require(
+                not value or _LABEL_NAME.fullmatch(value) is not None, name, f"{value!r} is no name in a label", hint
+            )
         _require(bool(self.tls_certificate) == bool(self.tls_key), "tls_key", "certificate and key come together")
 
     @property
