@@ -145,3 +145,28 @@ def test_what_a_sampler_does_not_take_is_told() -> None:
     assert build_walk(SDXL, request, 4, "cpu", Noises([1])).notes == {"Not used by DPM++ 2M": "eta, s_churn"}
     assert torch.equal(made(request), made(replace(request, noise=Noise())))
     assert build_walk(SDXL, ask(sampler="Heun", noise=Noise(s_churn=10)), 4, "cpu", Noises([1])).notes == {}
+
+
+@pytest.mark.parametrize("name", [entry.name for entry in SAMPLERS])
+def test_nothing_in_the_loop_waits_for_the_device(name: str) -> None:
+    """On a device without memory, where reading a number back fails; and all that is copied there is noise."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+
+    class Seen(TorchDispatchMode):
+        def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            seen.append(func.overloadpacket.__name__)
+            return func(*args, **(kwargs or {}))
+
+    noises = Noises([1, 2], "meta")
+    walk = build_walk(SDXL, ask(sampler=name, steps=6), 6, "meta", noises)
+    latents = walk.begin(noises.first(SHAPE))
+    draws = sum(bool(stage.noise) for stage in walk._plan.stages)
+    seen: list[str] = []
+    with Seen():
+        for index in range(len(walk)):
+            walk.scale(latents, index)
+            latents = walk.step(torch.empty_like(latents), index, latents)
+    assert latents.device.type == "meta"
+    assert seen.count("_to_copy") == draws
+    assert set(seen) <= {"empty_like", "add", "mul", "_to_copy", "empty", "unbind", "normal_"}
+    assert seen.count("add") + seen.count("mul") <= 8 * len(walk)

@@ -41,7 +41,7 @@ class Noises:
         """Return fresh noise for latents, without waiting for the device."""
         made = self._empty(like.shape[1:])
         for picture, generator in zip(made, self._generators, strict=True):
-            torch.randn(picture.shape, generator=generator, out=picture)
+            picture.normal_(generator=generator)
         return self._moved(made)
 
     def _first(self, index: int, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
