@@ -30,6 +30,10 @@ class Canvas:
     mask: Tensor | None = None
     finish: Callable[[Any], Any] | None = None
 
+    def begin(self, walk: Walk, noise: Tensor) -> Tensor:
+        """Return the latents to begin with: the picture's, with the noise of the walk's first level."""
+        return walk.begin(noise, self.latents)
+
     def blending(self, walk: Walk, noise: Tensor) -> Blend | None:
         """Return what keeps the unmasked part as it was after each step, or None without a mask."""
         if self.mask is None:
@@ -45,7 +49,7 @@ class Canvas:
         return blend
 
 
-def open_canvas(parts: Parts, batch: Batch) -> Canvas | None:  # noqa: ARG001
+def open_canvas(parts: Parts, batch: Batch, *, tiled: bool = False) -> Canvas | None:  # noqa: ARG001
     """Return the picture that a batch begins from, or None; the VAE must be on the device."""
     if batch.request.start is not None:
         raise BadRequest("start", "image-to-image is not there yet")

@@ -16,7 +16,7 @@ from garret.service_runtime.engine.words import Words
 
 @dataclass(frozen=True)
 class Pass:
-    """One model's part of the steps: `before` of `steps` were done by another model, or are left out."""
+    """One model's part of a pass over a picture, whose steps are `steps`; `before` of them were another model's."""
 
     stage: str
     guide: Guide
@@ -35,14 +35,14 @@ def denoise(one: Pass, latents: Tensor, watch: Watch, blend: Blend | None = None
     """
     walk = one.walk
     for i in range(len(walk)):
-        step = one.before + i // walk.order
+        step = one.before + walk.step_of[i]
         prediction = one.guide.predict(
             walk.scale(latents, i), walk.timesteps[i], one.words.at(step, one.steps), guided=is_guided(one, step)
         )
         latents = walk.step(prediction, i, latents)
         if blend is not None:
             latents = blend(i, latents)
-        watch.step(one.stage, latents)
+        watch.step(one.stage, walk, i)
     return latents
 
 

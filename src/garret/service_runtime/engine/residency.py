@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from garret.service_runtime.engine.loras import Loras
 from garret.service_runtime.engine.parts import Parts, load
 from garret.service_runtime.errors import ModelError
 
@@ -26,14 +27,14 @@ class Residency:
         self.dtype = dtype
         self.low = False
         self._config_dir = config_dir
-        self._loaded: OrderedDict[Key, Parts] = OrderedDict()
+        self._loaded: OrderedDict[Key, tuple[Parts, Loras]] = OrderedDict()
 
     def begin(self, memory: str) -> None:
         """Choose the mode of the batch that comes: "low" moves each stage to the device and back."""
         self.low = memory == "low" and self.device.type != "cpu"
 
-    def take(self, path: str, share: Parts | None = None) -> Parts:
-        """Return a checkpoint's parts, loaded if they are not there or their file has changed.
+    def take(self, path: str, share: Parts | None = None) -> tuple[Parts, Loras]:
+        """Return a checkpoint's parts and the LoRAs on them, loaded if they are not there or their file has changed.
 
         `share` is the base of a refiner; see `parts.load`.
         """
@@ -49,7 +50,8 @@ class Residency:
         while len(self._loaded) >= KEPT:
             self._loaded.popitem(last=False)
             self.release()
-        self._loaded[key] = load(file, self._config_dir, self.device, self.dtype, share)
+        parts = load(file, self._config_dir, self.device, self.dtype, share)
+        self._loaded[key] = (parts, Loras(parts))
         return self._loaded[key]
 
     @contextmanager

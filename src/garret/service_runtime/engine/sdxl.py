@@ -18,8 +18,7 @@ from garret.service_runtime.engine.decode import decode
 from garret.service_runtime.engine.denoise import Pass, denoise
 from garret.service_runtime.engine.guidance import Guide
 from garret.service_runtime.engine.ids import base_ids
-from garret.service_runtime.engine.loras import set_loras
-from garret.service_runtime.engine.noise import first_noise, generators_of
+from garret.service_runtime.engine.noise import Noises
 from garret.service_runtime.engine.residency import Residency
 from garret.service_runtime.engine.stepping import Emit, Stopped, stepwise
 from garret.service_runtime.engine.vaes import Vaes
@@ -98,38 +97,30 @@ class SdxlEngine:
             if getattr(asked, name) is not None:
                 raise BadRequest(name, "is not there yet")
         residency.begin(batch.memory)
-        parts = self._vaes.choose(residency.take(batch.used.checkpoint), batch.used.vae)
-        set_loras(parts, batch.used.loras)
-        generators = generators_of(batch.pictures)
+        parts, loras = residency.take(batch.used.checkpoint)
+        parts = parts.with_vae(self._vaes.choose(parts, batch.used))
+        notes = loras.use(batch.used.loras)
+        noises = noises_of(batch, self._device)
         with residency.using(parts.text_encoder, parts.text_encoder_2):
             words = encode_words(parts, batch.pictures, asked, batch.used, self._device)
         with residency.using(parts.vae):
-            canvas = open_canvas(parts, batch)
-        denoise_share = asked.start.denoise if asked.start else 1.0
-        walk = build_walk(parts.scheduler_config, asked, asked.steps, self._device, generators, denoise=denoise_share)
-        shape = (parts.channels, asked.height // parts.scale, asked.width // parts.scale)
-        noise = first_noise(asked, batch.pictures, generators, shape, self._device)
-        latents = walk.begin(noise, canvas.latents if canvas else None)
+            canvas = open_canvas(parts, batch, tiled=residency.tiled)
+        share = asked.start.denoise if asked.start else 1.0
+        walk = build_walk(parts.scheduler_config, asked, asked.steps, self._device, noises, denoise=share)
+        noise = noises.first((parts.channels, asked.height // parts.scale, asked.width // parts.scale))
         guide = Guide(parts.unet, base_ids(asked, asked.width, asked.height), asked.cfg_scale, self._device)
-        one = Pass(
-            "denoise",
-            guide,
-            walk,
-            words,
-            asked.cfg_scale,
-            asked.steps,
-            asked.steps - len(walk) // walk.order,
-            asked.shortcuts,
-        )
-        watch = Watch(emit, len(walk))
+        one = Pass("denoise", guide, walk, words, asked.cfg_scale, walk.total_steps, shortcuts=asked.shortcuts)
         with residency.using(parts.unet):
-            latents = denoise(one, latents, watch, canvas.blending(walk, noise) if canvas else None)
+            latents = canvas.begin(walk, noise) if canvas else walk.begin(noise)
+            blend = canvas.blending(walk, noise) if canvas else None
+            latents = denoise(one, latents, Watch(emit, walk.total_steps), blend)
+        if residency.low:
+            notes["Mode"] = "low-vram"
         with residency.using(parts.vae):
             for index, picture in enumerate(decode(parts.vae, latents, tiled=residency.tiled)):
                 made = canvas.finish(picture) if canvas and canvas.finish else picture
                 height, width = made.shape[:2]
-                notes = {**words.notes[index], **({"Mode": "low-vram"} if residency.low else {})}
-                emit(Image(index, width, height, made.tobytes(), notes))
+                emit(Image(index, width, height, made.tobytes(), {**words.notes[index], **walk.notes, **notes}))
 
     def _guarded(self, function: Any, *arguments: Any) -> Any:
         """Call a function, turning what torch raises into the service's errors."""
@@ -145,6 +136,13 @@ class SdxlEngine:
                 self._residency.release()
                 raise OutOfMemory("the device's memory does not suffice", "Ask for a smaller picture") from None
             raise
+
+
+def noises_of(batch: Batch, device: torch.device) -> Noises:
+    """Return the noise of a batch's pictures by their seeds."""
+    others = [picture.variation_seed for picture in batch.pictures]
+    seeds = [picture.seed for picture in batch.pictures]
+    return Noises(seeds, device, variation=batch.request.variation, variation_seeds=others)
 
 
 def choose_device(setting: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import torch
 
+from garret.service_runtime.batch import Used
 from garret.service_runtime.engine.parts import Parts
 from garret.service_runtime.errors import BadRequest
 
@@ -15,11 +18,11 @@ class Vaes:
         self._device = device
         self._dtype = dtype
 
-    def choose(self, parts: Parts, path: str) -> Parts:
-        """Return the parts with the VAE of this file; an empty path is what the checkpoint brings."""
-        if path:
+    def choose(self, parts: Parts, used: Used) -> Any:
+        """Return the VAE to use: the checkpoint's own where no other one is named."""
+        if used.vae:
             raise BadRequest("vae", "cannot be chosen yet")
-        return parts
+        return parts.vae
 
     def unload(self) -> None:
         """Let every VAE go."""

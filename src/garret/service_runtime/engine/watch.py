@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from torch import Tensor
-
 from garret.service_runtime.engine.base import Step
 from garret.service_runtime.engine.stepping import Emit
+from garret.service_runtime.engine.walk import Walk
 
 
 class Watch:
@@ -16,7 +15,9 @@ class Watch:
         self._total = total
         self._done = 0
 
-    def step(self, stage: str, latents: Tensor) -> None:  # noqa: ARG002  (previews are made from them)
-        """Tell that one more step is done."""
+    def step(self, stage: str, walk: Walk, i: int) -> None:
+        """Tell that one more step is done, where this call of the model was its last one."""
+        if i + 1 < len(walk) and walk.step_of[i + 1] == walk.step_of[i]:
+            return
         self._done += 1
         self._emit(Step(self._done, self._total, stage))
