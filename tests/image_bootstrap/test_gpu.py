@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from garret.image_bootstrap import cuda
 from garret.image_bootstrap.cuda import driver_for, is_enough
 from garret.image_bootstrap.cuda_probe import BLOCK, probe
 from garret.image_bootstrap.first_stage import StepFailed, StepSkipped
+from garret.image_bootstrap.steps.compiled import ensure_compiled
 from garret.image_bootstrap.steps.gpu import ensure_cuda, ensure_gpu
 from garret.image_bootstrap.steps.node import Node
 from tests.image_bootstrap.machine import Machine
@@ -172,3 +174,38 @@ def test_drivers_are_compared_by_their_numbers() -> None:
     assert not is_enough("99.1", driver_for("11.8"))
     assert not is_enough("", "1")
     assert driver_for("14.2") == driver_for("13.0") == "580.65.06"
+
+
+def compiling_node(machine: Machine, program_text: str, bake: str = "garret-one") -> Node:
+    """A node with a GPU that an image is made of, and an interpreter that does this."""
+    node = gpu_node(machine)
+    node.config = replace(node.config, bake=bake)
+    ensure_gpu(node)
+    program(machine, "python-with-torch", program_text)
+    node.host.environment["GARRET_PYTHON"] = str(machine.disk / "bin/python-with-torch")
+    return node
+
+
+def test_an_image_brings_the_model_compiled_for_its_gpu(machine: Machine) -> None:
+    """Once; the models and configurations are those of the image."""
+    text = 'env > "$3/environment"; echo made >> "$3/log"; echo "$2" > "$3/module"'
+    node = compiling_node(machine, text)
+    for _ in range(2):
+        ensure_compiled(node)
+    folder = machine.disk / "usr/share/garret/compiled"
+    assert (folder / "log").read_text() == "made\n"
+    assert (folder / "module").read_text() == "garret.service_runtime.warm\n"
+    assert f"GARRET_SERVICE_MODELS_DIR={machine.disk}/home/models\n" in (folder / "environment").read_text()
+
+
+def test_an_image_is_made_without_what_did_not_compile(machine: Machine) -> None:
+    """Its nodes compile themselves; the journal says why."""
+    node = compiling_node(machine, "echo 'no compiler here' >&2; exit 1")
+    ensure_compiled(node)
+    assert "no compiler here" in (machine.disk / "var/log/garret/bootstrap.log").read_text()
+
+
+def test_a_node_that_serves_compiles_by_itself(machine: Machine) -> None:
+    """Before it has answered anybody there is nothing to wait for."""
+    with pytest.raises(StepSkipped, match="when it has begun to"):
+        ensure_compiled(compiling_node(machine, "exit 1", bake=""))

@@ -49,6 +49,7 @@ def test_user_data_and_chunks_become_an_answering_service_and_a_signal(
         "ensure_gpu",
         "ensure_python",
         "ensure_cuda",
+        "ensure_compiled",
         "ensure_acme",
     ]
 

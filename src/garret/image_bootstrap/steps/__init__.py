@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from garret.image_bootstrap.steps.acme import ensure_acme
+from garret.image_bootstrap.steps.compiled import ensure_compiled
 from garret.image_bootstrap.steps.front import ensure_front, ensure_packages
 from garret.image_bootstrap.steps.gpu import ensure_cuda, ensure_gpu
 from garret.image_bootstrap.steps.machine import ensure_directories, ensure_user
@@ -34,6 +35,7 @@ STEPS: tuple[Callable[[Node], None], ...] = (
     ensure_node_command,
     ensure_service_settings,
     ensure_models,
+    ensure_compiled,
     ensure_service,
     ensure_answering,
     ensure_picture,
@@ -50,6 +52,7 @@ BAKED = (
     ensure_cuda,
     ensure_node_command,
     ensure_models,
+    ensure_compiled,
 )
 """Those that an image holds the results of; the others are about what is a deployment's own: keys, tokens, a login."""
 

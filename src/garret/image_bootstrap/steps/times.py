@@ -21,6 +21,7 @@ TIMES = {
     "ensure_python": Times(150, 5400),
     "ensure_cuda": Times(10, 300),
     "ensure_models": Times(60, 12 * 3600),
+    "ensure_compiled": Times(1, 1800),
     "ensure_service": Times(2, 300),
     "ensure_answering": Times(15, 1200),
     "ensure_picture": Times(10, 900),
