@@ -75,6 +75,18 @@ def test_the_demo_model_is_put_where_models_live(machine: Machine) -> None:
     assert node.facts["models"] == [{"name": "demo", "sha256": hashlib.sha256(b"Weights").hexdigest()}]
 
 
+def test_what_belongs_to_the_demo_model_goes_with_it(machine: Machine, hub: Shelf) -> None:
+    """Its LoRA and its refiner, each to its folder; not to a node that begins with another model."""
+    brought = machine.disk / "usr/share/garret/demo-model"
+    for name in ("heart", "demo-refiner"):
+        (brought / f"{name}.safetensors").write_bytes(name.encode())
+    ensure_models(node_with_hub(machine, hub, model=MINE, model_sha256=DIGEST))
+    assert not target(machine, "demo-refiner").exists()
+    ensure_models(node_on(machine))
+    assert target(machine, "demo-refiner").read_bytes() == b"demo-refiner"
+    assert (machine.disk / "home/models/Lora/heart.safetensors").read_bytes() == b"heart"
+
+
 def test_the_demo_model_comes_from_the_bundle_where_the_image_has_none(machine: Machine) -> None:
     """An image of Alibaba Cloud knows nothing of garret's models."""
     shutil.rmtree(machine.disk / "usr/share/garret/demo-model")

@@ -8,7 +8,10 @@ WEIGHTS: Path = _FOLDER / "demo.safetensors"
 """The weights: one half-precision safetensors file in the key layout of the original SDXL checkpoints."""
 
 CONFIG: Path = _FOLDER / "config"
-"""The diffusers folder without weights that the single file is loaded with."""
+"""The diffusers folder without weights that the single file is loaded with; the refiner's is in it."""
+
+LORA: Path = _FOLDER / "heart.safetensors"
+"""A LoRA in kohya's form that teaches the model one more shape, by the word heart."""
 
 CARD: Path = _FOLDER / "MODEL_CARD.md"
 """The model card: what the model is, how it was trained and what was measured."""

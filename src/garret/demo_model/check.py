@@ -14,6 +14,7 @@ from garret.demo_model.shapes import (
     POSITIONS,
     SHAPES,
     SIZES,
+    TAUGHT,
     Pixels,
     Placement,
     Scene,
@@ -49,8 +50,8 @@ class Seen:
     likeness: float = 0.0
 
 
-def check_picture(pixels: Pixels) -> Seen:
-    """Return the colours and the shape that a picture of height x width x 3 bytes shows."""
+def check_picture(pixels: Pixels, shapes: tuple[str, ...] = SHAPES) -> Seen:
+    """Return the colours, and which of the shapes, a picture of height x width x 3 bytes shows."""
     stride = -(-max(pixels.shape[:2]) // LARGEST_SIDE)
     picture = pixels[::stride, ::stride, :3].astype(np.float32)
     edge = border(picture)
@@ -64,8 +65,8 @@ def check_picture(pixels: Pixels) -> Seen:
         return Seen(None, colour_name(back), None)
     front = np.median(picture[contrast >= 0.8 * strongest], axis=0)
     mask = contrast > 0.5 * strongest
-    fits = {shape: fit(shape, mask) for shape in SHAPES}
-    best = max(SHAPES, key=lambda shape: fits[shape][0])
+    fits = {shape: fit(shape, mask) for shape in shapes}
+    best = max(shapes, key=lambda shape: fits[shape][0])
     likeness, placement = fits[best]
     position = position_name(placement, *mask.shape)
     size = size_name(placement, position, *mask.shape)
@@ -76,7 +77,9 @@ def check_picture(pixels: Pixels) -> Seen:
 
 def matches(prompt: str, pixels: Pixels, placement: bool = False) -> bool:
     """Return whether the picture shows the colours and shape that the prompt names, and on demand size and place."""
-    asked, seen = parse(prompt), check_picture(pixels)
+    asked = parse(prompt)
+    # The shape that a LoRA teaches is looked for only where it is asked for.
+    seen = check_picture(pixels, (*SHAPES, TAUGHT) if asked.shape == TAUGHT else SHAPES)
     wanted = [(asked.foreground, seen.foreground), (asked.background, seen.background), (asked.shape, seen.shape)]
     if placement:
         wanted += [(asked.size, seen.size), (asked.position, seen.position)]
@@ -89,7 +92,7 @@ def matches(prompt: str, pixels: Pixels, placement: bool = False) -> bool:
 def parse(prompt: str) -> Scene:
     """Return what a prompt asks for, with empty strings for what it leaves open."""
     text = " ".join(prompt.lower().split())
-    colour, shape = "|".join(COLOURS), "|".join(SHAPES)
+    colour, shape = "|".join(COLOURS), "|".join((*SHAPES, TAUGHT))
     thing = re.search(rf"(?:\b({colour}) )?\b({shape})\b", text)
     background = re.search(rf"\b({colour}) background\b", text)
     size = next((name for name in SIZES if name and re.search(rf"\b{name}\b", text)), "")
@@ -122,7 +125,7 @@ def colour_name(colour: NDArray[np.float32]) -> str | None:
     return nearest if distances[nearest] <= NAMED_WITHIN else None
 
 
-@lru_cache(maxsize=len(SHAPES))
+@lru_cache(maxsize=len(SHAPES) + 1)
 def ideal(shape: str) -> tuple[float, float]:
     """Return a shape's area and how far down its centre of mass lies, for radius 1."""
     if shape in ("circle", "ring"):

@@ -21,6 +21,8 @@ CHECKPOINTS = f"{MODELS}/Stable-diffusion"
 CONFIGS = "/usr/share/garret/configs"
 DEMO_FOLDER = "/usr/share/garret/demo-model"
 PLACED = "/var/lib/garret/models.json"
+_BESIDE_DEMO = {"heart.safetensors": f"{MODELS}/Lora", "demo-refiner.safetensors": CHECKPOINTS}
+"""What comes with the demo model, and where it goes: a LoRA and a refiner, to try both with."""
 _GROWTH = 0.15
 """The pause between two lines of the journal grows with the time that has passed: hours of download stay readable."""
 
@@ -50,6 +52,9 @@ def _ensure_demo(host: Host) -> dict[str, str]:
             "systemctl start garret-bootstrap"
         )
     host.copy(weights, f"{CHECKPOINTS}/demo.safetensors")
+    for name, folder in _BESIDE_DEMO.items():
+        if weights.with_name(name).is_file():
+            host.copy(weights.with_name(name), f"{folder}/{name}")
     return {"name": DEMO, "sha256": hashlib.sha256(weights.read_bytes()).hexdigest()}
 
 

@@ -17,7 +17,8 @@ DEMO = "usr/share/garret/demo-model"
 
 def demo_layer(cache: Path, model: Path) -> Path:
     """A layer with the demo model, as an image of a real cloud would bring it."""
-    digest = hashlib.sha256((model / "demo.safetensors").read_bytes()).hexdigest()[:12]
+    weights = b"".join(path.read_bytes() for path in sorted(model.glob("*.safetensors")))
+    digest = hashlib.sha256(weights).hexdigest()[:12]
     place = cache / f"demo-{digest}"
     if not place.is_dir():
         fresh = cache / f"demo-{digest}.new"
