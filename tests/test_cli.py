@@ -257,18 +257,18 @@ def test_the_choice_that_nobody_made_is_told_in_one_line(capsys: pytest.CaptureF
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ([], {"denoising_strength": 0.75}),
-        (["--denoise", "0.3"], {"denoising_strength": 0.3}),
-        (["--outpaint"], {"denoising_strength": 1.0, "resize_mode": 4}),
-        (["--mask"], {"denoising_strength": 0.75, "inpaint_full_res": False}),
-        (["--only-masked", "--mask"], {"denoising_strength": 0.75, "inpaint_full_res": True}),
+        ([], {"denoise": 0.75}),
+        (["--denoise", "0.3"], {"denoise": 0.3}),
+        (["--outpaint"], {"denoise": 1.0, "resize": "outpaint"}),
+        (["--mask"], {"denoise": 0.75}),
+        (["--only-masked", "--mask"], {"denoise": 0.75}),
     ],
     ids=lambda value: " ".join(value) or "alone",
 )
 def test_a_picture_to_begin_from_is_sent_with_what_was_said(
     options: list[str], expected: dict[str, Any], home: Path, tmp_path: Path
 ) -> None:
-    """The files themselves, in A1111's words; what is not said of them is left to the service."""
+    """The files themselves; what is not said of them is left to the service."""
     picture, mask = tmp_path / "photo.jpg", tmp_path / "mask.png"
     picture.write_bytes(b"a picture")
     mask.write_bytes(b"a mask")
@@ -278,11 +278,14 @@ def test_a_picture_to_begin_from_is_sent_with_what_was_said(
         output = tmp_path / "made.png"
         assert run(["generate", "x", "--init-image", str(picture), *said, "-o", str(output), "--cloud", "local"]) == 0
     (body,) = asked
-    assert [base64.b64decode(text) for text in body["init_images"]] == [b"a picture"]
-    assert ("mask" in body) is ("--mask" in options)
-    assert "mask" not in body or base64.b64decode(body["mask"]) == b"a mask"
-    assert {name: body[name] for name in expected} == expected
-    assert ("resize_mode" in body) is ("--outpaint" in options)
+    start = body["start"]
+    assert base64.b64decode(start["image"]) == b"a picture"
+    assert ("mask" in start) is ("--mask" in options)
+    if "mask" in start:
+        assert base64.b64decode(start["mask"]["image"]) == b"a mask"
+        assert start["mask"]["only_masked"] is ("--only-masked" in options)
+    assert {name: start[name] for name in expected} == expected
+    assert ("resize" in start) is ("--outpaint" in options)
     assert output.read_bytes() == PICTURE
 
 

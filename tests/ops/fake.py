@@ -688,7 +688,10 @@ def picture_service() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             idle = {"after_s": 3600.0, "idle_s": 600.0, "last_sign": "GET /", "stops_in_s": 3000.0, "refused": ""}
             vouched = {"state": "waiting", "name": "pictures.example.com", "reason": "it has no A record"}
             machine = {"autostop": idle, "certificate": vouched, "deployment": "garret"}
-            self._reply(machine if self.path == "/machine" else {"status": "ok"})
+            if "/pictures/" in self.path:
+                self._send(PICTURE)
+            else:
+                self._reply(machine if self.path == "/machine" else {"status": "ok"})
 
         def do_PUT(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -699,10 +702,16 @@ def picture_service() -> Iterator[tuple[str, list[dict[str, Any]]]]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append(body)
-            self._reply({"images": [base64.b64encode(PICTURE).decode()] * body.get("n_iter", 1), "info": "{}"})
+            if self.path.startswith("/v1/jobs"):
+                pictures = [{"url": f"/v1/jobs/1/pictures/{number}"} for number in range(body.get("n_iter", 1))]
+                self._reply({"url": "/v1/jobs/1", "state": "Success", "ended_at": 1.0, "pictures": pictures})
+            else:
+                self._reply({"images": [base64.b64encode(PICTURE).decode()] * body.get("n_iter", 1), "info": "{}"})
 
         def _reply(self, value: object) -> None:
-            data = json.dumps(value).encode()
+            self._send(json.dumps(value).encode())
+
+        def _send(self, data: bytes) -> None:
             self.send_response(200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -70,16 +70,18 @@ def generate(caller: Caller, prompt: str, output: Path | None, count: int, name:
 
 
 def _body(prompt: str, said: dict[str, Any]) -> dict[str, Any]:
-    """The request in A1111's words; what was not said is left out."""
-    body: dict[str, Any] = {"prompt": prompt, "negative_prompt": said["negative"], **_start(said)}
+    """The request in the service's own words; what was not said is left out."""
+    body: dict[str, Any] = {"prompt": prompt, "negative_prompt": said["negative"]}
     body |= {field: said[field] for field in ("steps", "seed", "width", "height") if said[field] is not None}
     if said["model"]:
-        body["override_settings"] = {"sd_model_checkpoint": said["model"]}
+        body["checkpoint"] = said["model"]
+    if start := _start(said):
+        body["start"] = start
     return body
 
 
 def _start(said: dict[str, Any]) -> dict[str, Any]:
-    """What is begun from a picture, in A1111's words; nothing where there is none."""
+    """What is begun from a picture; nothing where there is none."""
     from garret.ops.generate import file_as_text
 
     if said["init_image"] is None:
@@ -90,12 +92,11 @@ def _start(said: dict[str, Any]) -> dict[str, Any]:
         return {}
     # What is added to a picture has no old colours that were worth keeping.
     denoise = said["denoise"] if said["denoise"] is not None else 1.0 if said["outpaint"] else 0.75
-    body: dict[str, Any] = {"init_images": [file_as_text(said["init_image"])], "denoising_strength": denoise}
+    start: dict[str, Any] = {"image": file_as_text(said["init_image"]), "denoise": denoise}
     if said["outpaint"]:
-        body["resize_mode"] = 4
+        start["resize"] = "outpaint"
     if said["mask"] is not None:
-        body |= {"mask": file_as_text(said["mask"]), "inpainting_fill": 1, "inpaint_full_res_padding": 32}
-        body["inpaint_full_res"] = said["only_masked"]
+        start["mask"] = {"image": file_as_text(said["mask"]), "only_masked": said["only_masked"]}
     elif said["only_masked"]:
         raise UsageError("--only-masked needs a mask", "--mask FILE --only-masked")
-    return body
+    return start

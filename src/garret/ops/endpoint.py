@@ -12,6 +12,7 @@ import http.client
 import json
 import socket
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -59,23 +60,35 @@ class Endpoint:
         """Return the JSON that is at a path."""
         return self._answer("GET", path, None, timeout_s)
 
-    def post(self, path: str, body: dict[str, Any], timeout_s: float = 30) -> Any:
+    def post(
+        self, path: str, body: dict[str, Any], timeout_s: float = 30, headers: Mapping[str, str] | None = None
+    ) -> Any:
         """Send JSON to a path and return the JSON that it answers."""
-        return self._answer("POST", path, body, timeout_s)
+        return self._answer("POST", path, body, timeout_s, headers)
+
+    def delete(self, path: str, timeout_s: float = 30) -> Any:
+        """Delete what is at a path and return the JSON that is answered."""
+        return self._answer("DELETE", path, None, timeout_s)
+
+    def file(self, path: str, timeout_s: float = 60) -> bytes:
+        """Return the bytes that are at a path."""
+        status, raw = self._ask("GET", path, None, timeout_s)
+        if status != 200:
+            raise self._refusal(status, raw)
+        return raw
 
     def put(self, path: str, body: dict[str, Any] | bytes, timeout_s: float = 30) -> Any:
         """Put JSON, or bytes as they are, to a path and return the JSON that is answered."""
         return self._answer("PUT", path, body, timeout_s)
 
     def txt2img(self, body: dict[str, Any], timeout_s: float = 600) -> list[bytes]:
-        """Ask for pictures, in the words of A1111's API, and return them as PNG files; from a picture by img2img.
+        """Ask for pictures, in the words of A1111's API, and return them as PNG files.
 
         Raises:
             UsageError: the service does not take the request; its own words.
             NotReady: nothing answers, or not in time.
         """
-        route = "img2img" if "init_images" in body else "txt2img"
-        reply = self._answer("POST", f"/sdapi/v1/{route}", body, timeout_s)
+        reply = self._answer("POST", "/sdapi/v1/txt2img", body, timeout_s)
         try:
             pictures = [base64.b64decode(text.partition(",")[2] or text, validate=True) for text in reply["images"]]
         except (KeyError, TypeError, ValueError, AttributeError):
@@ -99,9 +112,16 @@ class Endpoint:
             raise self._refusal(status, raw)
         return True
 
-    def _answer(self, method: str, path: str, body: dict[str, Any] | bytes | None, timeout_s: float) -> Any:
-        status, raw = self._ask(method, path, body, timeout_s)
-        if status == 200:
+    def _answer(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | bytes | None,
+        timeout_s: float,
+        headers: Mapping[str, str] | None = None,
+    ) -> Any:
+        status, raw = self._ask(method, path, body, timeout_s, extra=headers)
+        if status in (200, 202):
             try:
                 return json.loads(raw)
             except ValueError:
@@ -133,8 +153,9 @@ class Endpoint:
         *,
         with_token: bool = True,
         authorization: str = "",
+        extra: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
-        headers = {"Accept": "application/json"}
+        headers = {"Accept": "application/json", **(extra or {})}
         if with_token:
             headers["Authorization"] = authorization or f"Bearer {self.token}"
         data = json.dumps(body).encode() if isinstance(body, dict) else body

@@ -13,6 +13,7 @@ from garret.errors import GarretError, NotReady, UsageError
 from garret.ops.deployment import Deployment, flag
 from garret.ops.endpoint import Endpoint, endpoint_at
 from garret.ops.journal import write_atomic
+from garret.ops.picture_job import PictureJob
 
 if TYPE_CHECKING:
     from garret.ops.cloud import Cloud
@@ -41,7 +42,8 @@ def generate(
 ) -> list[Path]:
     """Ask for as many pictures as there are paths, and write each whole or not at all.
 
-    The `cloud` is asked for the machine only when nobody answers: an idle node has itself stopped.
+    It waits for as long as the job goes on. The `cloud` is asked for the machine only when nobody answers: an idle
+    node has itself stopped.
 
     Raises:
         UsageError: the service refuses the request, in its own words; nothing was written.
@@ -51,7 +53,7 @@ def generate(
         if not path.parent.is_dir():
             raise UsageError(f"{path}: there is no folder {path.parent}", f"mkdir -p {path.parent}")
     try:
-        pictures = endpoint_of(deployment).txt2img({**body, "batch_size": 1, "n_iter": len(paths)})
+        pictures = PictureJob(endpoint_of(deployment), {**body, "batch_size": 1, "n_iter": len(paths)}).make()
     except NotReady as error:
         raise _why_silent(deployment, error, cloud) from error
     for path, picture in zip(paths, pictures, strict=False):
