@@ -229,12 +229,12 @@ def test_guessing_a_password_is_slowed_down_for_each_address(tmp_path: Path) -> 
         statuses = []
         for number in range(12):
             headers = {"Authorization": basic(LOGIN, f"guess {number}"), "X_Forwarded_For": f"9.9.9.{number}"}
-            statuses.append(front.call("GET", "/jobs", source="127.0.0.5", **headers).status)
+            statuses.append(front.call("GET", "/v1/jobs", source="127.0.0.5", **headers).status)
         assert statuses == [401] * 10 + [429] * 2
-        refused = front.call("GET", "/jobs", source="127.0.0.5", Authorization=basic(LOGIN, "one more"))
+        refused = front.call("GET", "/v1/jobs", source="127.0.0.5", Authorization=basic(LOGIN, "one more"))
         assert 1 <= int(refused.headers["retry-after"]) <= 61
         for header in (basic(LOGIN, PASSWORD), f"Bearer {TOKEN}"):
-            assert front.call("GET", "/jobs", source="127.0.0.6", Authorization=header).status == 200
+            assert front.call("GET", "/v1/jobs", source="127.0.0.6", Authorization=header).status == 200
         own = f"https://127.0.0.1:{front.port}"
         opened = front.call("GET", "/", source="127.0.0.6", Authorization=basic(LOGIN, PASSWORD), Origin=own)
         assert opened.status == 200
@@ -259,7 +259,7 @@ def test_while_the_service_is_not_there_the_front_says_how_far_the_node_is(tmp_p
             ("GET", "/sdapi/v1/options"),
             ("POST", "/sdapi/v1/txt2img"),
             ("GET", "/healthz"),
-            ("DELETE", "/jobs/a"),
+            ("DELETE", "/v1/jobs/a"),
         ):
             answer = front.call(method, path, b"{}" if method == "POST" else None)
             assert (answer.status, answer.json) == (503, BOOTING), path

@@ -30,7 +30,7 @@ def test_stop_waits_for_the_job_that_runs(world: World, tmp_path: Path) -> None:
     with serving(fake_settings(tmp_path / "node", fake_seconds=1.0)) as service, ThreadPoolExecutor(1) as callers:
         one, listener = at(deployment_in(tmp_path), f"http://127.0.0.1:{service.port}"), Listener()
         job = callers.submit(service.txt2img, prompt="x", steps=10)
-        wait(lambda: service.call("GET", "/jobs").json, 10, "the job to be accepted")
+        wait(lambda: service.call("GET", "/v1/jobs").json, 10, "the job to be accepted")
         stop(cloud_of(world, SystemClock()), one, listener, Crash())  # type: ignore[arg-type]
         assert job.done()
         assert job.result().status == 200
@@ -48,7 +48,7 @@ def test_a_stop_that_is_cancelled_leaves_a_service_that_works(world: World, tmp_
     with serving(fake_settings(tmp_path / "node", fake_seconds=1.0)) as service, ThreadPoolExecutor(1) as callers:
         one = at(deployment_in(tmp_path), f"http://127.0.0.1:{service.port}")
         job = callers.submit(service.txt2img, prompt="x", steps=10)
-        wait(lambda: service.call("GET", "/jobs").json, 10, "the job to be accepted")
+        wait(lambda: service.call("GET", "/v1/jobs").json, 10, "the job to be accepted")
         with pytest.raises(Cancelled):
             stop(cloud_of(world), one, Listener(), Crash(), stop_here=cancelled)
         assert "StopInstance" not in world.writes

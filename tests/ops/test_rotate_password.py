@@ -106,10 +106,10 @@ def test_the_jobs_of_before_are_still_its_own(house: House) -> None:
     assert (
         house.service.call("POST", "/sdapi/v1/txt2img", {"width": 64, "height": 64, "steps": 1}, **header).status == 200
     )
-    jobs = house.service.call("GET", "/jobs", **header).json
+    jobs = house.service.call("GET", "/v1/jobs", **header).json
     house.rotate()
     header["Authorization"] = f"Bearer {house.login.token}"
-    assert house.service.call("GET", "/jobs", **header).json == jobs != []
+    assert house.service.call("GET", "/v1/jobs", **header).json == jobs != []
 
 
 def test_one_of_them_alone(house: House) -> None:

@@ -226,18 +226,18 @@ def test_a_job_is_kept_with_its_pictures(service: Service) -> None:
     """Whoever lost the reply finds the picture by the job's id."""
     answer = service.txt2img(prompt="kept", n_iter=2)
     job_id = answer.json["garret_job"]
-    job = service.call("GET", f"/jobs/{job_id}").json
+    job = service.call("GET", f"/v1/jobs/{job_id}").json
     assert (job["state"], job["request"]["prompt"], len(job["pictures"])) == ("Success", "kept", 2)
-    assert service.call("GET", f"/jobs/{job_id}/pictures/1").body == answer.pictures[1]
-    assert job_id in [entry["id"] for entry in service.call("GET", "/jobs").json]
-    for path in (f"/jobs/{job_id}/pictures/2", f"/jobs/{job_id}/pictures/-1", "/jobs/none", "/jobs/..%2fjobs.sqlite"):
-        assert service.call("GET", path).status == 404
-    assert service.call("GET", f"/jobs/{job_id}/pictures/x").status == 422
+    assert service.call("GET", f"/v1/jobs/{job_id}/pictures/1").body == answer.pictures[1]
+    assert job_id in [entry["id"] for entry in service.call("GET", "/v1/jobs").json]
+    for place in (f"{job_id}/pictures/2", f"{job_id}/pictures/-1", "none", "..%2fjobs.sqlite"):
+        assert service.call("GET", f"/v1/jobs/{place}").status == 404
+    assert service.call("GET", f"/v1/jobs/{job_id}/pictures/x").status == 422
 
 
 def test_what_is_not_there_says_so(service: Service) -> None:
     """JSON with a hint, not a web page."""
-    for method, path, status in (("POST", "/sdapi/v1/img2img", 404), ("GET", "/sdapi/v1/txt2img", 405)):
+    for method, path, status in (("POST", "/sdapi/v1/interrogate", 404), ("GET", "/sdapi/v1/txt2img", 405)):
         answer = service.call(method, path)
         assert answer.status == status
         assert path in answer.json["errors"]

@@ -18,7 +18,7 @@ from tests.service_runtime.living import Service, fake_settings, serving
 
 def test_every_route_but_healthz_wants_a_login(service: Service) -> None:
     """Also the pages, the description, unknown paths, and the lists."""
-    paths = ["/", "/docs", "/openapi.json", "/ui/page.js", "/jobs", "/nothing", "/healthz/", "//healthz"]
+    paths = ["/", "/docs", "/openapi.json", "/ui/page.js", "/v1/jobs", "/nothing", "/healthz/", "//healthz"]
     paths += [f"/sdapi/v1/{name}" for name in ("txt2img", "sd-models", "samplers", "options", "progress")]
     stranger = Service(service.process, service.host, service.port)
     for path in paths:
@@ -74,7 +74,7 @@ def test_without_a_front_nobody_is_believed_to_be_another_address(tmp_path: Path
         statuses = []
         for number in range(FAILURES_ALLOWED + 1):
             headers = {"Authorization": basic(LOGIN, f"guess {number}"), "X_Forwarded_For": f"9.9.9.{number}"}
-            statuses.append(service.call("GET", "/jobs", **headers).status)
+            statuses.append(service.call("GET", "/v1/jobs", **headers).status)
         assert statuses == [401] * FAILURES_ALLOWED + [429]
 
 

@@ -12,7 +12,7 @@ def test_what_was_accepted_is_made_and_nothing_new_is(tmp_path: Path) -> None:
     """New jobs get 503 with the reason while the running one goes on; asked so, jobs are taken again."""
     with serving(fake_settings(tmp_path, fake_seconds=1.0)) as service, ThreadPoolExecutor(1) as callers:
         first = callers.submit(service.txt2img, prompt="first", steps=10)
-        wait(lambda: service.call("GET", "/jobs").json, 10, "the job to be accepted")
+        wait(lambda: service.call("GET", "/v1/jobs").json, 10, "the job to be accepted")
         assert service.call("POST", "/machine/drain", {"seconds": 60}).json == {"jobs": 1, "operations": []}
         refused = service.txt2img(prompt="second")
         assert refused.status == 503

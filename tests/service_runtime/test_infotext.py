@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as some
@@ -66,8 +67,15 @@ REFINERS = some.builds(
     Refiner, NAMES, some.sampled_from(["finish", "again"]), SHARES, SHARES, some.integers(0, 150), upto(10), upto(10)
 )
 WHOLE = some.integers(0, 8192)
+
+
+def possible(**fields: Any) -> ImageRequest:
+    """Return a request; one that begins from a picture has no second pass."""
+    return ImageRequest(**{**fields, "hires": None if fields["start"] else fields["hires"]})
+
+
 REQUESTS = some.builds(
-    ImageRequest,
+    possible,
     checkpoint=NAMES, prompt=TEXTS, width=SIDES, height=SIDES, steps=some.integers(1, 150), cfg_scale=upto(30),
     seed=some.integers(0, MAXIMUM_SEED), negative_prompt=TEXTS,
     sampler=some.sampled_from(["Euler a", "DPM++ 2M"]), schedule=some.just("automatic"),

@@ -2,61 +2,181 @@
 
 from __future__ import annotations
 
+import json
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
-from garret.service_runtime.jobs import CANCELLED, FAILED, RUNNING, SUCCESS, WAITING, JobStore
+import pytest
+
+from garret.service_runtime.job_store import JobStore
+from garret.service_runtime.jobs import CANCELLED, EXPIRED, FAILED, RUNNING, SUCCESS, WAITING, Job, Kept, MadeWith
 from garret.service_runtime.request import ImageRequest
 
 REQUEST = ImageRequest("demo", "ä red circle", 64, 64, 4, 3.0, 1)
+MADE = MadeWith("demo", "ab" * 32, 1.5, {"Mode": "low-vram"})
+
+
+def job(name: str, **said: object) -> Job:
+    """A job as it is accepted."""
+    return Job(name, "admin", WAITING, REQUEST, created_at=1.0, **said)  # type: ignore[arg-type]
+
+
+def kept(name: str, size: int = 10) -> Kept:
+    """A picture's record."""
+    return Kept(f"{name}.png", "image/png", size, "Steps: 4")
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[JobStore]:
+    """An empty store whose clock stands at 100."""
+    found = JobStore(tmp_path / "jobs.sqlite", clock=lambda: 100.0)
+    yield found
+    found.close()
 
 
 def states(store: JobStore) -> dict[str, str]:
     """Return each job's state."""
-    return {job.id: job.state for job in store.recent("admin", 100)}
+    return {one.id: one.state for one in store.recent("admin", 100)}
 
 
 def test_a_job_is_found_again_by_another_process(tmp_path: Path) -> None:
-    """As after a crash: nothing was closed."""
+    """As after a crash: nothing was closed; the order is that of acceptance, whatever a clock said."""
     first = JobStore(tmp_path / "jobs.sqlite")
-    first.add("a", "admin", REQUEST)
-    first.add("b", "admin", REQUEST)
-    first.start("b")
+    first.add(job("b"))
+    first.add(Job("a", "admin", WAITING, REQUEST, created_at=0.5))
+    first.start("a")
+    first.keep("a", 0, kept("x"))
     second = JobStore(tmp_path / "jobs.sqlite")
-    assert [(job.id, job.state, job.starts, job.request) for job in second.unfinished()] == [
-        ("a", WAITING, 0, REQUEST),
-        ("b", RUNNING, 1, REQUEST),
+    assert [(one.id, one.state, one.starts, one.request, dict(one.pictures)) for one in second.unfinished()] == [
+        ("b", WAITING, 0, REQUEST, {}),
+        ("a", RUNNING, 1, REQUEST, {0: kept("x")}),
     ]
     first.close()
     second.close()
 
 
-def test_a_job_ends_once(tmp_path: Path) -> None:
-    """What comes after its end changes nothing."""
-    store = JobStore(tmp_path / "jobs.sqlite")
-    for name in "abc":
-        store.add(name, "admin", REQUEST)
-    store.finish("a", ("a-00.png",))
-    store.fail("b", "OutOfMemory", "too large")
-    store.cancel("c", "nobody waits")
-    for name in "abc":
+def test_a_job_ends_once(store: JobStore) -> None:
+    """What comes after its end changes nothing, and no picture comes to it any more."""
+    for name in "abcd":
+        store.add(job(name))
+    assert store.finish("a", {0: kept("a")}, MADE)
+    assert store.fail("b", "OutOfMemory", "too large")
+    assert store.cancel("c", "nobody waits")
+    assert store.expire("d", "too late")
+    for name in "abcd":
         store.start(name)
-        store.fail(name, "ServiceError", "late")
-    assert states(store) == {"a": SUCCESS, "b": FAILED, "c": CANCELLED}
-    job = store.get("b")
-    assert job is not None
-    assert job.error == {"error": "OutOfMemory", "message": "too large"}
+        assert not store.fail(name, "ServiceError", "late")
+        assert not store.keep(name, 1, kept("late"))
+        assert not store.finish(name, {}, MADE)
+    assert states(store) == {"a": SUCCESS, "b": FAILED, "c": CANCELLED, "d": EXPIRED}
+    done, failed = store.get("a"), store.get("b")
+    assert done is not None
+    assert failed is not None
+    assert (dict(done.pictures), done.made, done.ended_at) == ({0: kept("a")}, MADE, 100.0)
+    assert failed.error == {"error": "OutOfMemory", "message": "too large"}
     assert store.unfinished() == []
-    store.close()
 
 
-def test_old_jobs_are_forgotten_with_their_pictures(tmp_path: Path) -> None:
-    """Jobs that are not over never are."""
-    store = JobStore(tmp_path / "jobs.sqlite")
-    for name in "ab":
-        store.add(name, "admin", REQUEST)
-    store.finish("a", ("a-00.png", "a-01.png"))
+def test_a_key_leads_to_the_job_that_it_made_first(store: JobStore) -> None:
+    """For each owner for themselves."""
+    assert store.add(job("a", digest="d"), "key") is None
+    again = store.add(job("b", digest="e"), "key")
+    assert again is not None
+    assert (again.id, again.digest) == ("a", "d")
+    assert store.add(Job("c", "guest", WAITING, REQUEST), "key") is None
+    assert store.get("b") is None
+
+
+def test_old_jobs_are_forgotten_with_their_pictures(store: JobStore) -> None:
+    """Jobs that are not over never are, nor those somebody is still to be told of."""
+    store.add(job("a"))
+    store.add(job("b"))
+    store.add(job("c", webhook="https://example.com/hook"))
+    store.finish("a", {0: kept("x"), 1: kept("y")}, MADE)
+    store.finish("c", {0: kept("z")}, MADE)
     assert store.forget_before(0) == []
-    assert store.forget_before(2e9) == ["a-00.png", "a-01.png"]
-    assert states(store) == {"b": WAITING}
+    assert store.forget_before(2e9) == ["x.png", "y.png"]
+    assert states(store) == {"b": WAITING, "c": SUCCESS}
     assert store.get("a") is None
+    (told,) = store.deliveries.due()
+    store.deliveries.note(told, "done", "200")
+    assert store.forget("b") == []
+    assert store.forget("c") == ["z.png"]
+
+
+def test_the_oldest_pictures_make_room_and_their_records_stay(store: JobStore) -> None:
+    """Never those of a job that is not over."""
+    for name in "abcd":
+        store.add(job(name))
+    for name in "abc":
+        store.finish(name, {0: kept(name)}, MADE)
+    store.keep("d", 0, kept("d"))
+    assert store.make_room(30) == []
+    assert store.make_room(15) == ["b.png", "a.png"]
+    assert [(one.id, one.removed, len(one.pictures)) for one in store.recent("admin", 9)] == [
+        ("d", False, 1), ("c", False, 1), ("b", True, 0), ("a", True, 0)
+    ]  # fmt: skip
+    assert store.names() == {"c.png", "d.png"}
+
+
+def test_an_owners_jobs_are_listed_by_state_and_in_pages(store: JobStore) -> None:
+    """Newest first."""
+    for name in "abcd":
+        store.add(job(name))
+    store.cancel("c", "")
+    assert [one.id for one in store.recent("admin", 2)] == ["d", "c"]
+    assert [one.id for one in store.recent("admin", 2, before="c")] == ["b", "a"]
+    assert [one.id for one in store.recent("admin", 9, state=CANCELLED)] == ["c"]
+    assert store.recent("guest", 9) == []
+
+
+def test_the_pictures_that_requests_begin_from_are_known(store: JobStore) -> None:
+    """Those of masks, too."""
+    start = {"image": "a" * 64, "mask": {"image": "b" * 64}}
+    request = ImageRequest.from_dict({**REQUEST.to_dict(), "start": start})
+    store.add(Job("a", "admin", WAITING, request))
+    store.add(job("b"))
+    assert store.inputs() == {"a" * 64, "b" * 64}
+
+
+FIRST_VERSION = """
+CREATE TABLE jobs (
+    id TEXT PRIMARY KEY, owner TEXT NOT NULL, state TEXT NOT NULL, request TEXT NOT NULL,
+    pictures TEXT NOT NULL DEFAULT '[]', error TEXT, starts INTEGER NOT NULL DEFAULT 0, created_at REAL NOT NULL,
+    started_at REAL, ended_at REAL
+);
+CREATE INDEX IF NOT EXISTS jobs_by_state ON jobs (state, created_at);
+"""
+
+
+def test_the_jobs_of_a_node_that_was_updated_are_read(tmp_path: Path) -> None:
+    """With the requests of that version; what waited waits on, and finished pictures are found."""
+    old = {
+        "checkpoint": "demo", "prompt": "ä red circle", "width": 64, "height": 64, "steps": 4, "cfg_scale": 3.0,
+        "seed": 1, "negative_prompt": "", "sampler": "Euler", "schedule": "automatic", "batch_size": 1, "n_iter": 1,
+    }  # fmt: skip
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as database, database:
+        database.executescript(FIRST_VERSION)
+        insert = "INSERT INTO jobs (id, owner, state, request, pictures, created_at, ended_at) VALUES (?,?,?,?,?,?,?)"
+        database.execute(insert, ("a", "admin", SUCCESS, json.dumps(old), '["a-00.png", "a-01.png"]', 1.0, 2.0))
+        database.execute(insert, ("b", "admin", WAITING, json.dumps(old), "[]", 3.0, None))
+    store = JobStore(tmp_path / "jobs.sqlite")
+    assert [(one.id, one.request) for one in store.unfinished()] == [("b", REQUEST)]
+    done = store.get("a")
+    assert done is not None
+    assert {number: one.name for number, one in done.pictures.items()} == {0: "a-00.png", 1: "a-01.png"}
+    assert store.finish("b", {0: kept("b")}, MADE)
     store.close()
+    again = JobStore(tmp_path / "jobs.sqlite")
+    assert states(again) == {"a": SUCCESS, "b": SUCCESS}
+    again.close()
+
+
+def test_tables_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
+    """It is said, instead of lost."""
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as database:
+        database.execute("PRAGMA user_version=99")
+    with pytest.raises(sqlite3.DatabaseError, match="later version"):
+        JobStore(tmp_path / "jobs.sqlite")

@@ -16,7 +16,8 @@ from typing import Any
 
 import pytest
 
-from garret.service_runtime.jobs import JobStore
+from garret.service_runtime.job_store import JobStore
+from garret.service_runtime.jobs import WAITING, Job, Kept, MadeWith
 from garret.service_runtime.passwords import hash_password
 from garret.service_runtime.png import SIGNATURE
 from garret.service_runtime.request import ImageRequest
@@ -26,7 +27,7 @@ from tests.service_runtime.living import Answer, Service, certificate, fake_sett
 
 def jobs(service: Service) -> list[dict[str, Any]]:
     """Return the records of all jobs, oldest first."""
-    return list(reversed(service.call("GET", "/jobs").json))
+    return list(reversed(service.call("GET", "/v1/jobs").json))
 
 
 def leave_behind(service: Service, **body: Any) -> Any:
@@ -97,8 +98,8 @@ def test_behind_a_front_two_places_are_left_to_it_until_there_is_a_worker(tmp_pa
     )
     service = launch(settings)
     try:
-        statuses = {path: service.call("GET", path).status for path in ("/", "/boot.json", "/docs", "/jobs")}
-        assert statuses == {"/": 503, "/boot.json": 503, "/docs": 401, "/jobs": 401}
+        statuses = {path: service.call("GET", path).status for path in ("/", "/boot.json", "/docs", "/v1/jobs")}
+        assert statuses == {"/": 503, "/boot.json": 503, "/docs": 401, "/v1/jobs": 401}
     finally:
         service.kill()
 
@@ -117,9 +118,9 @@ def test_an_accepted_job_survives_the_death_of_the_service(tmp_path: Path) -> No
     with serving(replace(settings, fake_seconds=0.0)) as service:
         wait(lambda: {job["state"] for job in jobs(service)} == {"Success"}, 15, "both jobs to be done")
         for job in jobs(service):
-            picture = service.call("GET", f"/jobs/{job['id']}/pictures/0").body
+            picture = service.call("GET", f"/v1/jobs/{job['id']}/pictures/0").body
             assert picture.startswith(SIGNATURE)
-        assert not list((settings.state_dir / "pictures").glob("*.part"))
+        assert not list((settings.state_dir / "results").glob("*.part"))
 
 
 def test_what_cannot_be_taken_up_again_is_told(tmp_path: Path) -> None:
@@ -129,22 +130,23 @@ def test_what_cannot_be_taken_up_again_is_told(tmp_path: Path) -> None:
     pictures.mkdir(parents=True)
     store = JobStore(settings.state_dir / "jobs.sqlite")
     for name, model in (("deadly", "tiny"), ("orphan", "gone"), ("good", "tiny"), ("old", "tiny")):
-        store.add(name, "local", ImageRequest(model, name, 64, 64, 1, 1.0, 1))
+        store.add(Job(name, "local", WAITING, ImageRequest(model, name, 64, 64, 1, 1.0, 1)))
     for _ in range(3):
         store.start("deadly")
-    store.finish("old", ("old-00.png",))
+    store.finish("old", {0: Kept("old-00.png")}, MadeWith())
     store.close()
     with closing(sqlite3.connect(settings.state_dir / "jobs.sqlite")) as database, database:
         database.execute("UPDATE jobs SET ended_at = 1 WHERE id = 'old'")
     for name in ("old-00.png", "good-00.png.part"):
         (pictures / name).touch()
     with serving(settings) as service:
-        wait(lambda: service.call("GET", "/jobs/good").json["state"] == "Success", 10, "the good one")
-        deadly, orphan = (service.call("GET", f"/jobs/{name}").json for name in ("deadly", "orphan"))
+        wait(lambda: service.call("GET", "/v1/jobs/good").json["state"] == "Success", 10, "the good one")
+        deadly, orphan = (service.call("GET", f"/v1/jobs/{name}").json for name in ("deadly", "orphan"))
         assert (deadly["state"], deadly["error"]["error"]) == ("Failed", "Unavailable")
         assert (orphan["state"], orphan["error"]["error"]) == ("Failed", "NotFound")
-        assert service.call("GET", "/jobs/old").status == 404
-        wait(lambda: [path.name for path in pictures.iterdir()] == ["good-00.png"], 5, "only the good one's picture")
+        assert service.call("GET", "/v1/jobs/old").status == 404
+        wait(lambda: not list(pictures.iterdir()), 5, "what no record names to be swept")
+        assert len(list((settings.state_dir / "results").iterdir())) == 1
 
 
 def test_a_caller_who_leaves_takes_the_job_along(tmp_path: Path) -> None:
@@ -167,7 +169,7 @@ def test_a_caller_who_leaves_takes_the_job_along(tmp_path: Path) -> None:
 def test_a_job_can_be_cancelled_and_interrupted(tmp_path: Path) -> None:
     """By its id, and by A1111's route; the caller gets 409."""
     with serving(fake_settings(tmp_path, fake_seconds=20.0)) as service, ThreadPoolExecutor(1) as callers:
-        for cancel in (lambda job: ("DELETE", f"/jobs/{job}"), lambda _: ("POST", "/sdapi/v1/interrupt")):
+        for cancel in (lambda job: ("DELETE", f"/v1/jobs/{job}"), lambda _: ("POST", "/sdapi/v1/interrupt")):
             answer = callers.submit(service.txt2img, steps=100)
             wait(lambda: service.call("GET", "/sdapi/v1/progress").json["progress"] > 0.01, 10, "some progress")
             progress = service.call("GET", "/sdapi/v1/progress").json

@@ -24,6 +24,7 @@ HEAVY = ("torch", "diffusers", "transformers", "numpy", "PIL", "click", "jinja2"
         ("service", ()),
         ("scheduler", ()),
         ("jobs", ()),
+        ("job_store", ()),
         ("worker", ()),
         ("node", ("fastapi", "starlette", "uvicorn", "pydantic", "httpx")),
         ("operations", ("fastapi", "starlette", "uvicorn", "pydantic", "httpx")),

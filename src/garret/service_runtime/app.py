@@ -17,7 +17,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from garret.service_runtime.api import a1111, drain, img2img, jobs, machine, models, uploads
+from garret.service_runtime.api import a1111, drain, img2img, inputs, job_pictures, jobs, machine, models, uploads
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized, Unavailable
 from garret.service_runtime.extensions.loading import failure
@@ -120,6 +120,8 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(a1111.router(service))
     app.include_router(img2img.router(service))
     app.include_router(jobs.router(service))
+    app.include_router(job_pictures.router(service))
+    app.include_router(inputs.router(service))
     app.include_router(machine.router(service))
     app.include_router(drain.router(service))
     app.include_router(models.router(service))

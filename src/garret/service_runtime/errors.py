@@ -2,6 +2,7 @@
 
 ServiceError              500   message, hint, status, retry_after
 ├── ExtensionFailed       500   an extension did not do what it should; the message names it
+├── KeyTaken              422   an Idempotency-Key that has made another request
 ├── BadRequest            422   a field is wrong: field, reason
 │   └── UnknownChoice     400   a name that is none of those there are: field, reason
 ├── ModelError            422   a model file that cannot be used: reason
@@ -10,6 +11,7 @@ ServiceError              500   message, hint, status, retry_after
 ├── NotFound              404
 ├── TooSlow               408   the body did not arrive in time
 ├── Cancelled             409   the job was cancelled before it was done
+├── Gone                  410   it was there, and is not kept any more
 ├── OutOfStep             409   a chunk that is not the next one
 ├── TooLarge              413
 ├── Busy                  429   the queue is full, or too many failed logins; Retry-After
@@ -89,6 +91,18 @@ class Cancelled(ServiceError):
     """The job was cancelled before it was done."""
 
     status = 409
+
+
+class Gone(ServiceError):
+    """What was named was there, and is not kept any more."""
+
+    status = 410
+
+
+class KeyTaken(ServiceError):
+    """An Idempotency-Key comes with another request than the first time."""
+
+    status = 422
 
 
 class OutOfStep(ServiceError):

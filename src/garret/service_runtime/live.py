@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from garret.service_runtime.background import Background
-from garret.service_runtime.errors import Cancelled, ServiceError
-from garret.service_runtime.jobs import JobStore
+from garret.service_runtime.errors import Cancelled, ServiceError, TimedOut
+from garret.service_runtime.job_store import JobStore
+from garret.service_runtime.jobs import Job, Kept
 from garret.service_runtime.messages import Previewed
 from garret.service_runtime.models import Model
+from garret.service_runtime.pace import Pace
 from garret.service_runtime.prepare import Prepared
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.scheduler import Assignment, Scheduler, Task
@@ -18,7 +21,11 @@ from garret.service_runtime.scheduler import Assignment, Scheduler, Task
 
 @dataclass
 class Live:
-    """One job that is not over; `attached` as long as somebody waits for it on a connection."""
+    """One job that is not over; `attached` when it ends with the connection that asked for it.
+
+    `pictures` are the files that are on the disk, by their numbers, and `kept` what their records say; `expires_at` is
+    when it is given up if no worker has begun it, in seconds since 1970.
+    """
 
     job_id: str
     owner: str
@@ -26,7 +33,6 @@ class Live:
     future: asyncio.Future[ImageResult]
     began: float
     pictures: dict[int, bytes] = field(default_factory=dict)
-    infotexts: dict[int, str] = field(default_factory=dict)
     started: bool = False
     deaths: int = 0
     step: int = 0
@@ -35,6 +41,8 @@ class Live:
     previews: dict[int, Previewed] = field(default_factory=dict)
     attached: bool = True
     notes: dict[str, str] = field(default_factory=dict)
+    kept: dict[int, Kept] = field(default_factory=dict)
+    expires_at: float | None = None
 
     @property
     def request(self) -> ImageRequest:
@@ -50,11 +58,13 @@ class Live:
 class LiveJobs:
     """All of them, by their ids; each end is written to the store once."""
 
-    def __init__(self, store: JobStore, scheduler: Scheduler, background: Background) -> None:
+    def __init__(self, store: JobStore, scheduler: Scheduler, background: Background, pace: Pace) -> None:
         self._store = store
         self._scheduler = scheduler
         self._background = background
+        self._pace = pace
         self._live: dict[str, Live] = {}
+        self._ending: dict[str, Live] = {}
 
     def __bool__(self) -> bool:
         """Say whether any job is not over."""
@@ -69,19 +79,27 @@ class LiveJobs:
         """Return a job that is not over."""
         return self._live.get(job_id)
 
+    def ending(self, job_id: str) -> Live | None:
+        """Return a job that is over and not yet written down as such."""
+        return self._ending.get(job_id)
+
     def of(self, assignment: Assignment) -> list[Live]:
         """Return the jobs that a batch makes pictures of, without those that are over."""
         ids = dict.fromkeys(task.job_id for task in assignment.tasks)
         return [self._live[job_id] for job_id in ids if job_id in self._live]
 
-    def enter(self, job_id: str, owner: str, prepared: Prepared) -> Live:
-        """Hold an accepted job, and queue its pictures."""
+    def enter(self, job: Job, prepared: Prepared, pictures: Mapping[int, bytes], *, attached: bool) -> Live:
+        """Hold an accepted job, and queue those of its pictures that are not there."""
         future: asyncio.Future[ImageResult] = asyncio.get_running_loop().create_future()
         # A job taken up after a restart has nobody who would ask what became of it.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
-        live = Live(job_id, owner, prepared, future, time.time(), notes=dict(prepared.words.notes))
-        self._live[job_id] = live
-        self._scheduler.add(Task(job_id, index, prepared, owner) for index in range(prepared.request.count))
+        live = Live(job.id, job.owner, prepared, future, job.created_at, notes=dict(prepared.words.notes))
+        live.attached, live.expires_at = attached, job.expires_at
+        live.pictures, live.kept = dict(pictures), {number: job.pictures[number] for number in pictures}
+        self._live[job.id] = live
+        self._pace.began()
+        missing = [number for number in range(prepared.request.count) if number not in pictures]
+        self._scheduler.add(Task(job.id, number, prepared, job.owner) for number in missing)
         return live
 
     def begin(self, live: Live) -> None:
@@ -100,23 +118,35 @@ class LiveJobs:
         self._scheduler.put_back(missing)
 
     def fail(self, live: Live, error: ServiceError) -> None:
-        """End a job that will have no picture."""
-        if self.close(live):
-            self._background.spawn(
-                self._background.in_thread(self._store.fail, live.job_id, type(error).__name__, error.message)
-            )
-            if not live.future.done():
-                live.future.set_exception(error)
+        """End a job that will have no more pictures."""
+        self._end(live, error, partial(self._store.fail, live.job_id, type(error).__name__, error.message))
 
     def cancel(self, live: Live, reason: str) -> None:
         """End a job that nobody wants."""
-        if self.close(live):
-            self._background.spawn(self._background.in_thread(self._store.cancel, live.job_id, reason))
-            if not live.future.done():
-                live.future.set_exception(Cancelled(reason))
+        self._end(live, Cancelled(reason), partial(self._store.cancel, live.job_id, reason))
+
+    def expire(self, live: Live, reason: str) -> None:
+        """End a job that has waited for as long as it was worth it."""
+        self._end(live, TimedOut(reason), partial(self._store.expire, live.job_id, reason))
 
     def close(self, live: Live) -> bool:
         """Forget a job; False when it was over before."""
         known = self._live.pop(live.job_id, None) is not None
         self._scheduler.close(live.job_id)
+        if known:
+            self._pace.ended(len(self._live))
         return known
+
+    def _end(self, live: Live, error: ServiceError, write: Callable[[], bool]) -> None:
+        if self.close(live):
+            self._ending[live.job_id] = live
+            self._background.spawn(self._tell(live, error, write))
+
+    async def _tell(self, live: Live, error: ServiceError, write: Callable[[], bool]) -> None:
+        """Tell who waits when it is written down, so that what they are told is also what they find."""
+        try:
+            await self._background.in_thread(write)
+        finally:
+            self._ending.pop(live.job_id, None)
+            if not live.future.done():
+                live.future.set_exception(error)

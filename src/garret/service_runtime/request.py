@@ -111,7 +111,7 @@ class ImageRequest:
         """
         read = dict(values)
         for name, kind in asked.PARTS.items():
-            if isinstance(read.get(name), Mapping):
+            if read.get(name) is not None:
                 read[name] = _part(name, kind, read[name])
         read["loras"] = tuple(_part("loras", Lora, entry) for entry in read.get("loras") or ())
         read["styles"] = tuple(read.get("styles") or ())

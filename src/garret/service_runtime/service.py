@@ -8,12 +8,22 @@ import secrets
 import shutil
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from garret.service_runtime.autostop import Autostop
 from garret.service_runtime.autostop_settings import AutostopFile, AutostopSettings
 from garret.service_runtime.background import Background
-from garret.service_runtime.errors import InsufficientStorage, ServiceError, Unavailable
+from garret.service_runtime.deliveries import Delivery
+from garret.service_runtime.errors import (
+    Busy,
+    InsufficientStorage,
+    KeyTaken,
+    NotFound,
+    ServiceError,
+    Unavailable,
+    from_record,
+)
 from garret.service_runtime.executions import ExecutionStore
 from garret.service_runtime.extensions.trial import Trial
 from garret.service_runtime.extensions.words import change_words
@@ -21,21 +31,24 @@ from garret.service_runtime.handed import drop_old
 from garret.service_runtime.hearing import Hearing
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.inputs import InputStore
-from garret.service_runtime.jobs import Job, JobStore
+from garret.service_runtime.job_store import JobStore
+from garret.service_runtime.jobs import SUCCESS, WAITING, Job
 from garret.service_runtime.life import Beacon
 from garret.service_runtime.live import Live, LiveJobs
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Models
 from garret.service_runtime.operations.bin import Bin
+from garret.service_runtime.pace import Pace
 from garret.service_runtime.pictures.finish import Finisher
-from garret.service_runtime.prepare import prepare
+from garret.service_runtime.prepare import Prepared, prepare
 from garret.service_runtime.renewal import Renewal
-from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.results import Results, storage_error
 from garret.service_runtime.scheduler import Scheduler
 from garret.service_runtime.self_stop import SelfStop
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.signs import Signs
+from garret.service_runtime.terms import Terms
 from garret.service_runtime.vocabulary import Vocabulary
 from garret.service_runtime.watchdog import tell_watchdog
 from garret.service_runtime.workers import WorkerPool
@@ -46,6 +59,7 @@ MINIMUM_FREE_BYTES = 64 << 20
 MAXIMUM_STARTS = 3
 STARTING_S = 1800.0
 """For so long a start that has not come to its end counts as use: gigabytes are being read."""
+EXPIRE_EVERY_S = 1.0
 _SWEEP_EVERY_S = 3600.0
 _KEPT_WHEN_FULL_S = 600.0
 
@@ -62,20 +76,28 @@ class Service:
     ) -> None:
         self.settings = settings
         self._background = Background()
-        pictures = settings.state_dir / "pictures"
-        pictures.mkdir(parents=True, exist_ok=True, mode=0o750)
         self._store = JobStore(settings.state_dir / "jobs.sqlite")
         self.inputs = InputStore(settings.state_dir / "inputs")
         self._hashes = HashCache(settings.state_dir / "models.sqlite")
         self.models = Models(settings.models_dir, settings.config_dir, self._hashes, settings.default_checkpoint)
         self.vocabulary = Vocabulary(settings.models_dir, settings.embeddings_dir)
         self._scheduler = Scheduler(settings.queue_limit, settings.max_batch)
-        self._jobs = LiveJobs(self._store, self._scheduler, self._background)
-        self.results = Results(pictures, self._store, self._jobs, self._background, Finisher(settings, self.models))
+        self._pace = Pace()
+        self._jobs = LiveJobs(self._store, self._scheduler, self._background, self._pace)
+        self.results = Results(
+            Path(settings.results_dir or settings.state_dir / "results"),
+            self._store,
+            self._jobs,
+            self._background,
+            Finisher(settings, self.models),
+            earlier=settings.state_dir / "pictures",
+            keep_bytes=settings.keep_bytes,
+        )
         self._free_bytes = free_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._began = time.monotonic()
         self.stopping = False
+        self.closing = asyncio.Event()
         self._refuses_until = 0.0
         self.trial = Trial(settings)
         self.extensions = self.trial.begin()
@@ -106,11 +128,12 @@ class Service:
         spawn = self._background.spawn
         spawn(tell_watchdog(os.environ))
         self.pool.start()
-        self.results.sweep()
+        await self._background.in_thread(self.results.sweep)
         for job in await self._background.in_thread(self._store.unfinished):
             await self._take_up(job)
         self.pool.feed()
         spawn(self._keep_tidy())
+        spawn(self._expire())
         spawn(self.renewal.watch())
         self.signs.take_up()
         self.autostop.since = self.signs.since
@@ -136,26 +159,66 @@ class Service:
     def say_stopping(self) -> None:
         """Tell every waiting caller that there will be no picture from this process."""
         self.stopping = True
+        self.closing.set()
         for live in [live for live in self._jobs.all if live.attached]:
             self._jobs.fail(live, Unavailable("the service is stopping", "Send the request again", retry_after=5))
 
     # ---- what dialects call
 
-    async def submit(self, request: ImageRequest, owner: str) -> Live:
-        """Accept a request as a job, or say why not."""
+    async def submit(self, request: ImageRequest, owner: str, terms: Terms = Terms()) -> str:  # noqa: B008  (frozen)
+        """Accept a request as a job, or say why not; the job's id, or that of the one which the same key has made."""
         self._check_open()
         request = await change_words(self.extensions, request)
         prepared = prepare(request, self.models, self.inputs, self.vocabulary)
         job_id = secrets.token_hex(16)
-        self._scheduler.reserve(job_id)
         try:
-            await self._background.in_thread(self._store.add, job_id, owner, request)
+            self._scheduler.reserve(job_id)
+        except Busy as error:
+            raise Busy(error.message, error.hint, retry_after=self._pace.until_room()) from None
+        try:
+            known = await self._background.in_thread(partial(self._write, job_id, owner, request, terms))
         except Exception as error:
             self._scheduler.close(job_id)
             raise storage_error(error) from error
-        live = self._jobs.enter(job_id, owner, prepared)
+        if known.id != job_id:
+            self._scheduler.close(job_id)
+            return known.id
+        self._jobs.enter(known, prepared, {}, attached=terms.attached)
         self.pool.feed()
-        return live
+        return job_id
+
+    async def repeated(self, owner: str, terms: Terms) -> str:
+        """Return the id of the job that this very request has made before, or "".
+
+        Raises:
+            KeyTaken: its key has made another one.
+        """
+        job = await self._background.in_thread(self._store.keyed, owner, terms.key) if terms.key else None
+        if job is not None and job.digest != terms.digest:
+            raise KeyTaken(f"the Idempotency-Key {terms.key[:40]!r} has made another request", "Give a new one")
+        return job.id if job is not None else ""
+
+    def find(self, job_id: str) -> Live | None:
+        """Return a job that is not over, or whose end is just being written down."""
+        return self._jobs.get(job_id) or self._jobs.ending(job_id)
+
+    async def result(self, job_id: str) -> ImageResult:
+        """Wait until a job is over and return its pictures, or raise what it ended with."""
+        live = self.find(job_id)
+        if live is not None:
+            return await asyncio.shield(live.future)
+        job = await self.job(job_id)
+        if job is None or (job.state == SUCCESS and job.removed):
+            raise NotFound("its pictures are not kept any more", "Send the request with another Idempotency-Key")
+        if job.state != SUCCESS:
+            failure = job.error or {"error": "Unavailable", "message": "the job is not over"}
+            raise from_record(failure["error"], failure["message"])
+        files = await self._background.in_thread(self.results.read, job)
+        texts = tuple(job.pictures[number].infotext for number in files)
+        made = job.made
+        return ImageResult(
+            job.id, job.request, tuple(files.values()), texts, made.model, made.model_sha256, made.seconds, made.notes
+        )
 
     def cancel(self, job_id: str, reason: str) -> bool:
         """End a job that nobody wants: not begun, it never is; running, it stops at the next step."""
@@ -168,13 +231,30 @@ class Service:
                 self.pool.cancel(assignment.number)
         return True
 
+    async def cancel_for_good(self, job_id: str, reason: str) -> bool:
+        """End a job, and return when that is written down: no restart brings it back."""
+        if not self.cancel(job_id, reason):
+            return False
+        await self._background.in_thread(self._store.cancel, job_id, reason)
+        return True
+
+    def positions(self) -> dict[str, int]:
+        """Return the places in line of the jobs that wait, 1 for the next one."""
+        return self._scheduler.positions()
+
     async def job(self, job_id: str) -> Job | None:
         """Return a job's record."""
         return await self._background.in_thread(self._store.get, job_id)
 
-    async def recent_jobs(self, owner: str, limit: int = 100) -> list[Job]:
-        """Return the records of an owner's newest jobs."""
-        return await self._background.in_thread(self._store.recent, owner, limit)
+    async def deliveries_of(self, job: Job) -> list[Delivery]:
+        """Return who is to be told of a job's end, and whether they were; nobody before it is over."""
+        if job.is_open:
+            return []
+        return await self._background.in_thread(self._store.deliveries.of, job.id)
+
+    async def recent_jobs(self, owner: str, limit: int = 100, state: str = "", before: str = "") -> list[Job]:
+        """Return the records of an owner's newest jobs, of one state, and older than the job `before`."""
+        return await self._background.in_thread(self._store.recent, owner, limit, state, before)
 
     def refuse_jobs_for(self, seconds: float, *, then_stop: bool = False) -> int:
         """Take no new jobs for so long: somebody is about to stop the node. 0 takes them again. Those still open.
@@ -211,16 +291,45 @@ class Service:
             self._background.spawn(self.results.forget(_KEPT_WHEN_FULL_S))
             raise InsufficientStorage(f"the disk has {free >> 20} MiB left", "Delete models or pictures")
 
+    def _write(self, job_id: str, owner: str, request: ImageRequest, terms: Terms) -> Job:
+        """Write an accepted job down and return it, or the one that its key has made."""
+        seconds = self.settings.queue_expiry_s if terms.expires_in_s is None else terms.expires_in_s
+        now = time.time()
+        job = Job(
+            job_id,
+            owner,
+            WAITING,
+            request,
+            created_at=now,
+            expires_at=now + seconds if seconds else None,
+            webhook=terms.webhook,
+            digest=terms.digest,
+        )
+        return self._store.add(job, terms.key) or job
+
     async def _take_up(self, job: Job) -> None:
         try:
             if job.starts >= MAXIMUM_STARTS:
                 raise Unavailable(f"the service ended {job.starts} times while it ran")
-            prepared = prepare(job.request, self.models, self.inputs, self.vocabulary)
+            prepared: Prepared = prepare(job.request, self.models, self.inputs, self.vocabulary)
         except ServiceError as error:
             await self._background.in_thread(self._store.fail, job.id, type(error).__name__, error.message)
             return
+        pictures = await self._background.in_thread(self.results.read, job)
         self._scheduler.reserve(job.id, over_limit=True)
-        self._jobs.enter(job.id, job.owner, prepared).attached = False
+        live = self._jobs.enter(job, prepared, pictures, attached=False)
+        if len(live.kept) == job.request.count:
+            await self.results.finish(live)
+
+    async def _expire(self) -> None:
+        """Give up the jobs that have waited for as long as it was worth it."""
+        while True:
+            now = time.time()
+            for live in self._jobs.all:
+                if not live.started and live.expires_at is not None and live.expires_at < now:
+                    seconds = live.expires_at - live.began
+                    self._jobs.expire(live, f"no worker had begun it after {seconds:.0f} s, when it was to be given up")
+            await asyncio.sleep(EXPIRE_EVERY_S)
 
     async def _say_ready(self) -> None:
         """Tell the node that pictures can be made, and what is on trial that it has passed."""
@@ -251,6 +360,7 @@ class Service:
         in_thread = self._background.in_thread
         while True:
             await self.results.forget(self.settings.keep_finished_s)
+            await in_thread(lambda: self.inputs.keep_only(self._store.inputs()))
             await in_thread(self.models.hash_all)
             await in_thread(Bin(self.settings.models_dir).purge)
             await in_thread(drop_old, self.settings.state_dir)

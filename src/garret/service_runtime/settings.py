@@ -64,7 +64,13 @@ class ServiceSettings:
     step_timeout_s: float = 120.0
     idle_unload_s: float = 0.0
     client_timeout_s: float = 20.0
+    # Finished jobs and their pictures are kept for so long, and all their pictures up to so many bytes, 0 for any.
     keep_finished_s: float = 86_400.0
+    keep_bytes: int = 20 << 30
+    # A job that no worker has begun after so long is given up; 0 for never.
+    queue_expiry_s: float = 86_400.0
+    # Where finished pictures lie; empty for a folder of the state's.
+    results_dir: str = ""
     default_checkpoint: str = ""
     # The marks of what is generated: the invisible one in the pixels, and the label of GB 45438-2025 with the name or
     # code of who answers for it; without one there is no label. Who spreads the pictures first is the same by default.
@@ -99,6 +105,8 @@ class ServiceSettings:
         _require(1 <= self.job_timeout_s <= 86_400, "job_timeout_s", "must be 1 to 86400 seconds")
         _require(0.1 <= self.step_timeout_s <= 86_400, "step_timeout_s", "must be 0.1 to 86400 seconds")
         _require(0 <= self.idle_unload_s <= 604_800, "idle_unload_s", "must be 0 (never) to 604800 seconds")
+        _require(self.keep_bytes >= 0, "keep_bytes", "must be a number of bytes, 0 for no bound")
+        _require(self.queue_expiry_s >= 0, "queue_expiry_s", "must be a number of seconds, 0 for never")
         _require(0.1 <= self.client_timeout_s <= 600, "client_timeout_s", "must be 0.1 to 600 seconds")
         _require(
             self.autostop_s == 0 or 1 <= self.autostop_s <= 604_800, "autostop_s", "must be 0 (never) or 1 to 604800"

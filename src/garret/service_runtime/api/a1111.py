@@ -130,7 +130,7 @@ def router(service: Service) -> APIRouter:
         body = await read_json(request, patience_s)
         send_images = fields.boolean(body, "send_images", True)
         asked = parse_txt2img(body, service.models.usable_checkpoint)
-        result = await wait_for(service, asked, request)
+        result = await wait_for(service, asked, request, body)
         return Response(reply_of(result, body, send_images=send_images), media_type="application/json")
 
     @routes.get("/sd-models")

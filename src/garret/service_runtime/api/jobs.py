@@ -1,4 +1,4 @@
-"""Accepted jobs by their ids, for callers whose connection did not live as long as their job."""
+"""The native door: pictures as jobs, by their ids, for callers whose connection does not live as long as their job."""
 
 from __future__ import annotations
 
@@ -6,46 +6,104 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
-from garret.service_runtime.errors import NotFound
-from garret.service_runtime.jobs import Job
+from garret.service_runtime.api import fields
+from garret.service_runtime.api.body import read_json
+from garret.service_runtime.api.idempotency import digest_of, key_of
+from garret.service_runtime.api.job_body import keep_pictures, parse_job
+from garret.service_runtime.api.job_view import own_job, view_of
+from garret.service_runtime.api.waiting import first_of
+from garret.service_runtime.errors import BadRequest
+from garret.service_runtime.jobs import STATES
+from garret.service_runtime.limits import check_choice, check_number
 from garret.service_runtime.service import Service
+from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
+from garret.service_runtime.terms import Terms
+
+LONGEST_WAIT_S = 300.0
+LONGEST_LIST = 1000
+LONGEST_EXPIRY_S = 30 * 86_400.0
 
 
 def router(service: Service) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(prefix="/jobs", tags=["jobs"])
+    routes = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-    async def own_job(job_id: str, request: Request) -> Job:
-        job = await service.job(job_id)
-        if job is None or job.owner != request.state.caller:
-            raise NotFound(f"there is no job {job_id[:64]!r}", "GET /jobs lists yours")
-        return job
+    async def shown(job_id: str, request: Request, wait_s: float) -> dict[str, Any]:
+        live = service.find(job_id)
+        if wait_s and live is not None:
+            await first_of(asyncio.shield(live.future), request, service, wait_s)
+        return await view_of(service, await own_job(service, job_id, request))
+
+    @routes.post("", status_code=202)
+    async def submit(request: Request) -> Response:
+        """Ask for pictures: the fields of a request, `webhook` and `expires_in`; docs/jobs.md has them all.
+
+        Answers 202 with the job at once, or after at most `wait` seconds: then 200 if it is over. With an
+        Idempotency-Key, the same body again gives the same job. 429 says in Retry-After when there is room.
+        """
+        wait_s = _wait(request)
+        body = await read_json(request, service.settings.client_timeout_s, MAXIMUM_PICTURE_BODY_BYTES)
+        terms, owner = _terms(request, body), request.state.caller
+        job_id = known = await service.repeated(owner, terms)
+        if not known:
+            asked = await asyncio.to_thread(keep_pictures, body, service.inputs)
+            job_id = await service.submit(
+                parse_job(asked, service.models.usable_checkpoint, service.inputs), owner, terms
+            )
+        seen = await shown(job_id, request, wait_s)
+        headers = {"location": f"/v1/jobs/{job_id}", **({"idempotent-replayed": "true"} if known else {})}
+        return JSONResponse(seen, 202 if seen["ended_at"] is None else 200, headers)
 
     @routes.get("")
     async def list_jobs(request: Request) -> list[dict[str, Any]]:
-        """List the caller's newest jobs."""
-        return [job.to_dict() for job in await service.recent_jobs(request.state.caller)]
+        """List the caller's newest jobs: at most `limit`, of one `state`, older than the job `before`."""
+        asked = request.query_params
+        limit = asked.get("limit", "100")
+        if not limit.isdigit() or not 1 <= int(limit[:9]) <= LONGEST_LIST:
+            raise BadRequest("limit", f"must be 1 to {LONGEST_LIST}")
+        if state := asked.get("state", ""):
+            check_choice("state", state, STATES)
+        found = await service.recent_jobs(request.state.caller, int(limit), state, asked.get("before", ""))
+        places = service.positions()
+        return [await view_of(service, job, places) for job in found]
 
     @routes.get("/{job_id}")
     async def show_job(job_id: str, request: Request) -> dict[str, Any]:
-        """Show one of the caller's jobs."""
-        return (await own_job(job_id, request)).to_dict()
+        """Show one of the caller's jobs; with `wait`, when it is over or after so many seconds."""
+        wait_s = _wait(request)
+        await own_job(service, job_id, request)
+        return await shown(job_id, request, wait_s)
 
     @routes.delete("/{job_id}")
     async def cancel_job(job_id: str, request: Request) -> dict[str, bool]:
-        """Cancel one of the caller's jobs."""
-        job = await own_job(job_id, request)
-        return {"cancelled": service.cancel(job.id, "cancelled by its owner")}
-
-    @routes.get("/{job_id}/pictures/{index}")
-    async def show_picture(job_id: str, index: int, request: Request) -> Response:
-        """Return one finished picture as PNG."""
-        job = await own_job(job_id, request)
-        if not 0 <= index < len(job.pictures):
-            raise NotFound(f"the job has {len(job.pictures)} pictures and no number {index}")
-        png = await asyncio.to_thread(service.results.path(job.pictures[index]).read_bytes)
-        return Response(png, media_type="image/png")
+        """Cancel one of the caller's jobs: it stops at its next step. With `forget=true`, delete one that is over."""
+        job = await own_job(service, job_id, request)
+        cancelled = await service.cancel_for_good(job.id, "cancelled by its owner")
+        forget = request.query_params.get("forget") == "true"
+        if forget and not cancelled:
+            await service.results.forget_job(job.id)
+        return {"cancelled": cancelled, "forgotten": forget and await service.job(job.id) is None}
 
     return routes
+
+
+def _wait(request: Request) -> float:
+    text = request.query_params.get("wait", "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise BadRequest("wait", "must be a number of seconds") from None
+    check_number("wait", seconds, 0, LONGEST_WAIT_S)
+    return seconds
+
+
+def _terms(request: Request, body: dict[str, Any]) -> Terms:
+    """Return what a body says beside the pictures."""
+    expires_in = body.get("expires_in")
+    if expires_in is not None:
+        expires_in = fields.number(body, "expires_in", 0.0)
+        check_number("expires_in", expires_in, 1, LONGEST_EXPIRY_S)
+    key = key_of(request)
+    return Terms(False, key, digest_of(request, body) if key else "", fields.text(body, "webhook"), expires_in)

@@ -1,28 +1,49 @@
-"""Waiting for a job on a caller's behalf; when the caller goes, so does the job."""
+"""Waiting for a job on a caller's behalf; when the caller goes, so does the job, unless it can be asked for again."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from typing import Any
 
 from starlette.requests import Request
 
+from garret.service_runtime.api.idempotency import digest_of, key_of
+from garret.service_runtime.errors import TooSlow, Unavailable
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.service import Service
+from garret.service_runtime.terms import Terms
 
 
-async def wait_for(service: Service, asked: ImageRequest, request: Request) -> ImageResult:
-    """Submit a request and return its result; a closed connection cancels the job."""
-    live = await service.submit(asked, request.state.caller)
-    leaving = asyncio.create_task(_disconnected(request))
+async def wait_for(service: Service, asked: ImageRequest, request: Request, body: Mapping[str, Any]) -> ImageResult:
+    """Submit a request and return its result; a closed connection cancels a job that no Idempotency-Key leads to."""
+    key = key_of(request)
+    terms = Terms(attached=not key, key=key, digest=digest_of(request, body) if key else "")
+    owner = request.state.caller
+    job_id = await service.repeated(owner, terms) or await service.submit(asked, owner, terms)
+    result = asyncio.ensure_future(service.result(job_id))
     try:
-        waiting: set[asyncio.Future[Any]] = {live.future, leaving}
-        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        if not live.future.done():
-            service.cancel(live.job_id, "the caller went away")
-        return await live.future
+        if not await first_of(result, request, service):
+            if terms.attached:
+                service.cancel(job_id, "the caller went away")
+            elif service.stopping:
+                raise Unavailable("the service is stopping", "Send the request again", retry_after=5)
+            else:
+                raise TooSlow("the caller went away", "The same Idempotency-Key leads to the same job")
+        return await result
     finally:
-        leaving.cancel()
+        result.cancel()
+
+
+async def first_of(wanted: asyncio.Future[Any], request: Request, service: Service, timeout_s: float = 0.0) -> bool:
+    """Wait until something is there, or its caller goes, the service stops or time is over; say whether it is there."""
+    others = [asyncio.ensure_future(_disconnected(request)), asyncio.ensure_future(service.closing.wait())]
+    try:
+        await asyncio.wait({wanted, *others}, timeout=timeout_s or None, return_when=asyncio.FIRST_COMPLETED)
+        return wanted.done()
+    finally:
+        for other in others:
+            other.cancel()
 
 
 async def _disconnected(request: Request) -> None:

@@ -1,0 +1,104 @@
+"""The native door's body: a request's own fields as JSON, with the model's defaults where one is left out."""
+
+from __future__ import annotations
+
+import re
+import secrets
+from collections.abc import Callable
+from dataclasses import fields as fields_of
+from typing import Any
+
+from garret.service_runtime import asked
+from garret.service_runtime.api import fields
+from garret.service_runtime.api.pictures import picture_of
+from garret.service_runtime.errors import BadRequest, UnknownChoice
+from garret.service_runtime.inputs import InputStore, sized_like
+from garret.service_runtime.limits import MAXIMUM_SEED
+from garret.service_runtime.models import Model
+from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.samplers import find_sampler
+
+BESIDE = ("webhook", "expires_in")
+"""What a body may say beside the request's fields."""
+_KNOWN = (*(one.name for one in fields_of(ImageRequest)), *BESIDE)
+_WHOLE = ("steps", "batch_size", "n_iter", "clip_skip")
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+def parse_job(body: dict[str, Any], find: Callable[[str], Model], inputs: InputStore) -> ImageRequest:
+    """Turn a body, whose pictures are digests by now, into a request.
+
+    Raises:
+        BadRequest, NotFound: name the field, or the checkpoint.
+    """
+    said = {name: value for name, value in body.items() if value is not None and name not in BESIDE}
+    if unknown := next((name for name in said if name not in _KNOWN), None):
+        raise BadRequest(str(unknown)[:40], "is not a field", f"Known: {', '.join(_KNOWN)}")
+    model = find(fields.text(said, "checkpoint"))
+    sampler, schedule = _sampler(said)
+    defaults = model.defaults
+    width, height = _size(said, defaults.size, inputs)
+    said |= {
+        "checkpoint": model.name,
+        "prompt": fields.text(said, "prompt"),
+        "negative_prompt": fields.text(said, "negative_prompt"),
+        "sampler": sampler,
+        "schedule": schedule,
+        "seed": _seed(said),
+        "cfg_scale": fields.number(said, "cfg_scale", defaults.cfg_scale),
+        "width": width,
+        "height": height,
+        "steps": said.get("steps", defaults.steps),
+    }
+    said |= {name: fields.integer(said, name, 1) for name in _WHOLE if name in said}
+    for name in ("styles", "loras"):
+        if name in said and not isinstance(said[name], list):
+            raise BadRequest(name, "must be a list")
+    for name in asked.PARTS:
+        if name in said:
+            fields.mapping(said, name)
+    return ImageRequest.from_dict(said)
+
+
+def keep_pictures(body: dict[str, Any], inputs: InputStore) -> dict[str, Any]:
+    """Return the body with the digests of its pictures in their places; blocks as long as decoding takes."""
+    start = body.get("start")
+    if not isinstance(start, dict):
+        return body
+    start = {**start, "image": _kept(start.get("image"), "start.image", inputs.put)}
+    mask = start.get("mask")
+    if isinstance(mask, dict):
+        start["mask"] = {**mask, "image": _kept(mask.get("image"), "start.mask.image", inputs.put_mask)}
+    return {**body, "start": start}
+
+
+def _kept(value: object, field: str, put: Callable[[bytes, str], str]) -> str:
+    if not isinstance(value, str) or not value:
+        raise BadRequest(field, "is missing", "Give a picture in base64, or the SHA-256 that PUT /v1/inputs answered")
+    if _DIGEST.fullmatch(value):
+        return value
+    return put(picture_of(value, field), field)
+
+
+def _size(said: dict[str, Any], native: int, inputs: InputStore) -> tuple[int, int]:
+    """Return the sides: what was said, else the picture's proportions or a square, with the model's own pixels."""
+    start = said.get("start")
+    if said.get("width") is None and said.get("height") is None and isinstance(start, dict):
+        return sized_like(inputs.size(start.get("image", "")), native)
+    return fields.integer(said, "width", native), fields.integer(said, "height", native)
+
+
+def _sampler(said: dict[str, Any]) -> tuple[str, str]:
+    names = {"sampler_name": "sampler", "scheduler": "schedule"}
+    try:
+        sampler, schedule = find_sampler(fields.text(said, "sampler") or "Euler", fields.text(said, "schedule"))
+    except UnknownChoice as error:
+        raise UnknownChoice(names.get(error.field, error.field), error.reason, error.hint) from None
+    return sampler.name, schedule.name
+
+
+def _seed(said: dict[str, Any]) -> int:
+    seed = fields.integer(said, "seed", -1)
+    if not -1 <= seed <= MAXIMUM_SEED:
+        raise BadRequest("seed", "is out of range", f"Give 0 to {MAXIMUM_SEED}, or -1 for any")
+    return secrets.randbelow(2**32) if seed == -1 else seed

@@ -1,0 +1,54 @@
+"""What a job shows of itself: its pictures, what they look like so far, and each change as it comes."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response, StreamingResponse
+
+from garret.service_runtime.api.events import events_of
+from garret.service_runtime.api.job_view import own_job
+from garret.service_runtime.errors import Gone, NotFound
+from garret.service_runtime.png import encode_png
+from garret.service_runtime.service import Service
+
+
+def router(service: Service) -> APIRouter:
+    """Return the routes."""
+    routes = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+    @routes.get("/{job_id}/pictures/{number}")
+    async def show_picture(job_id: str, number: int, request: Request) -> Response:
+        """Return one finished picture; the first is number 0."""
+        job = await own_job(service, job_id, request)
+        if job.removed:
+            raise Gone("the pictures of this job had to make room for newer ones", "Ask for them again")
+        kept = job.pictures.get(number)
+        if kept is None:
+            raise NotFound(f"the job has {len(job.pictures)} pictures and no number {number}")
+        data = await asyncio.to_thread(service.results.path(kept.name).read_bytes)
+        return Response(data, media_type=kept.media_type)
+
+    @routes.get("/{job_id}/preview")
+    async def preview(job_id: str, request: Request) -> Response:
+        """Return what the picture `number` (else the newest) looks like so far, small, as PNG; 204 before that."""
+        await own_job(service, job_id, request)
+        live = service.find(job_id)
+        previews = live.previews if live is not None else {}
+        asked = request.query_params.get("number", "")
+        newest = next(reversed(previews), -1)
+        found = previews.get(int(asked) if asked.isdigit() and len(asked) < 4 else newest)
+        if found is None:
+            return Response(status_code=204)
+        png = await asyncio.to_thread(encode_png, found.rgb, found.width, found.height)
+        return Response(png, media_type="image/png")
+
+    @routes.get("/{job_id}/events")
+    async def events(job_id: str, request: Request) -> Response:
+        """Tell each change of a job as it comes (server-sent events): `job` with its record, at last `end`."""
+        await own_job(service, job_id, request)
+        headers = {"x-accel-buffering": "no"}
+        return StreamingResponse(events_of(service, job_id), media_type="text/event-stream", headers=headers)
+
+    return routes

@@ -1,0 +1,53 @@
+"""A job as its owner sees it: its record, and as long as it is not over its place in line and its progress."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import Request
+
+from garret.service_runtime.errors import NotFound
+from garret.service_runtime.jobs import Job
+from garret.service_runtime.live import Live
+from garret.service_runtime.service import Service
+
+
+async def own_job(service: Service, job_id: str, request: Request) -> Job:
+    """Return a job of the caller's; somebody else's is not there for them."""
+    job = await service.job(job_id)
+    if job is None or job.owner != request.state.caller:
+        raise NotFound(f"there is no job {job_id[:64]!r}", "GET /v1/jobs lists yours")
+    return job
+
+
+async def view_of(service: Service, job: Job, places: Mapping[str, int] | None = None) -> dict[str, Any]:
+    """Return the record as JSON values; `position` is 0 while it is being made and null when it is over."""
+    live = service.find(job.id) if job.is_open else None
+    position = None
+    if job.is_open:
+        position = (service.positions() if places is None else places).get(job.id, 0)
+    return {
+        **job.to_dict(),
+        "url": f"/v1/jobs/{job.id}",
+        "position": position,
+        "progress": progress_of(live) if live is not None else None,
+        "deliveries": [one.to_dict() for one in await service.deliveries_of(job)],
+    }
+
+
+def progress_of(live: Live) -> dict[str, Any]:
+    """Return how far a job is: the step of the batch that is being made, and the share of the whole job."""
+    steps = live.steps or live.request.steps
+    count, done = live.request.count, len(live.kept)
+    at_work = min(live.step / steps, 1.0) if live.started and done < count else 0.0
+    batch = min(count - done, live.request.batch_size)
+    return {
+        "step": live.step,
+        "steps": steps,
+        "stage": live.stage or ("waiting" if not live.started else "starting"),
+        "pictures_done": done,
+        "pictures": count,
+        "share": round(min(1.0, (done + at_work * batch) / count), 4),
+        "preview": f"/v1/jobs/{live.job_id}/preview" if live.previews else None,
+    }
