@@ -63,6 +63,18 @@ def build_engine(settings: ServiceSettings) -> Engine:
     return SdxlEngine(settings.device, settings.config_dir)
 
 
+def build_alone(settings: ServiceSettings, checkpoint: Path | None) -> Engine:
+    """Return the engine in a process that has nothing else to do: a start that imports no more than pictures need."""
+    if settings.engine != "fake":
+        from garret.service_runtime.engine.ahead import read_ahead
+        from garret.service_runtime.engine.lean import import_lean
+
+        if checkpoint is not None:
+            read_ahead(checkpoint)
+        import_lean()
+    return build_engine(settings)
+
+
 class Worker:
     """The loop between one socket and one engine."""
 
@@ -226,7 +238,7 @@ def main(arguments: list[str]) -> None:
     settings = ServiceSettings.from_env(os.environ)
     names = arguments[2] if len(arguments) > 2 else ""
     extensions = partial(extensions_of_worker, settings, names) if names else None
-    Worker(channel, partial(build_engine, settings), extensions).serve(checkpoint)
+    Worker(channel, partial(build_alone, settings, checkpoint), extensions).serve(checkpoint)
 
 
 if __name__ == "__main__":

@@ -43,6 +43,12 @@ class Layout:
     text_encoder: Origin | None
     text_encoder_2: Origin
 
+    @property
+    def tokenizer_2(self) -> Path:
+        """The second tokenizer's folder: a refiner's configuration lies below the one whose tokenizer it shares."""
+        own = self.folder / "tokenizer_2"
+        return own if own.is_dir() else self.folder.parent / "tokenizer_2"
+
 
 def lay_out(path: Path, config_dir: Path) -> Layout:
     """Find out where a checkpoint's weights lie; `config_dir` holds the configurations of single files.

@@ -1,7 +1,12 @@
-"""A checkpoint's parts as the engine uses them: UNet, decoder, text encoders and what they are told by their files."""
+"""A checkpoint's parts as the engine uses them: UNet, decoder, text encoders and what they are told by their files.
+
+The weights are those that diffusers' `from_single_file` and `from_pretrained` load; they are read by this package's own
+code because those import half of diffusers and all of transformers, and read a file through the host's memory.
+"""
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,10 +14,11 @@ from typing import Any
 
 import torch
 
+from garret.service_runtime.engine.layout import Layout, Origin, lay_out
+from garret.service_runtime.engine.modules import build_text_encoder, build_unet, build_vae
+from garret.service_runtime.engine.tokenizer import Tokenizer
+from garret.service_runtime.engine.weights import fill
 from garret.service_runtime.errors import ModelError, ServiceError
-from garret.service_runtime.families import find_configuration
-from garret.service_runtime.safetensors_header import NotSafetensors, read_header
-from garret.service_runtime.tensor_families import SDXL, family_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,64 +67,50 @@ def load(path: Path, config_dir: Path, device: torch.device, dtype: torch.dtype,
         ModelError: says what the file is, or what it lacks.
     """
     try:
-        pipeline = _load_folder(path, dtype) if path.is_dir() else _load_file(path, config_dir, dtype)
+        return _load(lay_out(path, config_dir), path, device, dtype, share)
     except (ServiceError, torch.OutOfMemoryError):
         raise
+    except OSError as error:
+        raise ModelError(f"{path.name}: {error.strerror or error}") from error
     except Exception as error:
         raise ModelError(f"{path.name} does not load: {type(error).__name__}: {error}"[:400]) from error
-    parts = Parts(
-        str(path),
-        pipeline.unet,
-        share.vae if share else pipeline.vae,
-        getattr(pipeline, "text_encoder", None),
-        share.text_encoder_2 if share else pipeline.text_encoder_2,
-        getattr(pipeline, "tokenizer", None),
-        pipeline.tokenizer_2,
-        dict(pipeline.scheduler.config),
-        dict(pipeline.config),
-    )
-    # A decoder that overflows in half precision is kept in full once and for all, not changed with every picture.
-    decoder_dtype = torch.float32 if dtype == torch.float16 and parts.vae.config.force_upcast else dtype
-    # Convolutions over channels that lie together: a third off the decoder's time on a CPU, some on a GPU.
-    parts.unet.to(device, memory_format=torch.channels_last)
-    parts.vae.to(device, decoder_dtype, memory_format=torch.channels_last)
-    for encoder in filter(None, (parts.text_encoder, parts.text_encoder_2)):
-        encoder.to(device)
-    return parts
 
 
-def _load_file(path: Path, config_dir: Path, dtype: torch.dtype) -> Any:
-    from diffusers import StableDiffusionXLPipeline
+def load_vae(origin: Origin, device: torch.device, dtype: torch.dtype) -> Any:
+    """Load an autoencoder, in full precision where it is one that overflows in half."""
+    module = build_vae(origin.config)
+    if dtype == torch.float16 and module.config.force_upcast:
+        dtype = torch.float32
+    fill(module, origin.files, origin.sources(module.state_dict()), device, dtype)
+    return module
 
-    try:
-        header = read_header(path)
-    except NotSafetensors as error:
-        raise ModelError(f"{path.name} {error}") from error
-    except OSError as error:
-        raise ModelError(f"{path.name}: {error.strerror}") from error
-    family = family_of(header)
-    if family != SDXL:
-        raise ModelError(f"{path.name} is a model of the family {family!r}; this service makes pictures with SDXL only")
-    configuration = find_configuration(header, config_dir)
-    if configuration is None:
-        raise ModelError(
-            f"{path.name}: no configuration folder below {config_dir} has this model's sizes",
-            "Put the model's diffusers folder without weights there",
-        )
-    return StableDiffusionXLPipeline.from_single_file(
-        str(path), config=str(configuration), local_files_only=True, torch_dtype=dtype, add_watermarker=False
+
+def _load(layout: Layout, path: Path, device: torch.device, dtype: torch.dtype, share: Parts | None) -> Parts:
+    first = layout.text_encoder
+    return Parts(
+        path=str(path),
+        unet=_filled(build_unet(layout.unet.config), layout.unet, device, dtype),
+        vae=share.vae if share else load_vae(layout.vae, device, dtype),
+        text_encoder=_filled(build_text_encoder(first.config), first, device, dtype) if first else None,
+        text_encoder_2=share.text_encoder_2 if share else _second(layout.text_encoder_2, device, dtype),
+        tokenizer=Tokenizer(layout.folder / "tokenizer") if first else None,
+        tokenizer_2=share.tokenizer_2 if share else Tokenizer(layout.tokenizer_2),
+        scheduler_config=_scheduler_config(layout),
+        config=layout.config,
     )
 
 
-def _load_folder(path: Path, dtype: torch.dtype) -> Any:
-    from diffusers import DiffusionPipeline
+def _second(origin: Origin, device: torch.device, dtype: torch.dtype) -> Any:
+    return _filled(build_text_encoder(origin.config), origin, device, dtype)
 
-    half = any(path.glob("unet/*.fp16.safetensors"))
-    return DiffusionPipeline.from_pretrained(
-        str(path),
-        local_files_only=True,
-        torch_dtype=dtype,
-        use_safetensors=True,
-        variant="fp16" if half else None,
-        add_watermarker=False,
-    )
+
+def _filled(module: Any, origin: Origin, device: torch.device, dtype: torch.dtype) -> Any:
+    fill(module, origin.files, origin.sources(module.state_dict()), device, dtype)
+    return module
+
+
+def _scheduler_config(layout: Layout) -> dict[str, Any]:
+    """Return the scheduler's configuration with the defaults of its own class."""
+    name = str(layout.scheduler["_class_name"])
+    scheduler: Any = getattr(importlib.import_module("diffusers"), name)
+    return dict(scheduler.from_config(layout.scheduler).config)

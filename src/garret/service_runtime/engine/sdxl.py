@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import diffusers
 import torch
+from diffusers.utils import logging as diffusers_logging
 
 from garret.service_runtime.batch import Batch
 from garret.service_runtime.engine.base import Event, Facts, Fatal, Image
@@ -28,8 +28,8 @@ from garret.service_runtime.engine.words import encode_words
 from garret.service_runtime.errors import BadRequest, OutOfMemory, ServiceError
 
 logger = logging.getLogger(__name__)
-diffusers.utils.logging.set_verbosity_error()
-diffusers.utils.logging.disable_progress_bar()
+diffusers_logging.set_verbosity_error()
+diffusers_logging.disable_progress_bar()
 
 
 class SdxlEngine:

@@ -81,22 +81,6 @@ class WeightFile:
         return {name: _shaped(whole, self.entries[name], 0) for name in names}
 
 
-def prefetch(path: Path) -> threading.Thread:
-    """Let the system read a file, or the files of a folder, into its cache while something else is done."""
-
-    def read_ahead() -> None:
-        for file in [path] if path.is_file() else sorted(path.glob("*/*.safetensors")):
-            try:
-                with file.open("rb") as opened:
-                    os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
-            except (OSError, AttributeError):
-                return
-
-    thread = threading.Thread(target=read_ahead, name="prefetch", daemon=True)
-    thread.start()
-    return thread
-
-
 def fill(
     module: nn.Module,
     files: Sequence[WeightFile],

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -84,12 +83,14 @@ def _encode(parts: Parts, words: str, clip_skip: int, device: torch.device) -> T
     for tokenizer, encoder in ((parts.tokenizer, parts.text_encoder), (parts.tokenizer_2, parts.text_encoder_2)):
         if encoder is None:
             continue
-        ids = tokenizer(
-            words, padding="max_length", max_length=tokenizer.model_max_length, truncation=True, return_tensors="pt"
-        ).input_ids
-        said: Any = encoder(ids.to(device), output_hidden_states=True)
+        limit = tokenizer.model_max_length
+        ids = [*tokenizer(words).input_ids[: limit - 1], tokenizer.eos_token_id][:limit]
+        if len(tokenizer(words).input_ids) <= limit:
+            ids = tokenizer(words).input_ids
+        ids += [tokenizer.pad_token_id] * (limit - len(ids))
+        said = encoder(torch.tensor([ids]).to(device))
         hidden.append(said.hidden_states[-(clip_skip + 1)][0])
-        pooled = said[0][0]
+        pooled = said.pooled[0]
     return Text(torch.cat(hidden, dim=-1).to(parts.dtype), pooled.to(parts.dtype))
 
 
