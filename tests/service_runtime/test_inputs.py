@@ -247,6 +247,9 @@ def test_a_mask_that_repaints_nothing_is_refused(store: InputStore) -> None:
         store.put_mask(written(Image.new("L", (8, 8), 0)))
     with pytest.raises(BadRequest, match="nothing transparent"):
         store.put_mask(written(halves()), transparent=True)
+    with pytest.raises(BadRequest, match="nothing black"):
+        store.put_mask(written(Image.new("L", (8, 8), 255)), inverted=True)
+    assert store.put_mask(written(Image.new("L", (8, 8), 0)), inverted=True)
 
 
 def test_inputs_of_no_job_go_after_a_while(store: InputStore) -> None:

@@ -54,8 +54,10 @@ class InputStore:
         with self._decoders:
             return self._keep(_opaque(_bounded(_decode(data, field))))
 
-    def put_mask(self, data: bytes, field: str = "mask", *, transparent: bool = False) -> str:
+    def put_mask(self, data: bytes, field: str = "mask", *, transparent: bool = False, inverted: bool = False) -> str:
         """Keep a mask in shades of grey, white being what is repainted; `transparent`: what is transparent is.
+
+        `inverted` is a mask that will be used the other way round: it is kept as it is, and must have something black.
 
         Raises:
             BadRequest: names the field; also for a mask that would repaint nothing.
@@ -63,8 +65,9 @@ class InputStore:
         with self._decoders:
             decoded = _decode(data, field)
             mask = _bounded(_transparency(decoded) if transparent else _whiteness(decoded))
-        if mask.getbbox() is None:
-            what = "transparent" if transparent else "white"
+        darkest, lightest = mask.getextrema()
+        if (darkest == 255) if inverted else (lightest == 0):
+            what = "transparent" if transparent else "black" if inverted else "white"
             hint = f"What is {what} is repainted; without a mask the whole picture is"
             raise BadRequest(field, f"holds nothing {what}: nothing would be repainted", hint)
         return self._keep(mask)

@@ -57,13 +57,14 @@ def _read_mask(body: Mapping[str, Any], inputs: InputStore) -> Mask:
     check_number("mask_blur", blur, 0, 64)
     padding = fields.integer(body, "inpaint_full_res_padding", 0)
     check_whole("inpaint_full_res_padding", padding, 0, 256)
+    invert = _flag(body, "inpainting_mask_invert", False)
     return Mask(
-        inputs.put_mask(picture_of(body["mask"], "mask"), "mask"),
+        inputs.put_mask(picture_of(body["mask"], "mask"), "mask", inverted=invert),
         blur,
         only_masked=_flag(body, "inpaint_full_res", True),
         padding=padding,
         fill=FILLS[_index(body, "inpainting_fill", 0, len(FILLS))],
-        invert=_flag(body, "inpainting_mask_invert", False),
+        invert=invert,
         soft=not _flag(body, "mask_round", True),
     )
 

@@ -76,14 +76,18 @@ def put_back(canvas: Canvas, painted: Pixels) -> Pixels:
 
 def _masked(base: Image, grey: Image, asked: Mask) -> Canvas:
     """Return the canvas of a picture and its mask that both have the result's size."""
-    picture = _filled(base, grey, asked)
     shades = _repaint(grey, masks.blurred(grey, asked.blur), asked)
-    return Canvas(picture, shades, numpy.asarray(base), numpy.asarray(masks.shown(grey, asked.blur)))
+    return Canvas(_filled(base, grey, asked), shades, numpy.asarray(base), numpy.asarray(_shown(grey, asked)))
+
+
+def _shown(grey: Image, asked: Mask) -> Image:
+    """Return where what is painted shows; shades that were painted by their share already show whole."""
+    return masks.shown(grey.point(lambda shade: 255 * bool(shade)) if asked.soft else grey, asked.blur)
 
 
 def _lay_out_part(picture: Image, grey: Image, asked: Mask, width: int, height: int) -> Canvas:
     """Lay out the mask's surroundings alone, as large as the canvas allows."""
-    show = masks.shown(grey, asked.blur)
+    show = _shown(grey, asked)
     box: Box = show.getbbox() or (0, 0, *picture.size)
     cut = placing.surroundings(box, asked.padding, picture.size, width, height)
     placement = placing.fill(cut, width, height)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
+from garret.service_runtime.asked import Start
 from garret.service_runtime.batch import Batch
 from garret.service_runtime.engine.parts import Parts
-from garret.service_runtime.errors import BadRequest
+from garret.service_runtime.errors import ModelError
 
 if TYPE_CHECKING:
+    # A worker is ready sooner without Pillow: it comes with the first picture that is begun from.
+    import PIL.Image
+
+    from garret.service_runtime.canvas.canvas import Canvas as Layout
     from garret.service_runtime.engine.walk import Walk
 
 Blend = Callable[[int, Tensor], Tensor]
@@ -22,35 +29,115 @@ Blend = Callable[[int, Tensor], Tensor]
 class Canvas:
     """A picture to begin from.
 
-    `latents` [1 or pictures, channels, height, width] are clean and scaled as the UNet's; `mask`, 1 where it repaints,
-    has their height and width. `finish` puts a finished picture (height x width x 3, uint8) back where it was cut from.
+    `latents` [1, channels, height, width] are clean and scaled as the UNet's; `mask` [1, 1, height, width] says how
+    much of them is made anew, 0 to 1. All pictures of a batch begin from the same ones.
     """
 
+    start: Start
+    layout: Layout
     latents: Tensor
     mask: Tensor | None = None
-    finish: Callable[[Any], Any] | None = None
 
     def begin(self, walk: Walk, noise: Tensor) -> Tensor:
-        """Return the latents to begin with: the picture's, with the noise of the walk's first level."""
-        return walk.begin(noise, self.latents)
+        """Return the latents that a walk begins with, for each picture's own noise."""
+        noise = noise * self.start.noise
+        return walk.begin(noise, self._filled(noise))
 
     def blending(self, walk: Walk, noise: Tensor) -> Blend | None:
-        """Return what keeps the unmasked part as it was after each step, or None without a mask."""
+        """Return what keeps the rest as it was, with the noise of each step, or None without a mask.
+
+        A soft mask gives every shade that share of the steps: what is grey is held until the last of them (Levin and
+        Fried, "Differential Diffusion", 2023). An even mixture at every step would leave next to nothing of the new.
+        """
         if self.mask is None:
             return None
-        kept, mask = self.latents, self.mask
+        kept, mask, noise, total = self.latents, self.mask, noise * self.start.noise, len(walk)
 
         def blend(i: int, latents: Tensor) -> Tensor:
-            return kept_at(i) * (1 - mask) + latents * mask
-
-        def kept_at(i: int) -> Tensor:
-            return walk.noised(kept, noise, i + 1)
+            held = mask * total <= total - 1 - i
+            return torch.where(held, walk.noised(kept, noise, i + 1).to(latents), latents)
 
         return blend
 
+    def finish(self, painted: Any) -> Any:
+        """Return a finished picture (height x width x 3 bytes) put back where its part was cut from."""
+        from garret.service_runtime.canvas.canvas import put_back
 
-def open_canvas(parts: Parts, batch: Batch, *, tiled: bool = False) -> Canvas | None:  # noqa: ARG001
-    """Return the picture that a batch begins from, or None; the VAE must be on the device."""
-    if batch.request.start is not None:
-        raise BadRequest("start", "image-to-image is not there yet")
-    return None
+        return put_back(self.layout, painted)
+
+    def _filled(self, noise: Tensor) -> Tensor:
+        """Return the latents with what the mask's fill puts into it."""
+        asked = self.start.mask
+        if self.mask is None or asked is None or asked.fill not in ("noise", "nothing"):
+            return self.latents.expand_as(noise)
+        inside = noise if asked.fill == "noise" else torch.zeros_like(noise)
+        return torch.lerp(self.latents.expand_as(noise), inside.to(self.latents), self.mask)
+
+
+def open_canvas(parts: Parts, batch: Batch, *, tiled: bool = False) -> Canvas | None:
+    """Return the picture that a batch begins from, or None; the VAE must be on the device.
+
+    Raises:
+        ModelError: the picture's file is gone.
+    """
+    asked, used = batch.request, batch.used
+    if asked.start is None:
+        return None
+    from garret.service_runtime.canvas.canvas import lay_out
+
+    layout = lay_out(_read(used.start), _read(used.mask) if used.mask else None, asked.start, asked.width, asked.height)
+    latents = encode(parts.vae, layout.picture, tiled=tiled)
+    size = (asked.height // parts.scale, asked.width // parts.scale)
+    if latents.shape[-2:] != size:  # only where the latents are to be resized instead of the picture
+        latents = torch.nn.functional.interpolate(latents, size, mode="bilinear", antialias=True)
+    mask = None
+    if layout.repaint is not None:
+        mask = torch.from_numpy(layout.repaint)[None, None].to(latents.device)
+    return Canvas(asked.start, layout, latents, mask)
+
+
+def encode(vae: Any, picture: PIL.Image.Image, *, tiled: bool = False) -> Tensor:
+    """Return a picture's latents [1, channels, height, width] in full precision, scaled as the UNet's.
+
+    The most likely ones, not a sample of them: the same picture gives the same latents for any seed and batch.
+    """
+    import numpy
+
+    encoder = _in_full_precision(vae)
+    encoder.use_tiling = tiled
+    weight = next(encoder.encoder.parameters())
+    pixels = torch.from_numpy(numpy.asarray(picture).copy()).to(weight.device).permute(2, 0, 1)[None]
+    latents = encoder.encode(pixels.float() / 127.5 - 1).latent_dist.mode()
+    config = vae.config
+    if config.get("latents_mean") and config.get("latents_std"):
+        mean, std = (
+            torch.tensor(config[name]).view(1, -1, 1, 1).to(latents) for name in ("latents_mean", "latents_std")
+        )
+        latents = (latents - mean) / std
+    scaled: Tensor = latents * config.scaling_factor
+    return scaled
+
+
+def _in_full_precision(vae: Any) -> Any:
+    """Return the VAE with an encoder in full precision, which in half would overflow.
+
+    A copy, of a twentieth of a checkpoint: the decoder may be at work for the batch before in another thread.
+    """
+    own = copy.copy(vae)
+    own._modules = dict(vae._modules)
+    for name in ("encoder", "quant_conv"):
+        module = own._modules.get(name)
+        if module is not None and next(module.parameters()).dtype != torch.float32:
+            own._modules[name] = copy.deepcopy(module).float()
+    return own
+
+
+def _read(path: str) -> PIL.Image.Image:
+    import PIL.Image
+
+    try:
+        with PIL.Image.open(path, formats=("PNG",)) as picture:
+            picture.load()
+            return picture
+    except OSError as error:
+        raise ModelError(f"the picture to begin from cannot be read: {error.strerror or error}") from error

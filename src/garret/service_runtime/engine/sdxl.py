@@ -118,7 +118,7 @@ class SdxlEngine:
             notes["Mode"] = "low-vram"
         with residency.using(parts.vae):
             for index, picture in enumerate(decode(parts.vae, latents, tiled=residency.tiled)):
-                made = canvas.finish(picture) if canvas and canvas.finish else picture
+                made = canvas.finish(picture) if canvas else picture
                 height, width = made.shape[:2]
                 emit(Image(index, width, height, made.tobytes(), {**words.notes[index], **walk.notes, **notes}))
 
