@@ -36,11 +36,6 @@ class Sampler:
     drops_next_to_last: bool = False
     ends_at_lowest: bool = False
 
-    @property
-    def scheduler_class(self) -> str:
-        """Return diffusers' class, for what still goes by it; LMS' wants scipy."""
-        return _MULTISTEP if not self.scheduler else "EulerDiscreteScheduler" if self.name == "LMS" else self.scheduler
-
 
 @dataclass(frozen=True)
 class Schedule:
@@ -223,13 +218,6 @@ def find_sampler(text: str, schedule: str = "") -> tuple[Sampler, Schedule]:
     if found.name == "automatic":
         found = _schedule(implied) or found
     return sampler, found
-
-
-def scheduler_options(sampler: Sampler, schedule: Schedule) -> dict[str, Any]:
-    """Return what to pass to diffusers' class beside the model's own configuration."""
-    name = sampler.automatic if schedule.name == "automatic" else schedule.name
-    karras = {"use_karras_sigmas": True} if name == "karras" else {}
-    return {**sampler.settings, **karras}
 
 
 def unused_noise(sampler: Sampler, noise: Noise) -> tuple[str, ...]:

@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-import secrets
 import time
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,65 +13,24 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.api import fields
+from garret.service_runtime.api.a1111_fields import TXT2IMG_SCHEMA, parse_txt2img
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.waiting import wait_for
-from garret.service_runtime.errors import BadRequest, NotBuilt
 from garret.service_runtime.extensions.registry import Extension
 from garret.service_runtime.infotext import VERSION
-from garret.service_runtime.limits import MAXIMUM_SEED
 from garret.service_runtime.models import Model
 from garret.service_runtime.request import ImageRequest, ImageResult
-from garret.service_runtime.samplers import SAMPLERS, SCHEDULES, find_sampler
+from garret.service_runtime.samplers import SAMPLERS, SCHEDULES
 from garret.service_runtime.service import Service
-
-# What a later part of the service will do: asked for in earnest, it is refused rather than silently left out.
-_NOT_BUILT: dict[str, Callable[[Any], bool]] = {
-    "enable_hr": lambda value: value is True,
-    "restore_faces": lambda value: value is True,
-    "tiling": lambda value: value is True,
-    "refiner_checkpoint": lambda value: value not in (None, "", "None"),
-    "styles": bool,
-    "subseed_strength": lambda value: isinstance(value, (int, float)) and value != 0,
-    "script_name": lambda value: value not in (None, "", "None"),
-    "alwayson_scripts": bool,
-    "init_images": bool,
-}
-_DEFAULT_SAMPLER = "Euler"
-
-
-def parse_txt2img(body: dict[str, Any], find: Callable[[str], Model]) -> ImageRequest:
-    """Turn a txt2img body into a request; empty fields take the chosen model's defaults."""
-    for name, asked in _NOT_BUILT.items():
-        if asked(body.get(name)):
-            raise NotBuilt(f"{name}: not there yet", "Leave the field out")
-    override = fields.mapping(body, "override_settings")
-    model = find(fields.text(override, "sd_model_checkpoint"))
-    defaults = model.defaults
-    named = fields.text(body, "sampler_name") or fields.text(body, "sampler_index") or _DEFAULT_SAMPLER
-    sampler, schedule = find_sampler(named, fields.text(body, "scheduler"))
-    seed = fields.integer(body, "seed", -1)
-    if not -1 <= seed <= MAXIMUM_SEED:
-        raise BadRequest("seed", "is out of range", f"Give 0 to {MAXIMUM_SEED}, or -1 for any")
-    return ImageRequest(
-        checkpoint=model.name,
-        prompt=fields.text(body, "prompt"),
-        negative_prompt=fields.text(body, "negative_prompt"),
-        width=fields.integer(body, "width", defaults.size),
-        height=fields.integer(body, "height", defaults.size),
-        steps=fields.integer(body, "steps", defaults.steps),
-        cfg_scale=fields.number(body, "cfg_scale", defaults.cfg_scale),
-        seed=secrets.randbelow(2**32) if seed == -1 else seed,
-        sampler=sampler.name,
-        schedule=schedule.name,
-        batch_size=fields.integer(body, "batch_size", 1),
-        n_iter=fields.integer(body, "n_iter", 1),
-    )
 
 
 def info_of(result: ImageResult) -> dict[str, Any]:
     """Return what A1111 puts into the reply's `info`, before it becomes text."""
     request, count = result.request, result.request.count
     seeds = [request.seed_of(index) for index in range(count)]
+    other = request.variation
+    others = [request.variation_seed_of(index) for index in range(count)] if other.strength else seeds
+    part = request.start or request.hires
     return {
         "prompt": request.prompt,
         "all_prompts": [request.prompt] * count,
@@ -81,9 +38,9 @@ def info_of(result: ImageResult) -> dict[str, Any]:
         "all_negative_prompts": [request.negative_prompt] * count,
         "seed": seeds[0],
         "all_seeds": seeds,
-        "subseed": seeds[0],
-        "all_subseeds": seeds,
-        "subseed_strength": 0,
+        "subseed": others[0],
+        "all_subseeds": others,
+        "subseed_strength": other.strength,
         "width": request.width,
         "height": request.height,
         "sampler_name": request.sampler,
@@ -94,17 +51,17 @@ def info_of(result: ImageResult) -> dict[str, Any]:
         "face_restoration_model": None,
         "sd_model_name": result.model_name,
         "sd_model_hash": result.model_sha256[:10],
-        "sd_vae_name": None,
+        "sd_vae_name": request.vae or None,
         "sd_vae_hash": None,
-        "seed_resize_from_w": -1,
-        "seed_resize_from_h": -1,
-        "denoising_strength": None,
+        "seed_resize_from_w": other.from_width or -1,
+        "seed_resize_from_h": other.from_height or -1,
+        "denoising_strength": part.denoise if part else None,
         "extra_generation_params": dict(result.notes),
         "index_of_first_image": 0,
         "infotexts": list(result.infotexts),
-        "styles": [],
+        "styles": list(request.styles),
         "job_timestamp": datetime.now(UTC).strftime("%Y%m%d%H%M%S"),
-        "clip_skip": 1,
+        "clip_skip": request.clip_skip,
         "is_using_inpainting_conditioning": False,
         "version": VERSION,
     }
@@ -124,7 +81,7 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/sdapi/v1", tags=["A1111"])
     patience_s = service.settings.client_timeout_s
 
-    @routes.post("/txt2img", openapi_extra=_TXT2IMG_SCHEMA)
+    @routes.post("/txt2img", openapi_extra=TXT2IMG_SCHEMA)
     async def txt2img(request: Request) -> Response:
         """Make pictures from words."""
         body = await read_json(request, patience_s)
@@ -252,36 +209,3 @@ def _parameters(request: ImageRequest) -> dict[str, Any]:
     values = request.to_dict()
     values.pop("checkpoint")
     return {**values, "sampler_name": values.pop("sampler"), "scheduler": values.pop("schedule")}
-
-
-def _property(kind: str, description: str) -> dict[str, Any]:
-    return {"type": [kind, "null"], "description": description}
-
-
-_TXT2IMG_SCHEMA: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "prompt": _property("string", "at most 16,000 characters"),
-                        "negative_prompt": _property("string", "what the picture should not show"),
-                        "width": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
-                        "height": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
-                        "steps": _property("integer", "1 to 150"),
-                        "cfg_scale": _property("number", "0 to 30"),
-                        "seed": _property("integer", "-1 for any"),
-                        "batch_size": _property("integer", "1 to 4"),
-                        "n_iter": _property("integer", "1 to 16; at most 16 pictures in all"),
-                        "sampler_name": _property("string", ", ".join(entry.name for entry in SAMPLERS)),
-                        "scheduler": _property("string", ", ".join(entry.label for entry in SCHEDULES)),
-                        "override_settings": _property("object", '{"sd_model_checkpoint": "name"}'),
-                        "send_images": _property("boolean", "false: only parameters and info"),
-                    },
-                }
-            }
-        },
-    }
-}

@@ -55,6 +55,16 @@ def boolean(values: Values, name: str, default: bool) -> bool:
     return value
 
 
+def texts(values: Values, name: str) -> tuple[str, ...]:
+    """Return a list of texts, empty when absent."""
+    value = values.get(name)
+    if value is None:
+        return ()
+    if not isinstance(value, list) or not all(isinstance(entry, str) for entry in value):
+        raise BadRequest(name, "must be a list of texts")
+    return tuple(value)
+
+
 def mapping(values: Values, name: str) -> dict[str, Any]:
     """Return a nested object, empty when absent."""
     value = values.get(name)

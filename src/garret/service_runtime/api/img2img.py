@@ -11,6 +11,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from garret.service_runtime.api import a1111, fields
+from garret.service_runtime.api.a1111_fields import parse_txt2img
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.pictures import picture_of
 from garret.service_runtime.api.waiting import wait_for
@@ -82,7 +83,7 @@ def _blur(body: Mapping[str, Any]) -> float:
 def parse_img2img(body: Mapping[str, Any], service: Service, start: Start) -> ImageRequest:
     """Turn an img2img body into a request; a side that is not said follows from the picture's."""
     rest = {name: value for name, value in body.items() if name not in _OWN and not name.startswith(_OF_WORDS)}
-    asked = a1111.parse_txt2img(rest, service.models.usable_checkpoint)
+    asked = parse_txt2img(rest, service.models.usable_checkpoint)
     native = service.models.usable_checkpoint(asked.checkpoint).defaults.size
     said = (
         value if body.get(name) is not None else None

@@ -1,0 +1,248 @@
+"""The fields of A1111's txt2img as a request: null means absent, and "None" or 0 what clients write instead of it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from garret.service_runtime.api import fields
+from garret.service_runtime.asked import Hires, Noise, Output, Refiner, Variation
+from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
+from garret.service_runtime.limits import (
+    MAXIMUM_SEED,
+    MAXIMUM_STEPS,
+    SIDE_STEP,
+    check_number,
+    check_side,
+    check_whole,
+)
+from garret.service_runtime.models import Model
+from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.samplers import SAMPLERS, SCHEDULES, find_sampler
+
+Body = Mapping[str, Any]
+_NONE = ("", "None", "none")
+# Asked for in earnest, these are refused rather than silently left out.
+_NOT_BUILT: dict[str, Callable[[Any], bool]] = {
+    "restore_faces": lambda value: value is True,
+    "tiling": lambda value: value is True,
+    "script_name": lambda value: value not in (None, *_NONE),
+    "alwayson_scripts": bool,
+    "init_images": bool,
+    "hr_checkpoint_name": lambda value: value not in (None, *_NONE, "Use same checkpoint"),
+}
+_DEFAULT_SAMPLER = "Euler"
+_FORMATS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
+
+
+def parse_txt2img(body: Body, find: Callable[[str], Model]) -> ImageRequest:
+    """Turn a txt2img body into a request; empty fields take the chosen model's defaults.
+
+    Raises:
+        BadRequest, NotBuilt, NotFound: name the field as this dialect calls it.
+    """
+    for name, asked in _NOT_BUILT.items():
+        if asked(body.get(name)):
+            raise NotBuilt(f"{name}: not there yet", "Leave the field out")
+    override = fields.mapping(body, "override_settings")
+    model = find(fields.text(override, "sd_model_checkpoint"))
+    defaults = model.defaults
+    named = fields.text(body, "sampler_name") or fields.text(body, "sampler_index") or _DEFAULT_SAMPLER
+    sampler, schedule = find_sampler(named, fields.text(body, "scheduler"))
+    width = fields.integer(body, "width", defaults.size)
+    height = fields.integer(body, "height", defaults.size)
+    (width, height), hires = _sizes_and_hires(body, width, height)
+    return ImageRequest(
+        checkpoint=model.name,
+        prompt=fields.text(body, "prompt"),
+        negative_prompt=fields.text(body, "negative_prompt"),
+        width=width,
+        height=height,
+        steps=fields.integer(body, "steps", defaults.steps),
+        cfg_scale=fields.number(body, "cfg_scale", defaults.cfg_scale),
+        seed=_seed(body, "seed"),
+        sampler=sampler.name,
+        schedule=schedule.name,
+        batch_size=fields.integer(body, "batch_size", 1),
+        n_iter=fields.integer(body, "n_iter", 1),
+        styles=fields.texts(body, "styles"),
+        clip_skip=_whole(override, "CLIP_stop_at_last_layers", 1, 1, 12),
+        vae=fields.text(override, "sd_vae"),
+        noise=_noise(body),
+        variation=_variation(body),
+        hires=hires,
+        refiner=_refiner(body),
+        output=_output(override),
+    )
+
+
+def _seed(body: Body, name: str) -> int:
+    """Return a seed; -1 is any."""
+    seed = fields.integer(body, name, -1)
+    if not -1 <= seed <= MAXIMUM_SEED:
+        raise BadRequest(name, "is out of range", f"Give 0 to {MAXIMUM_SEED}, or -1 for any")
+    return secrets.randbelow(2**32) if seed == -1 else seed
+
+
+def _whole(values: Body, name: str, default: int, low: int, high: int) -> int:
+    value = fields.integer(values, name, default)
+    check_whole(name, value, low, high)
+    return value
+
+
+def _number(values: Body, name: str, default: float, low: float, high: float) -> float:
+    value = fields.number(values, name, default)
+    check_number(name, value, low, high)
+    return value
+
+
+def _side(body: Body, name: str) -> int:
+    """Return a side in pixels, 0 where there is none: A1111 writes that as 0 or -1."""
+    side = max(fields.integer(body, name, 0), 0)
+    if side:
+        check_side(name, side)
+    return side
+
+
+def _noise(body: Body) -> Noise:
+    """Return what samplers are told; a highest level of 0 is none, since nothing lies below it."""
+    return Noise(
+        eta=None if body.get("eta") is None else _number(body, "eta", 0.0, 0, 1),
+        s_churn=_number(body, "s_churn", 0.0, 0, 1000),
+        s_tmin=_number(body, "s_tmin", 0.0, 0, 1000),
+        s_tmax=_number(body, "s_tmax", 0.0, 0, 1000) or None,
+        s_noise=_number(body, "s_noise", 1.0, 0, 2),
+    )
+
+
+def _variation(body: Body) -> Variation:
+    strength = _number(body, "subseed_strength", 0.0, 0, 1)
+    seed = _seed(body, "subseed")
+    return Variation(
+        seed if strength else 0, strength, _side(body, "seed_resize_from_w"), _side(body, "seed_resize_from_h")
+    )
+
+
+def _refiner(body: Body) -> Refiner | None:
+    """Return the refiner that takes over; told to do so after the last step, it is none."""
+    name = fields.text(body, "refiner_checkpoint")
+    switch_at = _number(body, "refiner_switch_at", 0.8, 0, 1)
+    return None if name in _NONE or switch_at == 1 else Refiner(name, switch_at=switch_at)
+
+
+def _output(override: Body) -> Output:
+    named = fields.text(override, "samples_format") or "png"
+    if named.lower() not in _FORMATS:
+        raise UnknownChoice("samples_format", f"{named[:40]!r} is not there", f"Known: {', '.join(_FORMATS)}")
+    return Output(_FORMATS[named.lower()], _whole(override, "jpeg_quality", Output().quality, 1, 100))
+
+
+def _sizes_and_hires(body: Body, width: int, height: int) -> tuple[tuple[int, int], Hires | None]:
+    """Return the first pass's size and the second pass.
+
+    With a size of the first phase the asked one is the second's, as the older form of these fields has it.
+    """
+    if not fields.boolean(body, "enable_hr", False):
+        return (width, height), None
+    wide, high = _side(body, "hr_resize_x"), _side(body, "hr_resize_y")
+    first = _side(body, "firstphase_width"), _side(body, "firstphase_height")
+    if any(first):
+        wide, high = width, height
+        width, height = (
+            first[0] or _in_proportion(first[1], wide, high),
+            first[1] or _in_proportion(first[0], high, wide),
+        )
+    elif wide or high:
+        wide, high = wide or _in_proportion(high, width, height), high or _in_proportion(wide, height, width)
+    return (width, height), _hires(body, wide, high)
+
+
+def _in_proportion(side: int, one: int, other: int) -> int:
+    """Return the side that is to this one as one is to the other, as a multiple that sides are."""
+    return max(round(side * one / max(other, 1) / SIDE_STEP), 1) * SIDE_STEP
+
+
+def _hires(body: Body, width: int, height: int) -> Hires:
+    sampler, schedule = _second_sampler(body)
+    return Hires(
+        scale=_number(body, "hr_scale", 2.0, 1, 4),
+        width=width,
+        height=height,
+        upscaler=fields.text(body, "hr_upscaler") or "Latent",
+        denoise=_number(body, "denoising_strength", 0.75, 0, 1),
+        steps=_whole(body, "hr_second_pass_steps", 0, 0, MAXIMUM_STEPS),
+        cfg_scale=_number(body, "hr_cfg", 0.0, 0, 30),
+        sampler=sampler,
+        schedule=schedule,
+        prompt=fields.text(body, "hr_prompt"),
+        negative_prompt=fields.text(body, "hr_negative_prompt"),
+    )
+
+
+def _second_sampler(body: Body) -> tuple[str, str]:
+    """Return the second pass's own sampler and schedule, empty for the first one's."""
+    same = (*_NONE, "Use same sampler", "Use same scheduler")
+    named, spacing = fields.text(body, "hr_sampler_name"), fields.text(body, "hr_scheduler")
+    try:
+        schedule = "" if spacing in same else find_sampler(_DEFAULT_SAMPLER, spacing)[1].name
+        if named in same:
+            return "", schedule
+        sampler, found = find_sampler(named, schedule)
+    except UnknownChoice as error:
+        raise UnknownChoice(f"hr_{error.field}", error.reason, error.hint) from None
+    return sampler.name, schedule if found.name == "automatic" else found.name
+
+
+def _property(kind: str, description: str) -> dict[str, Any]:
+    return {"type": [kind, "null"], "description": description}
+
+
+_PROPERTIES = {
+    "prompt": _property("string", "at most 16,000 characters"),
+    "negative_prompt": _property("string", "what the picture should not show"),
+    "styles": {"type": ["array", "null"], "items": {"type": "string"}, "description": "names of /prompt-styles"},
+    "width": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
+    "height": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
+    "steps": _property("integer", "1 to 150"),
+    "cfg_scale": _property("number", "0 to 30"),
+    "seed": _property("integer", "-1 for any"),
+    "subseed": _property("integer", "the seed of a variation, -1 for any"),
+    "subseed_strength": _property("number", "0 to 1: how much of that seed's noise"),
+    "seed_resize_from_w": _property("integer", "the width that the seed's picture had; 0 or -1: none"),
+    "seed_resize_from_h": _property("integer", "the height that the seed's picture had; 0 or -1: none"),
+    "batch_size": _property("integer", "1 to 4"),
+    "n_iter": _property("integer", "1 to 16; at most 16 pictures in all"),
+    "sampler_name": _property("string", ", ".join(entry.name for entry in SAMPLERS)),
+    "scheduler": _property("string", ", ".join(entry.label for entry in SCHEDULES)),
+    "eta": _property("number", "0 to 1, for ancestral samplers, SDEs and DDIM"),
+    "s_churn": _property("number", "0 to 1000, for Euler, Heun and DPM2"),
+    "s_tmin": _property("number", "the lowest level of noise with churn"),
+    "s_tmax": _property("number", "the highest level of noise with churn; 0: any"),
+    "s_noise": _property("number", "0 to 2: what noise on the way is multiplied by"),
+    "enable_hr": _property("boolean", "a second pass at a larger size"),
+    "denoising_strength": _property("number", "0 to 1, of the second pass; empty: 0.75"),
+    "hr_scale": _property("number", "1 to 4"),
+    "hr_resize_x": _property("integer", "the second pass's width instead of a scale"),
+    "hr_resize_y": _property("integer", "the second pass's height instead of a scale"),
+    "hr_upscaler": _property("string", "empty: Latent"),
+    "hr_second_pass_steps": _property("integer", "0: as many as the first pass"),
+    "hr_sampler_name": _property("string", "empty: the first pass's"),
+    "hr_scheduler": _property("string", "empty: the first pass's"),
+    "hr_prompt": _property("string", "empty: the first pass's"),
+    "hr_negative_prompt": _property("string", "empty: the first pass's"),
+    "hr_cfg": _property("number", "0: the first pass's"),
+    "refiner_checkpoint": _property("string", "the model that takes over"),
+    "refiner_switch_at": _property("number", "0 to 1: after which share of the steps; empty: 0.8"),
+    "override_settings": _property(
+        "object",
+        "sd_model_checkpoint, sd_vae, CLIP_stop_at_last_layers, samples_format (png, jpg, webp), jpeg_quality",
+    ),
+    "send_images": _property("boolean", "false: only parameters and info"),
+}
+TXT2IMG_SCHEMA: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/json": {"schema": {"type": "object", "properties": _PROPERTIES}}},
+    }
+}
