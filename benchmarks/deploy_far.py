@@ -19,6 +19,6 @@ def _waves(place: Far) -> list[list[dict[str, Any]]]:
     picture = place.service("POST", "/sdapi/v1/txt2img", {"prompt": PROMPT, "seed": SEED})
     return [
         [place.api(ROS, "GetStack", StackId=place.stack_id)],
-        [place.service("GET", "/healthz")],
+        [place.service("GET", "/readyz")],
         [picture],
     ]

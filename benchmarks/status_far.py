@@ -16,4 +16,4 @@ def measure() -> Report:
 def _waves(place: Far) -> list[list[dict[str, Any]]]:
     stack = place.api(ROS, "GetStack", StackId=place.stack_id)
     machine = place.api(ECS, "DescribeInstances", InstanceIds=f'["{place.facts["instance_id"]}"]')
-    return [[stack, machine, place.service("GET", "/healthz")]]
+    return [[stack, machine, place.service("GET", "/readyz")]]

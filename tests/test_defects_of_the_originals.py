@@ -51,7 +51,7 @@ TEMPLATES_RENDER = "templates/test_render.py"
 
 HELD: dict[int, dict[str, tuple[str, str]]] = {
     1: {
-        "every route wants a login": (SERVICE_AUTH, "test_every_route_but_healthz_wants_a_login"),
+        "every route wants a login": (SERVICE_AUTH, "test_every_route_but_health_wants_a_login"),
         "no pickle is loaded": (SERVICE_SAFETENSORS_HEADER, "test_what_is_none_says_what_it_is"),
         "no route installs an extension": (SERVICE_EXTENSIONS_HOOKS, "test_the_dialect_lists_them_and_installs_none"),
     },

@@ -156,9 +156,9 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             self._stream()
         elif self.path == "/socket":
             self._socket()
-        elif self.path in ("/", "/boot.json", "/healthz") and not self.server.ready.is_set():
+        elif self.path in ("/", "/boot.json", "/readyz") and not self.server.ready.is_set():
             self._send({"status": "starting"}, 503)
-        elif self.path == "/healthz":
+        elif self.path in ("/healthz", "/readyz"):
             self._send({"status": "ok"})
         elif self.path == "/busy":
             self._send({"errors": "of the service itself"}, 503)

@@ -259,6 +259,7 @@ def test_while_the_service_is_not_there_the_front_says_how_far_the_node_is(tmp_p
             ("GET", "/sdapi/v1/options"),
             ("POST", "/sdapi/v1/txt2img"),
             ("GET", "/healthz"),
+            ("GET", "/readyz"),
             ("DELETE", "/v1/jobs/a"),
         ):
             answer = front.call(method, path, b"{}" if method == "POST" else None)
@@ -271,11 +272,13 @@ def test_while_the_service_is_not_there_the_front_says_how_far_the_node_is(tmp_p
         pid = (tmp_path / "nginx.pid").read_text()
         with echo(port) as service:
             assert front.call("GET", "/").json["from"] == "/"
-            assert front.call("GET", "/healthz").json == {"status": "ok"}
+            for path in ("/healthz", "/readyz"):
+                assert front.call("GET", path).json == {"status": "ok"}
             service.ready.clear()
             assert front.call("GET", "/").body.decode() == boot_page()
             assert front.call("GET", "/boot.json").json == BOOTING
-            assert front.call("GET", "/healthz").json == {"status": "starting"}
+            assert front.call("GET", "/readyz").json == {"status": "starting"}
+            assert front.call("GET", "/healthz").json == {"status": "ok"}
         assert front.call("GET", "/").status == 503
         assert (tmp_path / "nginx.pid").read_text() == pid
 
@@ -283,7 +286,7 @@ def test_while_the_service_is_not_there_the_front_says_how_far_the_node_is(tmp_p
 def test_without_any_facts_the_front_still_answers(tmp_path: Path) -> None:
     """As between its start and the journal's first line."""
     with running_front(tmp_path, free_port()) as front:
-        for path in ("/healthz", "/sdapi/v1/options"):
+        for path in ("/healthz", "/readyz", "/sdapi/v1/options"):
             answer = front.call("GET", path)
             assert (answer.status, answer.json, answer.headers["retry-after"]) == (503, {"status": "starting"}, "5")
 

@@ -77,7 +77,7 @@ def test_a_job_that_ends_every_worker_is_told(tmp_path: Path) -> None:
 
 
 def test_a_device_that_is_not_there_is_told_with_the_reason(tmp_path: Path) -> None:
-    """After a few starts, those who wait and those who come get 503; /healthz never says ok."""
+    """After a few starts, those who wait and those who come get 503; /healthz never says ok, /readyz why."""
     service = launch(fake_settings(tmp_path, fake_faults="setup@0"))
     try:
         for _ in range(2):
@@ -85,8 +85,10 @@ def test_a_device_that_is_not_there_is_told_with_the_reason(tmp_path: Path) -> N
             assert answer.status == 503
             assert "the fake device is not there" in answer.json["errors"]
         health = service.call("GET", "/healthz")
-        assert (health.status, health.json) == (503, {"status": "starting", "workers": 0})
-        assert health.headers["retry-after"] == "5"
+        assert (health.status, health.json) == (200, {"status": "starting", "workers": 0})
+        ready = service.call("GET", "/readyz")
+        assert (ready.status, ready.headers["retry-after"]) == (503, "30")
+        assert ready.json == {"status": "down", "detail": "no worker comes up", "seconds": 30}
     finally:
         service.kill()
 

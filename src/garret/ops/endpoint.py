@@ -51,10 +51,13 @@ class Endpoint:
             OperationError: something answers, but not with the certificate that was pinned.
         """
         try:
-            status, body = self._ask("GET", "/healthz", None, timeout_s, with_token=False)
+            status, body = self._ask("GET", "/readyz", None, timeout_s, with_token=False)
+            if status in (401, 404):
+                # A node from before there was /readyz says it on /healthz.
+                status, body = self._ask("GET", "/healthz", None, timeout_s, with_token=False)
         except NotReady:
             return False
-        return status == 200 and _parsed(body).get("status") == "ok"
+        return status == 200 and _parsed(body).get("status") in ("ready", "ok")
 
     def get(self, path: str, timeout_s: float = 30) -> Any:
         """Return the JSON that is at a path."""

@@ -17,7 +17,18 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from garret.service_runtime.api import a1111, drain, img2img, inputs, job_pictures, jobs, machine, models, uploads
+from garret.service_runtime.api import (
+    a1111,
+    drain,
+    health,
+    img2img,
+    inputs,
+    job_pictures,
+    jobs,
+    machine,
+    models,
+    uploads,
+)
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized, Unavailable
 from garret.service_runtime.extensions.loading import failure
@@ -29,7 +40,7 @@ logger = logging.getLogger(__name__)
 
 _UI = Path(__file__).resolve().parent / "ui"
 _PAGE_FILES = {"page.js": "text/javascript", "page.css": "text/css"}
-OPEN_PATHS = ("/healthz",)
+OPEN_PATHS = health.PATHS
 # What a front on this machine shows itself as long as there is no worker: how far the node is.
 _SHOWN_BY_FRONT = ("/", "/boot.json")
 _HEADERS = {
@@ -117,6 +128,7 @@ def create_app(service: Service) -> FastAPI:
         await service.stop()
 
     app = FastAPI(title="garret", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(health.router(service))
     app.include_router(a1111.router(service))
     app.include_router(img2img.router(service))
     app.include_router(jobs.router(service))
@@ -126,7 +138,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(drain.router(service))
     app.include_router(models.router(service))
     app.include_router(uploads.router(service))
-    _add_pages(app, service, add_extensions(app, service.extensions))
+    _add_pages(app, add_extensions(app, service.extensions))
     _add_errors(app)
     settings = service.settings
     app.add_middleware(
@@ -139,14 +151,7 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
-def _add_pages(app: FastAPI, service: Service, pages: Pages) -> None:
-    @app.api_route("/healthz", methods=["GET", "HEAD"], include_in_schema=False)
-    async def healthz() -> Response:
-        ready = service.pool.ready
-        if ready and not service.stopping:
-            return JSONResponse({"status": "ok", "workers": ready})
-        return JSONResponse({"status": "starting", "workers": ready}, 503, {"retry-after": "5"})
-
+def _add_pages(app: FastAPI, pages: Pages) -> None:
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         return HTMLResponse(pages.into((_UI / "page.html").read_text(encoding="utf-8")))

@@ -41,6 +41,7 @@ from garret.service_runtime.operations.bin import Bin
 from garret.service_runtime.pace import Pace
 from garret.service_runtime.pictures.finish import Finisher
 from garret.service_runtime.prepare import Prepared, prepare
+from garret.service_runtime.readiness import Readiness, State
 from garret.service_runtime.renewal import Renewal
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.results import Results, storage_error
@@ -103,6 +104,7 @@ class Service:
         self.extensions = self.trial.begin()
         self.renewal = Renewal(self, end)
         self._beacon = Beacon(settings.state_dir)
+        self._readiness = Readiness(settings.state_dir / "starts.json")
         self.idle = Idle()
         self.signs = Signs(settings.state_dir / "idle.json", self.idle)
         self.autostop_file = AutostopFile(settings.state_dir / "autostop.json", AutostopSettings(settings.autostop_s))
@@ -270,6 +272,16 @@ class Service:
         """Return the jobs that are not over, oldest first."""
         return self._jobs.all
 
+    @property
+    def state(self) -> State:
+        """Say whether a picture can be made now; what a caller without a login may know."""
+        if self.stopping or time.monotonic() < self._refuses_until or self.autostop.ordered is not None:
+            return State("stopping", "the service is stopping")
+        self._readiness.look(bool(self.pool.ready))
+        if self.pool.ready:
+            return State("ready")
+        return State("down", "no worker comes up", 30) if self._hearing.down else self._readiness.warming()
+
     async def running_operations(self) -> list[str]:
         """Return the verbs of the executions that run on this node."""
         return await self._background.in_thread(self._running_operations)
@@ -333,6 +345,7 @@ class Service:
 
     async def _say_ready(self) -> None:
         """Tell the node that pictures can be made, and what is on trial that it has passed."""
+        await self._background.in_thread(self._readiness.ready)
         if await self._background.in_thread(self.trial.ready):
             await self._background.in_thread(self._beacon.tell, True)
         else:

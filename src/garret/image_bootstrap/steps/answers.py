@@ -16,13 +16,13 @@ from garret.image_bootstrap.steps.node import Node
 _LARGEST_REPLY = 64 << 20
 
 
-def ask_healthz(node: Node) -> tuple[int, str]:
-    """Ask whether it can take work, at the node's public port as a caller would; returns the status and the body.
+def ask_readyz(node: Node) -> tuple[int, str]:
+    """Ask whether a picture can be made, at the node's public port as a caller would; returns the status and the body.
 
     Raises:
         OSError: nothing answers there, or not with this node's certificate.
     """
-    return ask(node, "GET", "/healthz")
+    return ask(node, "GET", "/readyz")
 
 
 def ask(

@@ -15,7 +15,7 @@ from pathlib import Path
 from garret.image_bootstrap.acme.state import FILE as CERTIFICATE_STATE
 from garret.image_bootstrap.first_stage import LOCAL_DRIVERS, StepFailed, StepSkipped
 from garret.image_bootstrap.host import Host
-from garret.image_bootstrap.steps.answers import ask_healthz, check_port_is_free
+from garret.image_bootstrap.steps.answers import ask_readyz, check_port_is_free
 from garret.image_bootstrap.steps.models import CONFIGS
 from garret.image_bootstrap.steps.node import (
     BUNDLE,
@@ -163,8 +163,8 @@ def ensure_answering(node: Node) -> None:
     last, down_since, asked = "nothing yet", 0.0, 0.0
     while time.monotonic() - started < node.answer_timeout_s:
         try:
-            status, body = ask_healthz(node)
-            if status == 200 and json.loads(body).get("status") == "ok":
+            status, body = ask_readyz(node)
+            if status == 200 and json.loads(body).get("status") in ("ready", "ok"):
                 return
             last = f"HTTP {status}: {body[:120]}"
         except (OSError, ValueError, http.client.HTTPException) as error:
@@ -179,7 +179,7 @@ def ensure_answering(node: Node) -> None:
                 reason = f"the service stopped ({state}) before it answered on {where}. {_last_words(node.host)}"
                 raise StepFailed(reason)
         time.sleep(node.poll_s)
-    reason = f"no answer on {where}/healthz within {node.answer_timeout_s:g} s; last: {last}. {_last_words(node.host)}"
+    reason = f"no answer on {where}/readyz within {node.answer_timeout_s:g} s; last: {last}. {_last_words(node.host)}"
     raise StepFailed(reason)
 
 
