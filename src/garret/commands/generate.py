@@ -22,8 +22,10 @@ Examples:
   garret generate "a green star" --init-image circle.png --denoise 0.6
   garret generate "a green star" --init-image photo.jpg --mask sky.png --only-masked
   garret generate "a wide landscape" --init-image photo.jpg --outpaint --width 1536
+  garret generate "a lighthouse <lora:ink:0.7>" --set sampler="DPM++ 2M" --set hires.scale=1.5 -o lighthouse.webp
 
 With --count 4, star.png becomes star-1.png to star-4.png. What is left out takes the model's own default.
+--set takes every field of a request that docs/engine.md names: refiner.mode=again, clip_skip=2, styles='["Ink"]'.
 Of a mask, white is repainted; what lies beyond its blurred edge stays exactly as it was.
 """
 
@@ -33,7 +35,9 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 
 @click.command(epilog=EPILOG)
 @click.argument("prompt")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write (PNG).")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write: .png, .jpg or .webp."
+)
 @click.option("--negative", default="", help="What should not be in the picture.")
 @click.option("--model", help="Which checkpoint; else the one chosen on the node.")
 @click.option("--steps", type=int, help="Denoising steps.")
@@ -45,6 +49,7 @@ _FILE = click.Path(path_type=Path, exists=True, dir_okay=False)
 @click.option("--only-masked", is_flag=True, help="Paint the masked part alone, at full size, and put it back.")
 @click.option("--denoise", type=click.FloatRange(0, 1), help="How much of the picture is made anew (0.75).")
 @click.option("--outpaint", is_flag=True, help="Continue the picture to --width and --height.")
+@click.option("--set", "fields", metavar="NAME=VALUE", multiple=True, help="Any other field; again for each.")
 @click.option("--count", type=click.IntRange(1, 16), default=1, help="How many pictures.")
 @name_option
 @cloud_options
@@ -52,6 +57,7 @@ def generate(caller: Caller, prompt: str, output: Path | None, count: int, name:
     """Make pictures from words, or from a picture and words."""
     from garret.ops.generate import file_names
     from garret.ops.generate import generate as make
+    from garret.ops.request_fields import format_of, merged, read_fields
 
     if not prompt.strip():
         raise UsageError("the prompt is empty", 'garret generate "a red circle on a blue background"')
@@ -62,7 +68,10 @@ def generate(caller: Caller, prompt: str, output: Path | None, count: int, name:
     def cloud() -> Cloud | None:
         return caller.cloud_of(settings, deployment) if caller.has_cloud(settings) else None
 
-    written = make(deployment, _body(prompt, said), file_names(output, prompt, count), cloud)
+    body = merged(_body(prompt, said), read_fields(said["fields"]))
+    if (picture_format := format_of(output)) != "png":
+        body = merged(body, {"output": {"format": picture_format}})
+    written = make(deployment, body, file_names(output, prompt, count), cloud)
     seconds = time.monotonic() - started
     facts = {"name": deployment.name, "prompt": prompt, "pictures": [str(path) for path in written]}
     caller.console.answer(facts, [f"{path}   ({seconds:.1f} s)" for path in written])
