@@ -24,7 +24,7 @@ from garret.service_runtime.engine.stepping import Emit, Stopped, stepwise
 from garret.service_runtime.engine.vaes import Vaes
 from garret.service_runtime.engine.walk import build_walk
 from garret.service_runtime.engine.watch import Watch
-from garret.service_runtime.engine.words import encode_words
+from garret.service_runtime.engine.words import WordEncoder
 from garret.service_runtime.errors import BadRequest, OutOfMemory, ServiceError
 
 logger = logging.getLogger(__name__)
@@ -40,6 +40,7 @@ class SdxlEngine:
         self._dtype = choose_dtype(self._device)
         self._residency = Residency(self._device, self._dtype, config_dir)
         self._vaes = Vaes(self._device, self._dtype)
+        self._words = WordEncoder()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
 
     def setup(self, checkpoint: Path | None) -> str:
@@ -83,6 +84,7 @@ class SdxlEngine:
         }
 
     def _unload(self) -> None:
+        self._words.cache.clear()
         self._vaes.unload()
         self._residency.unload()
 
@@ -101,12 +103,20 @@ class SdxlEngine:
         parts = parts.with_vae(self._vaes.choose(parts, batch.used))
         notes = loras.use(batch.used.loras)
         noises = noises_of(batch, self._device)
-        with residency.using(parts.text_encoder, parts.text_encoder_2):
-            words = encode_words(parts, batch.pictures, asked, batch.used, self._device)
         with residency.using(parts.vae):
             canvas = open_canvas(parts, batch, tiled=residency.tiled)
         share = asked.start.denoise if asked.start else 1.0
         walk = build_walk(parts.scheduler_config, asked, asked.steps, self._device, noises, denoise=share)
+        with residency.using(parts.text_encoder, parts.text_encoder_2):
+            words = self._words.encode(
+                parts,
+                batch.pictures,
+                asked,
+                batch.used,
+                self._device,
+                steps=walk.total_steps,
+                changes=loras.identity,
+            )
         noise = noises.first((parts.channels, asked.height // parts.scale, asked.width // parts.scale))
         guide = Guide(parts.unet, base_ids(asked, asked.width, asked.height), asked.cfg_scale, self._device)
         one = Pass("denoise", guide, walk, words, asked.cfg_scale, walk.total_steps, shortcuts=asked.shortcuts)
@@ -120,7 +130,7 @@ class SdxlEngine:
             for index, picture in enumerate(decode(parts.vae, latents, tiled=residency.tiled)):
                 made = canvas.finish(picture) if canvas else picture
                 height, width = made.shape[:2]
-                emit(Image(index, width, height, made.tobytes(), {**words.notes[index], **walk.notes, **notes}))
+                emit(Image(index, width, height, made.tobytes(), {**walk.notes, **notes}))
 
     def _guarded(self, function: Any, *arguments: Any) -> Any:
         """Call a function, turning what torch raises into the service's errors."""

@@ -1,16 +1,27 @@
-"""A batch's words as the tensors that guide it, each picture's the same as if it were alone."""
+"""A batch's words as the tensors that guide it, each picture's the same as if it were alone.
+
+They are read once before the first step, by all text encoders. The texts of one picture have one length, which is the
+same at every step, and is no other picture's business.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from garret.service_runtime.batch import Picture, Used
-from garret.service_runtime.engine.parts import Parts
+from garret.service_runtime.engine.learned import LearnedWords
+from garret.service_runtime.engine.text_reader import Readable, TextReader, text_readers
+from garret.service_runtime.engine.word_cache import WordCache
+from garret.service_runtime.errors import BadRequest
+from garret.service_runtime.prompt.sayings import Saying, Sections, sayings
 from garret.service_runtime.request import ImageRequest
+
+MAXIMUM_TOKENS = 120_000
+"""Of all that a batch's words become from step to step: half a gigabyte in half precision."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,64 +49,123 @@ class Conditioning:
 
 
 class Words:
-    """The words of a batch over all steps of a walk."""
+    """The words of a batch over all steps of a pass."""
 
-    def __init__(self, conditioning: Conditioning, notes: Sequence[dict[str, str]]) -> None:
-        self._conditioning = conditioning
-        self.notes = tuple(notes)
+    def __init__(self, kinds: Sequence[Conditioning], kind_of_step: Sequence[int]) -> None:
+        self._kinds = kinds
+        self._kind_of_step = kind_of_step
 
-    def at(self, step: int, total: int) -> Conditioning:  # noqa: ARG002  (words do not change between steps yet)
+    def at(self, step: int, total: int) -> Conditioning:
         """Return what guides step number `step`, counted from 0, of `total`."""
-        return self._conditioning
+        steps = len(self._kind_of_step)
+        return self._kinds[self._kind_of_step[min(step * steps // max(total, 1), steps - 1)]]
 
 
-def encode_words(
-    parts: Parts,
-    pictures: Sequence[Picture],
-    request: ImageRequest,
-    used: Used,  # noqa: ARG001  (embeddings come from there)
-    device: torch.device,
-) -> Words:
-    """Return the batch's words; the text encoders must be on the device."""
-    known: dict[str, Text] = {}
-    for picture in pictures:
-        for words in (picture.prompt, picture.negative_prompt):
-            if words not in known:
-                known[words] = _encode(parts, words, request.clip_skip, device)
-    told = tuple(
-        Told((known[picture.prompt],), _negative(parts, known[picture.negative_prompt], picture))
-        for picture in pictures
-    )
-    return Words(Conditioning(told), [cut_words(parts, picture) for picture in pictures])
+class WordEncoder:
+    """Reads words with whatever parts are loaded, and keeps what it read last."""
+
+    def __init__(self) -> None:
+        self.cache = WordCache()
+        self._learned = LearnedWords()
+
+    def encode(
+        self,
+        parts: Readable,
+        pictures: Sequence[Picture],
+        request: ImageRequest,
+        used: Used,
+        device: torch.device,
+        *,
+        steps: int = 0,
+        first_steps: int | None = None,
+        changes: Hashable = (),
+    ) -> Words:
+        """Return a batch's words for one pass; the text encoders must be on the device.
+
+        `steps` are this pass's (0: the request's). `first_steps`, where a second pass is meant, are those of the first;
+        it has words of its own. `changes` is what LoRAs have made of the text encoders.
+
+        Raises:
+            BadRequest: the words are too many for a node's memory, or the model has no such layer to stop at.
+            ModelError: an embedding is not for this model.
+        """
+        said = [
+            sayings(*_words_of(one, first_steps is not None), steps or request.steps, first_steps) for one in pictures
+        ]
+        readers = text_readers(
+            parts,
+            self._learned.read(used.embeddings),
+            cache=self.cache,
+            device=device,
+            clip_skip=request.clip_skip,
+            changes=changes,
+        )
+        telling = _Telling(readers, said, bool(parts.config.get("force_zeros_for_empty_prompt")), parts.dtype)
+        kinds: dict[tuple[Saying, ...], int] = {}
+        made: list[Conditioning] = []
+        kind_of_step = []
+        for step in zip(*said, strict=True):
+            if step not in kinds:
+                kinds[step] = len(made)
+                made.append(Conditioning(tuple(telling.tell(index, saying) for index, saying in enumerate(step))))
+            kind_of_step.append(kinds[step])
+        return Words(made, kind_of_step)
 
 
-def cut_words(parts: Parts, picture: Picture) -> dict[str, str]:
-    """Return a note for each text that CLIP reads only the beginning of."""
-    tokenizer = parts.tokenizer or parts.tokenizer_2
-    # The count and the limit both hold the marks of beginning and end, which no word of the caller's is in.
-    limit = tokenizer.model_max_length
-    texts = {"Prompt cut": picture.prompt, "Negative prompt cut": picture.negative_prompt}
-    return {name: f"to {limit - 2} tokens" for name, text in texts.items() if len(tokenizer(text).input_ids) > limit}
+def _words_of(picture: Picture, again: bool) -> tuple[str, str]:
+    if again and (picture.hires_prompt or picture.hires_negative_prompt):
+        return picture.hires_prompt, picture.hires_negative_prompt
+    return picture.prompt, picture.negative_prompt
 
 
-def _encode(parts: Parts, words: str, clip_skip: int, device: torch.device) -> Text:
-    pooled, hidden = torch.empty(0), []
-    for tokenizer, encoder in ((parts.tokenizer, parts.text_encoder), (parts.tokenizer_2, parts.text_encoder_2)):
-        if encoder is None:
-            continue
-        limit = tokenizer.model_max_length
-        ids = [*tokenizer(words).input_ids[: limit - 1], tokenizer.eos_token_id][:limit]
-        if len(tokenizer(words).input_ids) <= limit:
-            ids = tokenizer(words).input_ids
-        ids += [tokenizer.pad_token_id] * (limit - len(ids))
-        said = encoder(torch.tensor([ids]).to(device))
-        hidden.append(said.hidden_states[-(clip_skip + 1)][0])
-        pooled = said.pooled[0]
-    return Text(torch.cat(hidden, dim=-1).to(parts.dtype), pooled.to(parts.dtype))
+class _Telling:
+    """Texts that were read, and put together for each picture at its length."""
+
+    def __init__(
+        self, readers: Sequence[TextReader], said: Sequence[Sequence[Saying]], zeros: bool, dtype: torch.dtype
+    ) -> None:
+        self._zeros = zeros
+        self._dtype = dtype
+        self._readers = readers
+        texts = [{text: None for saying in one for text in saying.all} for one in said]
+        self._lengths: list[int] = []
+        tokens = 0
+        for some in texts:
+            self._lengths.append(_length(list(some), readers, MAXIMUM_TOKENS - tokens))
+            tokens += self._lengths[-1] * len(some) * 77
+        for reader in readers:
+            reader.read({text: None for some in texts for text in some})
+        self._texts: dict[tuple[Sections, int], Text] = {}
+
+    def tell(self, index: int, saying: Saying) -> Told:
+        """Return what the batch's picture of an index is told."""
+        length = self._lengths[index]
+        texts = tuple(Text(one.embeds, one.pooled, weight) for one, weight in self._weighted(saying, length))
+        negative = self._text(saying.negative, length)
+        if saying.is_blank and self._zeros:
+            # No words at all mean zeros, not the empty text, for models that were trained so.
+            negative = Text(torch.zeros_like(negative.embeds), torch.zeros_like(negative.pooled))
+        return Told(texts, negative)
+
+    def _weighted(self, saying: Saying, length: int) -> list[tuple[Text, float]]:
+        return [(self._text(text, length), weight) for text, weight in saying.texts]
+
+    def _text(self, text: Sections, length: int) -> Text:
+        if (text, length) not in self._texts:
+            embeds = torch.cat([reader.embeds(text, length) for reader in self._readers], dim=-1)
+            pooled = self._readers[-1].pooled(text)
+            self._texts[text, length] = Text(embeds.to(self._dtype), pooled.to(self._dtype))
+        return self._texts[text, length]
 
 
-def _negative(parts: Parts, text: Text, picture: Picture) -> Text:
-    # An empty negative prompt means zeros, not the empty text, for models that were trained so.
-    if picture.negative_prompt or not parts.config.get("force_zeros_for_empty_prompt"):
-        return text
-    return Text(torch.zeros_like(text.embeds), torch.zeros_like(text.pooled))
+def _length(texts: Sequence[Sections], readers: Sequence[TextReader], room: int) -> int:
+    """Return how many chunks the longest of a picture's texts has, refusing more than there is room for in tokens."""
+    longest = 0
+    for count, text in enumerate(texts, 1):
+        longest = max(longest, *(reader.length(text) for reader in readers))
+        if longest * count * 77 > room:
+            reason = f"{len(texts)} texts of up to {longest * 77} tokens are too many for one batch"
+            raise BadRequest(
+                "prompt", reason, f"At most {MAXIMUM_TOKENS} tokens in all: write less, or let less change"
+            )
+    return longest
