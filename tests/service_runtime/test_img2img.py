@@ -40,8 +40,9 @@ def begun_from(answer: Answer) -> dict[str, Any]:
 
 def test_a_picture_is_begun_from_as_the_fields_say(service: Service) -> None:
     """Each of A1111's fields, in its own numbers."""
+    mask = encoded(32, 32, (255, 255, 255, 100), "RGBA")
     answer = img2img(
-        service, denoising_strength=0.4, resize_mode=2, mask=WHITE, mask_blur=7, inpaint_full_res=False,
+        service, denoising_strength=0.4, resize_mode=2, mask=mask, mask_blur=7, inpaint_full_res=False,
         inpaint_full_res_padding=12, inpainting_fill=3, inpainting_mask_invert=1, mask_round=False,
         initial_noise_multiplier=1.1,
     )  # fmt: skip

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import Callable
 from dataclasses import fields as fields_of
+from functools import partial
 from typing import Any
 
 from garret.service_runtime import asked
@@ -68,7 +69,8 @@ def keep_pictures(body: dict[str, Any], inputs: InputStore) -> dict[str, Any]:
     start = {**start, "image": _kept(start.get("image"), "start.image", inputs.put)}
     mask = start.get("mask")
     if isinstance(mask, dict):
-        start["mask"] = {**mask, "image": _kept(mask.get("image"), "start.mask.image", inputs.put_mask)}
+        put = partial(inputs.put_mask, inverted=mask.get("invert") is True)
+        start["mask"] = {**mask, "image": _kept(mask.get("image"), "start.mask.image", put)}
     return {**body, "start": start}
 
 
@@ -81,11 +83,13 @@ def _kept(value: object, field: str, put: Callable[[bytes, str], str]) -> str:
 
 
 def _size(said: dict[str, Any], native: int, inputs: InputStore) -> tuple[int, int]:
-    """Return the sides: what was said, else the picture's proportions or a square, with the model's own pixels."""
+    """Return the sides: what was said, and for the rest those of the picture that is begun from, or a square."""
     start = said.get("start")
-    if said.get("width") is None and said.get("height") is None and isinstance(start, dict):
-        return sized_like(inputs.size(start.get("image", "")), native)
-    return fields.integer(said, "width", native), fields.integer(said, "height", native)
+    width, height = (fields.integer(said, name, 0) if name in said else None for name in ("width", "height"))
+    if isinstance(start, dict):
+        size = inputs.size(start.get("image", ""))
+        return sized_like(size, native, width, height, outpaint=start.get("resize") == "outpaint")
+    return native if width is None else width, native if height is None else height
 
 
 def _sampler(said: dict[str, Any]) -> tuple[str, str]:

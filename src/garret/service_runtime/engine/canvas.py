@@ -85,15 +85,16 @@ def open_canvas(parts: Parts, batch: Batch, *, tiled: bool = False) -> Canvas | 
         return None
     from garret.service_runtime.canvas.canvas import lay_out
 
-    layout = lay_out(_read(used.start), _read(used.mask) if used.mask else None, asked.start, asked.width, asked.height)
+    picture, mask = _read(used.start).convert("RGB"), _read(used.mask) if used.mask else None
+    layout = lay_out(picture, mask, asked.start, asked.width, asked.height)
     latents = encode(parts.vae, layout.picture, tiled=tiled)
     size = (asked.height // parts.scale, asked.width // parts.scale)
     if latents.shape[-2:] != size:  # only where the latents are to be resized instead of the picture
         latents = torch.nn.functional.interpolate(latents, size, mode="bilinear", antialias=True)
-    mask = None
+    repaint = None
     if layout.repaint is not None:
-        mask = torch.from_numpy(layout.repaint)[None, None].to(latents.device)
-    return Canvas(asked.start, layout, latents, mask)
+        repaint = torch.from_numpy(layout.repaint)[None, None].to(latents.device)
+    return Canvas(asked.start, layout, latents, repaint)
 
 
 def encode(vae: Any, picture: PIL.Image.Image, *, tiled: bool = False) -> Tensor:
