@@ -27,6 +27,10 @@ def test_files_are_words(tmp_path: Path) -> None:
     found = Embeddings(tmp_path).all()
     assert [(one.name, one.vectors, one.problem) for one in found] == [("Glow", 1, ""), ("hands", 3, "")]
     assert Embeddings(tmp_path / "nowhere").all() == []
+    put(tmp_path / "second", "hands.safetensors", {**SDXL, "clip_l": (1, 768), "clip_g": (1, 1280)})
+    put(tmp_path / "second", "haze.safetensors", SDXL)
+    both = Embeddings(tmp_path / "more", tmp_path / "second").all()
+    assert [(one.name, one.vectors) for one in both] == [("Glow", 1), ("hands", 1), ("haze", 3)]
 
 
 @pytest.mark.parametrize(

@@ -33,16 +33,16 @@ class Embedding:
 
 
 class Embeddings:
-    """The embeddings below one folder; headers are read once for each version of a file."""
+    """The embeddings below some folders; headers are read once for each version of a file."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, *folders: Path) -> None:
+        self._folders = folders
         self._known: dict[Path, tuple[tuple[int, int], Embedding]] = {}
 
     def all(self) -> list[Embedding]:
         """Return the embeddings by name; of several with one name, in whatever case, the first that can be used."""
         found: dict[str, Embedding] = {}
-        for path in sorted(_files(self._folder, DEEPEST)):
+        for path in (path for folder in self._folders for path in sorted(_files(folder, DEEPEST))):
             embedding = self._read(path)
             if embedding is None:
                 continue

@@ -36,11 +36,11 @@ class ReadyWords:
 
 
 class Vocabulary:
-    """The styles and embeddings of a node."""
+    """The styles and embeddings of a node; embeddings may lie in a folder among the models as well."""
 
-    def __init__(self, styles_folder: Path, embeddings_folder: Path) -> None:
-        self.styles = Styles(styles_folder)
-        self.embeddings = Embeddings(embeddings_folder)
+    def __init__(self, models_folder: Path, embeddings_folder: Path) -> None:
+        self.styles = Styles(models_folder)
+        self.embeddings = Embeddings(embeddings_folder, models_folder / "embeddings")
 
     def ready(self, request: ImageRequest) -> ReadyWords:
         """Return a request's words as an engine gets them.
