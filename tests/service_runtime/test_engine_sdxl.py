@@ -228,6 +228,18 @@ def write_embedding(engine: Any, path: Path, words: str) -> None:
     save_file(tables, path)
 
 
+def mask_of(file: Any) -> str:
+    """Return a mask that is white on the right, as A1111's clients send it."""
+    import base64
+
+    from PIL import Image as Pillow
+
+    mask = Pillow.new("L", (128, 128), 0)
+    mask.paste(255, (64, 0, 128, 128))
+    mask.save(file, "PNG")
+    return base64.b64encode(file.getvalue()).decode()
+
+
 def test_the_service_draws_with_the_real_engine(engine: Any, tmp_path: Path) -> None:
     """Over HTTP, at the model's own size where none is given; a copy of the model is used while it runs."""
     import io
@@ -253,6 +265,12 @@ def test_the_service_draws_with_the_real_engine(engine: Any, tmp_path: Path) -> 
             io.BytesIO(service.call("POST", "/sdapi/v1/txt2img", {**body, "prompt": words}).pictures[0])
         )
         assert difference(numpy.asarray(learned).astype(int), expected) <= 2
+        start = {"init_images": answer.json["images"], "mask": mask_of(io.BytesIO()), "denoising_strength": 1.0}
+        words = {"prompt": "a green star on a blue background", "inpaint_full_res": False, "mask_blur": 0}
+        repainted = service.call("POST", "/sdapi/v1/img2img", {**body, **start, **words})
+        changed = numpy.asarray(Pillow.open(io.BytesIO(repainted.pictures[0]))) != numpy.asarray(picture)
+        assert changed[:, 64:].any()
+        assert not changed[:, :64].any()
         (native,) = service.call("GET", "/sdapi/v1/sd-models").json
         assert native["garret_native_size"] == 128
         shutil.copyfile(demo_model.WEIGHTS, folder / "copy.safetensors")
