@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garret.service_runtime.prompt.chunks import (
@@ -77,6 +77,7 @@ def test_vectors_of_a_learned_word_stay_together() -> None:
     assert twice.learned == ((1, "glow"), (4, "haze"))
 
 
+@settings(deadline=None)
 @given(st.lists(TOKENS, min_size=1, max_size=4))
 def test_nothing_is_lost_and_every_chunk_is_whole(sections: list[list[Token]]) -> None:
     """All tokens come out in their order, in chunks of 77 with both marks."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garret.service_runtime.prompt.moment import HEAVIEST, Moment, Piece, Section, changes, plain, read
@@ -133,6 +133,7 @@ def test_break_parts_sections_and_takes_the_space_around_it() -> None:
     assert read(parse("BREAKFAST \\BREAK"), Moment(0, 1)) == ((Piece("BREAKFAST BREAK"),),)
 
 
+@settings(deadline=None)
 @given(ANY_TEXT, st.integers(0, 9))
 def test_any_text_is_read(text: str, step: int) -> None:
     """Nothing raises, weights are bounded, neighbours of one weight are one, and every character was in the text."""
@@ -150,12 +151,14 @@ def check(section: Section, text: str) -> None:
     assert set("".join(piece.text for piece in section)) <= set(text)
 
 
+@settings(deadline=None)
 @given(WORDS)
 def test_words_without_marks_are_themselves(text: str) -> None:
     """One piece of weight 1: what a model reads then is what it was given."""
     assert read(parse(text), Moment(3, 10)) == plain(text)
 
 
+@settings(deadline=None)
 @given(st.text(alphabet="ab()[]:|\\ ", max_size=40))
 def test_escaped_text_says_itself(text: str) -> None:
     """A backslash before every mark makes any text plain."""
@@ -163,12 +166,14 @@ def test_escaped_text_says_itself(text: str) -> None:
     assert read(parse(escaped), Moment(0, 10)) == plain(text)
 
 
+@settings(deadline=None)
 @given(WORDS, st.integers(1, 300).map(lambda number: number / 100), st.integers(0, 9))
 def test_a_weighted_word_has_its_weight(text: str, weight: float, step: int) -> None:
     """At every step, whatever the number."""
     assert pieces(f"({text}:{weight})", step) == [(text, weight)]
 
 
+@settings(deadline=None)
 @given(WORDS, WORDS, st.integers(0, 10), st.integers(0, 9))
 def test_one_word_until_a_step_and_the_other_from_then_on(one: str, two: str, when: int, step: int) -> None:
     """By number, and by the same share."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garret.service_runtime.prompt.moment import Moment
@@ -83,6 +83,7 @@ def test_other_angles_are_text() -> None:
     assert take_tags("<3 <b> <lora <lora:a") == ("<3 <b> <lora <lora:a", ())
 
 
+@settings(deadline=None)
 @given(ANY_TEXT)
 def test_any_text_has_parts_and_tags(text: str) -> None:
     """Nothing raises, and there is always something to read."""
@@ -92,6 +93,7 @@ def test_any_text_has_parts_and_tags(text: str) -> None:
     assert len(rest) <= len(text)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(alphabet="ab c", min_size=1).filter(str.strip), min_size=1, max_size=5))
 def test_as_many_parts_as_were_joined(texts: list[str]) -> None:
     """AND between words makes one more part each time."""

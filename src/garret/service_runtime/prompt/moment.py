@@ -46,17 +46,16 @@ def changes(nodes: Nodes) -> bool:
 
 def read(nodes: Nodes, moment: Moment) -> tuple[Section, ...]:
     """Return what a tree says at a moment; neighbours of equal weight are one piece."""
-    sections: list[list[Piece]] = [[]]
-    for piece in _flat(nodes, 1.0, moment):
-        if piece is None:
-            sections.append([])
-            continue
+    sections: list[list[tuple[float, list[str]]]] = [[]]
+    for weight, text in _flat(nodes, moment):
         last = sections[-1]
-        if last and last[-1].weight == piece.weight:
-            last[-1] = Piece(last[-1].text + piece.text, piece.weight)
+        if text is None:
+            sections.append([])
+        elif last and last[-1][0] == weight:
+            last[-1][1].append(text)
         else:
-            last.append(piece)
-    return tuple(tuple(section) for section in sections)
+            last.append((weight, [text]))
+    return tuple(tuple(Piece("".join(texts), weight) for weight, texts in section) for section in sections)
 
 
 def plain(text: str) -> tuple[Section, ...]:
@@ -64,15 +63,22 @@ def plain(text: str) -> tuple[Section, ...]:
     return ((Piece(text),),) if text else ((),)
 
 
-def _flat(nodes: Nodes, weight: float, moment: Moment) -> Iterator[Piece | None]:
-    for node in nodes:
-        if isinstance(node, Text):
-            yield Piece(node.text, round(max(-HEAVIEST, min(HEAVIEST, weight)), 6))
+def _flat(nodes: Nodes, moment: Moment) -> Iterator[tuple[float, str | None]]:
+    """Yield a tree's texts with their weights from left to right, None for a BREAK."""
+    # A stack of its own: a generator inside of generators would pass every text up through all of them.
+    open_nodes = [(iter(nodes), 1.0)]
+    while open_nodes:
+        rest, weight = open_nodes[-1]
+        node = next(rest, None)
+        if node is None:
+            open_nodes.pop()
+        elif isinstance(node, Text):
+            yield round(max(-HEAVIEST, min(HEAVIEST, weight)), 6), node.text
         elif isinstance(node, Break):
-            yield None
+            yield weight, None
         elif isinstance(node, Weighted):
-            yield from _flat(node.inner, weight * node.weight, moment)
+            open_nodes.append((iter(node.inner), weight * node.weight))
         elif isinstance(node, Switch):
-            yield from _flat(node.before if moment.is_before(node.when) else node.after, weight, moment)
-        elif isinstance(node, Alternate):
-            yield from _flat(node.options[moment.step % len(node.options)], weight, moment)
+            open_nodes.append((iter(node.before if moment.is_before(node.when) else node.after), weight))
+        else:
+            open_nodes.append((iter(node.options[moment.step % len(node.options)]), weight))
