@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
+from safetensors.torch import load_file
 
 from garret.demo_model import CONFIG
-from training.demo_model import train_unet, train_vae
+from garret.service_runtime.safetensors_header import read_header
+from garret.service_runtime.tensor_families import family_of
+from training.demo_model import train_lora, train_refiner, train_unet, train_vae
 from training.demo_model.architecture import build_pipeline
 from training.demo_model.common import Progress
 from training.demo_model.train_unet import Bucket, Drawings, Run
@@ -31,6 +34,22 @@ def test_a_few_steps_of_both_scripts(tmp_path: Path, capsys: pytest.CaptureFixtu
     pipeline = StableDiffusionXLPipeline.from_pretrained(tmp_path / "pipeline", local_files_only=True)
     pipeline.set_progress_bar_config(disable=True)
     assert pipeline("a red circle", num_inference_steps=1, height=64, width=64).images[0].size == (64, 64)
+
+
+def test_a_lora_and_a_refiner_are_trained_on_the_shipped_model(tmp_path: Path) -> None:
+    """A few steps of either, resumed; their files are of the families that the service tells them by."""
+    options = ["--kept", "2", "--output", str(tmp_path)]
+    for script, name, family in (
+        (train_lora, "heart", "lora-sdxl"),
+        (train_refiner, "demo-refiner", "sdxl-refiner"),
+    ):
+        script.main(["--steps", "1", *options])
+        first = load_file(tmp_path / f"{name}.safetensors")
+        script.main(["--steps", "2", "--resume", *options])
+        second = load_file(tmp_path / f"{name}.safetensors")
+        assert first.keys() == second.keys()
+        assert any(not torch.equal(first[key], second[key]) for key in first)
+        assert family_of(read_header(tmp_path / f"{name}.safetensors")) == family
 
 
 def test_the_loss_falls(tmp_path: Path) -> None:

@@ -15,12 +15,15 @@ from diffusers import (
     StableDiffusionXLImg2ImgPipeline,
     StableDiffusionXLInpaintPipeline,
     StableDiffusionXLPipeline,
+    UNet2DConditionModel,
 )
 from PIL import Image, ImageDraw
+from safetensors.torch import load_file
 
 from garret.demo_model import CONFIG, WEIGHTS
 from garret.demo_model.check import check_picture
-from garret.demo_model.shapes import Pixels, Scene, caption, draw, random_caption, random_scene
+from garret.demo_model.shapes import SHAPES, TAUGHT, Pixels, Scene, caption, draw, random_caption, random_scene
+from garret.service_runtime.engine.keys import unet_sources
 
 BATCH = 8
 PARTS = ("foreground", "background", "shape", "size", "position")
@@ -38,11 +41,25 @@ def load(folder: Path | None) -> StableDiffusionXLPipeline:
     return pipeline
 
 
-def scenes(count: int, plain: bool, seed: int) -> Iterator[tuple[Scene, str]]:
+def load_refiner(weights: Path, base: StableDiffusionXLPipeline) -> StableDiffusionXLImg2ImgPipeline:
+    """Load a refiner's file; its words and its autoencoder are the base's."""
+    unet = UNet2DConditionModel.from_config(UNet2DConditionModel.load_config(CONFIG / "refiner" / "unet"))
+    tensors = load_file(weights)
+    sources = unet_sources(unet.state_dict(), unet.config)
+    unet.load_state_dict({name: tensors[source.name].float() for name, source in sources.items()})
+    words = {"text_encoder": None, "tokenizer": None}
+    shared = {name: getattr(base, name) for name in ("vae", "text_encoder_2", "tokenizer_2", "scheduler")}
+    options = {"requires_aesthetics_score": True, "force_zeros_for_empty_prompt": False, "add_watermarker": False}
+    refiner = StableDiffusionXLImg2ImgPipeline(unet=unet, **words, **shared, **options)
+    refiner.set_progress_bar_config(disable=True)
+    return refiner
+
+
+def scenes(count: int, plain: bool, seed: int, shapes: tuple[str, ...] = SHAPES) -> Iterator[tuple[Scene, str]]:
     """Yield held-out scenes with prompts: the plainest form only, or every form, size and position."""
     random = np.random.default_rng(seed)
     for _ in range(count):
-        scene = random_scene(random, unseen=True)
+        scene = random_scene(random, True, shapes)
         if plain:
             scene = Scene(scene.foreground, scene.background, scene.shape)
             yield scene, caption(scene)
@@ -62,7 +79,7 @@ def measure(paint: Painter, asked: list[tuple[Scene, str]], seed: int) -> tuple[
     right = np.zeros(len(PARTS))
     whole = placed = 0
     for (scene, _), picture in zip(asked, pictures, strict=True):
-        seen = check_picture(np.asarray(picture))
+        seen = check_picture(np.asarray(picture), (*SHAPES, TAUGHT) if scene.shape == TAUGHT else SHAPES)
         hits = np.array([getattr(seen, name) == getattr(scene, name) for name in PARTS])
         right += hits
         whole += bool(hits[:3].all())
@@ -78,6 +95,19 @@ def text_painter(pipeline: StableDiffusionXLPipeline, height: int, width: int, s
     def paint(_: list[Scene], prompts: list[str], generators: list[torch.Generator]) -> list[Image.Image]:
         options = {"num_inference_steps": steps, "guidance_scale": guidance, "generator": generators}
         return list(pipeline(prompts, height=height, width=width, **options).images)
+
+    return paint
+
+
+def refined_painter(
+    pipeline: StableDiffusionXLPipeline, refiner: StableDiffusionXLImg2ImgPipeline, steps: int, guidance: float
+) -> Painter:
+    """Return a painter whose last fifth of the steps is the refiner's."""
+
+    def paint(_: list[Scene], prompts: list[str], generators: list[torch.Generator]) -> list[Image.Image]:
+        options = {"num_inference_steps": steps, "guidance_scale": guidance, "generator": generators}
+        latents = pipeline(prompts, denoising_end=0.8, output_type="latent", **options).images
+        return list(refiner(prompts, image=latents, denoising_start=0.8, **options).images)
 
     return paint
 
@@ -151,6 +181,9 @@ def main() -> None:
     parser.add_argument("--strength", type=float, default=0.8, help="for image-to-image (default %(default)s)")
     parser.add_argument("--spacing", help="timestep spacing, instead of the scheduler's own")
     parser.add_argument("--plain", action="store_true", help='ask only "a red circle on a blue background"')
+    parser.add_argument("--taught", action="store_true", help="ask for the shape that the LoRA teaches")
+    parser.add_argument("--lora", type=Path, help="a LoRA to load")
+    parser.add_argument("--refiner", type=Path, help="a refiner that makes the last fifth of the steps")
     parser.add_argument("--count", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1000)
     parser.add_argument("--threads", type=int, default=1)
@@ -160,6 +193,8 @@ def main() -> None:
     pipeline = load(arguments.pipeline)
     if arguments.spacing:
         pipeline.scheduler.register_to_config(timestep_spacing=arguments.spacing)
+    if arguments.lora:
+        pipeline.load_lora_weights(str(arguments.lora.parent), weight_name=arguments.lora.name)
     width, height = (int(side) for side in arguments.resolution.split("x"))
     steps, guidance = arguments.steps, arguments.guidance
     painters = {
@@ -167,9 +202,14 @@ def main() -> None:
         "image": lambda: image_painter(pipeline, steps, guidance, arguments.strength),
         "inpaint": lambda: inpaint_painter(pipeline, steps, guidance),
     }
-    asked = list(scenes(arguments.count, arguments.plain or arguments.task != "text", arguments.seed))
+    if arguments.refiner:
+        refiner = load_refiner(arguments.refiner, pipeline)
+        painters["text"] = lambda: refined_painter(pipeline, refiner, steps, guidance)
+    shapes = (TAUGHT,) if arguments.taught else SHAPES
+    asked = list(scenes(arguments.count, arguments.plain or arguments.task != "text", arguments.seed, shapes))
     figures, pictures = measure(painters[arguments.task](), asked, arguments.seed)
     settings = {key: value for key, value in vars(arguments).items() if key not in ("pipeline", "output", "threads")}
+    settings |= {key: settings[key] and settings[key].name for key in ("lora", "refiner")}
     record = json.dumps({**settings, **figures})
     print(record)
     if arguments.output:

@@ -14,7 +14,7 @@ from garret.demo_model.shapes import TAUGHT, Scene, random_scene
 from training.demo_model.common import Progress, add_run_options, begin, load_checkpoint, save_checkpoint
 from training.demo_model.evaluate import load
 from training.demo_model.low_rank import Changes
-from training.demo_model.train_unet import Bucket, Drawings, Learner
+from training.demo_model.train_unet import LARGEST_STORE, Bucket, Drawings, Learner
 
 PEAK_RATE = 2e-3
 RANK, TEXT_RANK = 8, 2
@@ -101,6 +101,9 @@ def main(words: list[str] | None = None) -> None:
     """Train on the model in the package and write the LoRA into the output folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_run_options(parser, seconds=900)
+    parser.add_argument(
+        "--kept", type=int, default=LARGEST_STORE, help="keep at most this many drawings of each size ready"
+    )
     arguments = parser.parse_args(words)
     progress = begin(arguments)
     pipeline = load(None)
@@ -109,7 +112,7 @@ def main(words: list[str] | None = None) -> None:
     if arguments.resume:
         run.load()
     random = np.random.default_rng((arguments.seed, progress.step))
-    drawings = [Drawings(bucket, vae, random, bucket.kept, taught_or_known) for bucket in BUCKETS]
+    drawings = [Drawings(bucket, vae, random, min(bucket.kept, arguments.kept), taught_or_known) for bucket in BUCKETS]
     progress.started += 0.0 if arguments.resume else progress.elapsed()
     train(run, drawings, random)
 

@@ -25,7 +25,7 @@ from training.demo_model.common import (
 )
 from training.demo_model.evaluate import load
 from training.demo_model.single_file import refiner_weights
-from training.demo_model.train_unet import Average, Bucket, Drawings
+from training.demo_model.train_unet import LARGEST_STORE, Average, Bucket, Drawings
 
 PEAK_RATE = 2e-3
 # SDXL's refiner learned the last fifth of the timesteps; twice that, so that few and uneven steps stay inside.
@@ -181,6 +181,9 @@ def main(words: list[str] | None = None) -> None:
     """Train for the model in the package and write the refiner into the output folder."""
     parser = argparse.ArgumentParser(description=__doc__)
     add_run_options(parser, seconds=1800)
+    parser.add_argument(
+        "--kept", type=int, default=LARGEST_STORE, help="keep at most this many drawings of each size ready"
+    )
     arguments = parser.parse_args(words)
     progress = begin(arguments)
     base = load(None)
@@ -189,7 +192,7 @@ def main(words: list[str] | None = None) -> None:
     if arguments.resume:
         run.load()
     random = np.random.default_rng((arguments.seed, progress.step))
-    drawings = [GradedDrawings(bucket, vae, random, bucket.kept) for bucket in BUCKETS]
+    drawings = [GradedDrawings(bucket, vae, random, min(bucket.kept, arguments.kept)) for bucket in BUCKETS]
     # The clock starts when the first drawings are ready.
     progress.started += 0.0 if arguments.resume else progress.elapsed()
     print(f"{sum(value.numel() for value in run.learner.unet.parameters()) / 1e6:.2f} M parameters", flush=True)
