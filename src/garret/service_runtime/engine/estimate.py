@@ -9,12 +9,13 @@ for what convolutions take beside it and for memory in pieces.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch import nn
 
-from garret.service_runtime.engine.layout import Layout, Origin
+from garret.service_runtime.engine.layout import Layout
+from garret.service_runtime.request import ImageRequest
 
 # Skip connections, the feed-forward's inner states and what convolutions need beside them.
 _DENOISE_FACTOR = 24
@@ -22,45 +23,49 @@ _DENOISE_FACTOR = 24
 _DECODE_FACTOR = 6
 ROOM = 512 << 20
 """What the device's own libraries take beside everything counted here."""
-TILE = 512
-"""The side in pixels of the tiles that a picture is decoded in when memory is short."""
-
-
-@dataclass(frozen=True)
-class Work:
-    """What a batch asks for: its largest side lengths in pixels, its pictures, and whether each is asked for twice."""
-
-    width: int
-    height: int
-    pictures: int = 1
-    guided: bool = True
 
 
 def weights_of(layout: Layout, dtype: torch.dtype) -> int:
     """Return the bytes of a checkpoint's weights in a type."""
     origins = [layout.unet, layout.vae, layout.text_encoder_2, *filter(None, [layout.text_encoder])]
-    if all(origin.files == layout.unet.files for origin in origins):
-        return sum(entry_count(entry.shape) for entry in layout.unet.files[0].entries.values()) * dtype.itemsize
-    return sum(_origin_bytes(origin, dtype) for origin in origins)
+    files = {file.path: file for origin in origins for file in origin.files}
+    return sum(_count(entry.shape) for file in files.values() for entry in file.entries.values()) * dtype.itemsize
 
 
-def denoise_bytes(unet: Mapping[str, Any], scale: int, work: Work, itemsize: int) -> int:
-    """Return what one step of denoising needs beside weights."""
-    cells = (work.width // scale) * (work.height // scale)
-    rows = work.pictures * (2 if work.guided else 1)
-    return int(unet["block_out_channels"][0]) * cells * rows * itemsize * _DENOISE_FACTOR
+def work_bytes(layout: Layout, request: ImageRequest, pictures: int, dtype: torch.dtype) -> int:
+    """Return what a request needs beside weights at its highest point, the step or the decoding of its largest size.
+
+    A batch of pictures is denoised at once and decoded one by one.
+    """
+    vae = layout.vae.config
+    width, height = request.width, request.height
+    if request.hires is not None:
+        width = request.hires.width or round(width * request.hires.scale)
+        height = request.hires.height or round(height * request.hires.scale)
+    rows = pictures * (2 if request.cfg_scale > 1 else 1)
+    full = dtype == torch.float16 and vae.get("force_upcast", True)
+    return max(
+        denoise_bytes(layout.unet.config, vae, width * height * rows, dtype.itemsize),
+        decode_bytes(vae, width * height, 4 if full else dtype.itemsize),
+    )
 
 
-def decode_bytes(vae: Mapping[str, Any], work: Work, itemsize: int) -> int:
-    """Return what decoding one picture needs beside weights; one is decoded after another."""
+def denoise_bytes(unet: Mapping[str, Any], vae: Mapping[str, Any], pixels: int, itemsize: int) -> int:
+    """Return what one step of denoising needs beside weights; `pixels` counts every row of the UNet's batch."""
+    cells = pixels // 4 ** (len(vae["block_out_channels"]) - 1)
+    return int(unet["block_out_channels"][0]) * cells * itemsize * _DENOISE_FACTOR
+
+
+def decode_bytes(vae: Mapping[str, Any], pixels: int, itemsize: int) -> int:
+    """Return what decoding one picture needs beside weights."""
     channels = vae["block_out_channels"]
-    return int(channels[min(1, len(channels) - 1)]) * work.width * work.height * itemsize * _DECODE_FACTOR
+    return int(channels[min(1, len(channels) - 1)]) * pixels * itemsize * _DECODE_FACTOR
 
 
-def entry_count(shape: tuple[int, ...]) -> int:
-    """Return how many numbers a tensor of this shape holds."""
+def bytes_of(module: nn.Module) -> int:
+    """Return the bytes of a module's weights."""
+    return sum(parameter.numel() * parameter.element_size() for parameter in module.parameters())
+
+
+def _count(shape: tuple[int, ...]) -> int:
     return torch.Size(shape).numel()
-
-
-def _origin_bytes(origin: Origin, dtype: torch.dtype) -> int:
-    return sum(entry_count(entry.shape) for file in origin.files for entry in file.entries.values()) * dtype.itemsize

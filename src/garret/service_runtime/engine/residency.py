@@ -1,4 +1,4 @@
-"""Which checkpoints are in memory, and which of their parts are on the device."""
+"""Which checkpoints are in memory, which of their parts are on the device, and what goes when memory is short."""
 
 from __future__ import annotations
 
@@ -6,77 +6,134 @@ import gc
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
+from garret.service_runtime.batch import Batch
+from garret.service_runtime.engine.estimate import ROOM, bytes_of, weights_of, work_bytes
+from garret.service_runtime.engine.layout import lay_out
 from garret.service_runtime.engine.loras import Loras
 from garret.service_runtime.engine.parts import Parts, load
+from garret.service_runtime.engine.visit import at_home, visiting
 from garret.service_runtime.errors import ModelError
 
 KEPT = 2
+"""So many checkpoints are kept where nobody has said how much memory there is, and so many in the host's memory."""
 Key = tuple[str, int, int]
+_CPU = torch.device("cpu")
+
+
+@dataclass
+class Held:
+    """One checkpoint in memory; `share` is the base that a refiner borrows parts of, `home` where its weights stay."""
+
+    parts: Parts
+    loras: Loras
+    size: int
+    share: Parts | None = None
+    home: torch.device = _CPU
 
 
 class Residency:
-    """Checkpoints kept by use. Each stage of a batch says which modules it is about to use."""
+    """Checkpoints kept by use. Each stage of a batch says which modules it is about to use.
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, config_dir: Path) -> None:
+    In low-VRAM mode weights stay in the host's memory, and each stage's come to the device for as long as it lasts.
+    `budget` is how many bytes of the device may be used, 0 for as many as there are.
+    """
+
+    def __init__(self, device: torch.device, dtype: torch.dtype, config_dir: Path, budget: int = 0) -> None:
         self.device = device
         self.dtype = dtype
         self.low = False
         self._config_dir = config_dir
-        self._loaded: OrderedDict[Key, tuple[Parts, Loras]] = OrderedDict()
+        self._budget = budget
+        self._held: OrderedDict[Key, Held] = OrderedDict()
+        self._sizes: dict[Key, int] = {}
+        self._guests = 0
 
-    def begin(self, memory: str) -> None:
-        """Choose the mode of the batch that comes: "low" moves each stage to the device and back."""
-        self.low = memory == "low" and self.device.type != "cpu"
+    def begin(self, batch: Batch) -> None:
+        """Choose the mode of the batch that comes, and let go of what it leaves no room for.
+
+        The refiner of an earlier batch goes first, then the checkpoints that were used longest ago.
+        """
+        used = batch.used
+        needed = [key_of(path) for path in (used.checkpoint, used.refiner) if path]
+        self._forget_replaced(needed)
+        weights = sum(self._size(key) for key in needed)
+        work = work_bytes(lay_out(Path(used.checkpoint), self._config_dir), batch.request, len(batch.pictures), self.dtype)
+        capacity = self._capacity()
+        short = capacity is not None and weights + work > capacity
+        self.low = batch.memory == "low" or (batch.memory == "auto" and short)
+        others = [key for key in self._held if key not in needed]
+        others.sort(key=lambda key: self._held[key].share is None)
+        while others and self._too_much(needed, weights + work, capacity):
+            self._drop(others.pop(0))
 
     def take(self, path: str, share: Parts | None = None) -> tuple[Parts, Loras]:
         """Return a checkpoint's parts and the LoRAs on them, loaded if they are not there or their file has changed.
 
         `share` is the base of a refiner; see `parts.load`.
         """
-        file = Path(path)
-        try:
-            status = file.stat()
-        except OSError as error:
-            raise ModelError(f"{file.name}: {error.strerror}") from error
-        key = (path, status.st_size, status.st_mtime_ns)
-        if key in self._loaded:
-            self._loaded.move_to_end(key)
-            return self._loaded[key]
-        while len(self._loaded) >= KEPT:
-            self._loaded.popitem(last=False)
-            self.release()
-        parts = load(file, self._config_dir, self.device, self.dtype, share)
-        self._loaded[key] = (parts, Loras(parts))
-        return self._loaded[key]
+        key = key_of(path)
+        home = _CPU if self.low else self.device
+        held = self._held.get(key)
+        if held is None:
+            self._forget_replaced([key])
+            parts = load(Path(path), self._config_dir, home, self.dtype, share)
+            held = self._held[key] = Held(parts, Loras(parts), self._size(key), share, home)
+        elif held.home != home:
+            for module in modules_of(held.parts):
+                at_home(module, home)
+            held.home = home
+        if share is not None and held.share is not share:
+            # The base is another one than last time; what the refiner borrows comes from there now.
+            borrowed = {"vae": share.vae, "text_encoder_2": share.text_encoder_2, "tokenizer_2": share.tokenizer_2}
+            held.parts, held.share = replace(held.parts, **borrowed), share
+            held.loras = Loras(held.parts)
+        self._held.move_to_end(key)
+        return held.parts, held.loras
 
     @contextmanager
     def using(self, *modules: Any) -> Iterator[None]:
         """Have these modules on the device inside the block."""
-        for module in filter(None, modules) if self.low else ():
-            module.to(self.device)
+        guests = [module for module in modules if module is not None] if self.low else []
+        self._guests += sum(map(bytes_of, guests))
         try:
-            yield
+            with visiting(guests, self.device):
+                yield
         finally:
-            for module in filter(None, modules) if self.low else ():
-                module.to("cpu")
+            self._guests -= sum(map(bytes_of, guests))
 
     @property
     def tiled(self) -> bool:
         """Say whether pictures are to be decoded in tiles."""
         return self.low
 
+    @property
+    def mode(self) -> str:
+        """Return "normal" or "low-vram", as the last batch ran."""
+        return "low-vram" if self.low else "normal"
+
+    def memory(self) -> tuple[int, int]:
+        """Return the bytes used and the bytes that there are; on a CPU without a budget (0, 0)."""
+        if self.device.type == "cuda":
+            free, total = torch.cuda.mem_get_info(self.device)
+            return total - free, total
+        if not self._budget:
+            return 0, 0
+        return self._guests + sum(held.size for held in list(self._held.values()) if self._on_device(held)), self._budget
+
     def loaded(self) -> tuple[str, ...]:
         """Return the paths of the checkpoints in memory, the one used last at the end."""
-        return tuple(path for path, _, _ in list(self._loaded))
+        return tuple(path for path, _, _ in list(self._held))
 
     def unload(self) -> None:
         """Let every checkpoint go."""
-        self._loaded.clear()
+        self._held.clear()
         self.release()
 
     def release(self) -> None:
@@ -84,3 +141,58 @@ class Residency:
         gc.collect()
         if self.device.type == "cuda":
             torch.cuda.empty_cache()
+
+    def _capacity(self) -> int | None:
+        """Return how many bytes of the device this process could use in all, or None where nobody knows."""
+        if self.device.type != "cuda":
+            return self._budget or None
+        free, _ = torch.cuda.mem_get_info(self.device)
+        there = free + torch.cuda.memory_reserved(self.device) - ROOM
+        return min(there, self._budget) if self._budget else there
+
+    def _too_much(self, needed: list[Key], bytes_needed: int, capacity: int | None) -> bool:
+        missing = sum(1 for key in needed if key not in self._held)
+        if capacity is None or self.low:
+            return len(self._held) + missing > max(KEPT, len(needed))
+        others = sum(held.size for key, held in self._held.items() if key not in needed)
+        return others + bytes_needed > capacity
+
+    def _on_device(self, held: Held) -> bool:
+        return not self.low or held.home != _CPU
+
+    def _size(self, key: Key) -> int:
+        if key not in self._sizes:
+            self._sizes[key] = weights_of(lay_out(Path(key[0]), self._config_dir), self.dtype)
+        return self._sizes[key]
+
+    def _forget_replaced(self, needed: list[Key]) -> None:
+        """Let go of checkpoints whose files are others by now."""
+        paths = {path: (path, size, time) for path, size, time in needed}
+        for key in [key for key in self._held if paths.get(key[0], key) != key]:
+            self._drop(key)
+
+    def _drop(self, key: Key) -> None:
+        parts = self._held.pop(key).parts
+        for other in [other for other, held in self._held.items() if held.share is parts]:
+            # A refiner that borrows from it would keep half of it in memory.
+            del self._held[other]
+        self.release()
+
+
+def key_of(path: str) -> Key:
+    """Return what tells a checkpoint from one that is put in its place.
+
+    Raises:
+        ModelError: there is none.
+    """
+    try:
+        status = Path(path).stat()
+    except OSError as error:
+        raise ModelError(f"{Path(path).name}: {error.strerror}") from error
+    return path, status.st_size, status.st_mtime_ns
+
+
+def modules_of(parts: Parts) -> list[nn.Module]:
+    """Return a checkpoint's modules that have weights."""
+    modules = (parts.unet, parts.vae, parts.text_encoder, parts.text_encoder_2)
+    return [module for module in modules if module is not None]
