@@ -9,6 +9,7 @@ from pathlib import Path
 
 PREFIX = "GARRET_SERVICE_"
 ENGINES = ("sdxl", "fake")
+PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 MAXIMUM_BODY_BYTES = 1_000_000
 """The largest body of a request that the service reads; a front before it has the same limit."""
 MAXIMUM_PICTURE_BODY_BYTES = 32_000_000
@@ -56,6 +57,10 @@ class ServiceSettings:
     trusted_proxy: bool = False
     engine: str = "sdxl"
     device: str = "auto"
+    # The type of weights: fp32, fp16 or bf16; auto is fp16 on a GPU and fp32 on a CPU.
+    precision: str = "auto"
+    # How many bytes of a device's memory the engine may use, 0 for as many as there are.
+    memory_bytes: int = 0
     workers: int = 0
     queue_limit: int = 64
     max_batch: int = 4
@@ -97,6 +102,13 @@ class ServiceSettings:
         """Refuse values that no service could run with, naming the variable."""
         _require(0 <= self.port <= 65_535, "port", f"{self.port} is not a port", "Give 1 to 65535")
         _require(self.engine in ENGINES, "engine", f"{self.engine!r} is not an engine", f"Give one of {ENGINES}")
+        _require(
+            self.precision in PRECISIONS,
+            "precision",
+            f"{self.precision!r} is not a precision",
+            f"Give one of {PRECISIONS}",
+        )
+        _require(self.memory_bytes >= 0, "memory_bytes", "must be 0 (all there is) or more")
         _require(
             0 <= self.workers <= 64, "workers", f"{self.workers} is not a number of workers", "Give 0 (auto) to 64"
         )

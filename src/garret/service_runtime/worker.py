@@ -60,7 +60,7 @@ def build_engine(settings: ServiceSettings) -> Engine:
         )
     from garret.service_runtime.engine.sdxl import SdxlEngine
 
-    return SdxlEngine(settings.device, settings.config_dir)
+    return SdxlEngine(settings.device, settings.config_dir, settings.precision, settings.memory_bytes)
 
 
 def build_alone(settings: ServiceSettings, checkpoint: Path | None) -> Engine:

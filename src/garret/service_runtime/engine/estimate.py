@@ -9,6 +9,7 @@ for what convolutions take beside it and for memory in pieces.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -25,6 +26,20 @@ ROOM = 512 << 20
 """What the device's own libraries take beside everything counted here."""
 
 
+@dataclass(frozen=True)
+class Weighed:
+    """What a checkpoint's headers and configurations say: the bytes of its weights, and what its work depends on."""
+
+    weights: int
+    unet: Mapping[str, Any]
+    vae: Mapping[str, Any]
+
+
+def weigh(layout: Layout, dtype: torch.dtype) -> Weighed:
+    """Weigh a checkpoint whose weights will have a type."""
+    return Weighed(weights_of(layout, dtype), dict(layout.unet.config), dict(layout.vae.config))
+
+
 def weights_of(layout: Layout, dtype: torch.dtype) -> int:
     """Return the bytes of a checkpoint's weights in a type."""
     origins = [layout.unet, layout.vae, layout.text_encoder_2, *filter(None, [layout.text_encoder])]
@@ -32,12 +47,12 @@ def weights_of(layout: Layout, dtype: torch.dtype) -> int:
     return sum(_count(entry.shape) for file in files.values() for entry in file.entries.values()) * dtype.itemsize
 
 
-def work_bytes(layout: Layout, request: ImageRequest, pictures: int, dtype: torch.dtype) -> int:
+def work_bytes(weighed: Weighed, request: ImageRequest, pictures: int, dtype: torch.dtype) -> int:
     """Return what a request needs beside weights at its highest point, the step or the decoding of its largest size.
 
     A batch of pictures is denoised at once and decoded one by one.
     """
-    vae = layout.vae.config
+    vae = weighed.vae
     width, height = request.width, request.height
     if request.hires is not None:
         width = request.hires.width or round(width * request.hires.scale)
@@ -45,7 +60,7 @@ def work_bytes(layout: Layout, request: ImageRequest, pictures: int, dtype: torc
     rows = pictures * (2 if request.cfg_scale > 1 else 1)
     full = dtype == torch.float16 and vae.get("force_upcast", True)
     return max(
-        denoise_bytes(layout.unet.config, vae, width * height * rows, dtype.itemsize),
+        denoise_bytes(weighed.unet, vae, width * height * rows, dtype.itemsize),
         decode_bytes(vae, width * height, 4 if full else dtype.itemsize),
     )
 

@@ -20,6 +20,9 @@ from garret.service_runtime.engine.tokenizer import Tokenizer
 from garret.service_runtime.engine.weights import fill
 from garret.service_runtime.errors import ModelError, ServiceError
 
+TILE = 512
+"""The side in pixels of the tiles that a picture is decoded in when memory is short."""
+
 
 @dataclass(frozen=True, eq=False)
 class Parts:
@@ -82,6 +85,10 @@ def load_vae(origin: Origin, device: torch.device, dtype: torch.dtype) -> Any:
     if dtype == torch.float16 and module.config.force_upcast:
         dtype = torch.float32
     fill(module, origin.files, origin.sources(module.state_dict()), device, dtype)
+    # What a large picture is decoded in when memory is short; diffusers' own tiles are as large as SDXL's pictures.
+    side = min(TILE, module.tile_sample_min_size)
+    module.tile_sample_min_size = side
+    module.tile_latent_min_size = side // 2 ** (len(module.config.block_out_channels) - 1)
     return module
 
 

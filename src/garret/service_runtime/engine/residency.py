@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from garret.service_runtime.batch import Batch
-from garret.service_runtime.engine.estimate import ROOM, bytes_of, weights_of, work_bytes
+from garret.service_runtime.engine.estimate import ROOM, Weighed, bytes_of, weigh, work_bytes
 from garret.service_runtime.engine.layout import lay_out
 from garret.service_runtime.engine.loras import Loras
 from garret.service_runtime.engine.parts import Parts, load
@@ -29,13 +29,14 @@ _CPU = torch.device("cpu")
 
 @dataclass
 class Held:
-    """One checkpoint in memory; `share` is the base that a refiner borrows parts of, `home` where its weights stay."""
+    """One checkpoint in memory; `share` is the base that a refiner borrows parts of, `away` that its weights
+    stay in the host's memory."""
 
     parts: Parts
     loras: Loras
     size: int
     share: Parts | None = None
-    home: torch.device = _CPU
+    away: bool = False
 
 
 class Residency:
@@ -52,7 +53,7 @@ class Residency:
         self._config_dir = config_dir
         self._budget = budget
         self._held: OrderedDict[Key, Held] = OrderedDict()
-        self._sizes: dict[Key, int] = {}
+        self._weighed: dict[Key, Weighed] = {}
         self._guests = 0
 
     def begin(self, batch: Batch) -> None:
@@ -63,8 +64,8 @@ class Residency:
         used = batch.used
         needed = [key_of(path) for path in (used.checkpoint, used.refiner) if path]
         self._forget_replaced(needed)
-        weights = sum(self._size(key) for key in needed)
-        work = work_bytes(lay_out(Path(used.checkpoint), self._config_dir), batch.request, len(batch.pictures), self.dtype)
+        weights = sum(self._weigh(key).weights for key in needed)
+        work = work_bytes(self._weigh(needed[0]), batch.request, len(batch.pictures), self.dtype)
         capacity = self._capacity()
         short = capacity is not None and weights + work > capacity
         self.low = batch.memory == "low" or (batch.memory == "auto" and short)
@@ -79,16 +80,16 @@ class Residency:
         `share` is the base of a refiner; see `parts.load`.
         """
         key = key_of(path)
-        home = _CPU if self.low else self.device
         held = self._held.get(key)
         if held is None:
             self._forget_replaced([key])
+            home = _CPU if self.low else self.device
             parts = load(Path(path), self._config_dir, home, self.dtype, share)
-            held = self._held[key] = Held(parts, Loras(parts), self._size(key), share, home)
-        elif held.home != home:
+            held = self._held[key] = Held(parts, Loras(parts), self._weigh(key).weights, share, self.low)
+        elif held.away != self.low:
             for module in modules_of(held.parts):
-                at_home(module, home)
-            held.home = home
+                at_home(module, _CPU if self.low else self.device)
+            held.away = self.low
         if share is not None and held.share is not share:
             # The base is another one than last time; what the refiner borrows comes from there now.
             borrowed = {"vae": share.vae, "text_encoder_2": share.text_encoder_2, "tokenizer_2": share.tokenizer_2}
@@ -103,7 +104,7 @@ class Residency:
         guests = [module for module in modules if module is not None] if self.low else []
         self._guests += sum(map(bytes_of, guests))
         try:
-            with visiting(guests, self.device):
+            with visiting(guests, lambda weight: weight.to(self.device, non_blocking=True)):
                 yield
         finally:
             self._guests -= sum(map(bytes_of, guests))
@@ -119,13 +120,11 @@ class Residency:
         return "low-vram" if self.low else "normal"
 
     def memory(self) -> tuple[int, int]:
-        """Return the bytes used and the bytes that there are; on a CPU without a budget (0, 0)."""
+        """Return the bytes used and the bytes that there are; on a CPU what weights take, and the budget or 0."""
         if self.device.type == "cuda":
             free, total = torch.cuda.mem_get_info(self.device)
             return total - free, total
-        if not self._budget:
-            return 0, 0
-        return self._guests + sum(held.size for held in list(self._held.values()) if self._on_device(held)), self._budget
+        return self._guests + sum(held.size for held in list(self._held.values()) if not held.away), self._budget
 
     def loaded(self) -> tuple[str, ...]:
         """Return the paths of the checkpoints in memory, the one used last at the end."""
@@ -157,13 +156,10 @@ class Residency:
         others = sum(held.size for key, held in self._held.items() if key not in needed)
         return others + bytes_needed > capacity
 
-    def _on_device(self, held: Held) -> bool:
-        return not self.low or held.home != _CPU
-
-    def _size(self, key: Key) -> int:
-        if key not in self._sizes:
-            self._sizes[key] = weights_of(lay_out(Path(key[0]), self._config_dir), self.dtype)
-        return self._sizes[key]
+    def _weigh(self, key: Key) -> Weighed:
+        if key not in self._weighed:
+            self._weighed[key] = weigh(lay_out(Path(key[0]), self._config_dir), self.dtype)
+        return self._weighed[key]
 
     def _forget_replaced(self, needed: list[Key]) -> None:
         """Let go of checkpoints whose files are others by now."""

@@ -35,10 +35,10 @@ diffusers_logging.disable_progress_bar()
 class SdxlEngine:
     """One object that touches the device, from one thread: a second thread would bring a second pool of OpenMP's."""
 
-    def __init__(self, device: str, config_dir: Path) -> None:
+    def __init__(self, device: str, config_dir: Path, precision: str = "auto", memory_bytes: int = 0) -> None:
         self._device = torch.device(choose_device(device))
-        self._dtype = choose_dtype(self._device)
-        self._residency = Residency(self._device, self._dtype, config_dir)
+        self._dtype = choose_dtype(self._device, precision)
+        self._residency = Residency(self._device, self._dtype, config_dir, memory_bytes)
         self._vaes = Vaes(self._device, self._dtype)
         self._words = WordEncoder()
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
@@ -70,15 +70,12 @@ class SdxlEngine:
 
     def facts(self) -> Facts:
         """Return what the engine says of itself."""
-        used, total = 0, 0
-        if self._device.type == "cuda":
-            free, total = torch.cuda.mem_get_info(self._device)
-            used = total - free
+        used, total = self._residency.memory()
         return {
             "device": str(self._device),
             "memory_used": used,
             "memory_total": total,
-            "mode": "low-vram" if self._residency.low else "normal",
+            "mode": self._residency.mode,
             "dtype": str(self._dtype).removeprefix("torch."),
             "compiled": False,
         }
@@ -98,7 +95,7 @@ class SdxlEngine:
         for name in ("hires", "refiner"):
             if getattr(asked, name) is not None:
                 raise BadRequest(name, "is not there yet")
-        residency.begin(batch.memory)
+        residency.begin(batch)
         parts, loras = residency.take(batch.used.checkpoint)
         parts = parts.with_vae(self._vaes.choose(parts, batch.used))
         notes = loras.use(batch.used.loras)
@@ -162,8 +159,10 @@ def choose_device(setting: str) -> str:
     return "cuda:0" if torch.cuda.is_available() else "cpu"
 
 
-def choose_dtype(device: torch.device) -> torch.dtype:
-    """Return half precision on a GPU, which SDXL is published in, and full precision on a CPU."""
+def choose_dtype(device: torch.device, precision: str = "auto") -> torch.dtype:
+    """Return the type that a setting means; "auto" is fp16 on a GPU, which SDXL is published in, and fp32 on a CPU."""
+    if precision != "auto":
+        return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
     return torch.float16 if device.type == "cuda" else torch.float32
 
 

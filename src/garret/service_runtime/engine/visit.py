@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -10,8 +10,8 @@ from torch import nn
 
 
 @contextmanager
-def visiting(modules: Sequence[nn.Module], device: torch.device) -> Iterator[None]:
-    """Have modules on a device inside the block, and afterwards where they were: nothing is copied back.
+def visiting(modules: Sequence[nn.Module], bring: Callable[[torch.Tensor], torch.Tensor]) -> Iterator[None]:
+    """Have modules' weights brought elsewhere inside the block, and afterwards as they were: nothing is copied back.
 
     What changes weights for good, as LoRAs do, has to do it outside.
     """
@@ -20,7 +20,7 @@ def visiting(modules: Sequence[nn.Module], device: torch.device) -> Iterator[Non
         for module in modules:
             for tensor in tensors_of(module):
                 homes.append((tensor, tensor.data))
-                tensor.data = tensor.data.to(device, non_blocking=True)
+                tensor.data = bring(tensor.data)
         yield
     finally:
         # Work that is under way keeps its memory: it is given out again only to what comes after on the same stream.

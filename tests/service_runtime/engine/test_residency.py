@@ -1,0 +1,173 @@
+"""Which checkpoints stay and which go, by how much memory there is."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from garret import demo_model
+from garret.service_runtime.asked import Hires
+from garret.service_runtime.batch import Picture
+from garret.service_runtime.engine.base import Image
+from garret.service_runtime.errors import ModelError
+from tests.service_runtime.asking import batch_of, other
+
+torch = pytest.importorskip("torch")
+numpy = pytest.importorskip("numpy")
+
+BATCH = batch_of(demo_model.WEIGHTS, Picture("a red circle", "", 1), steps=2)
+CPU = torch.device("cpu")
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> list[str]:
+    """Three checkpoints with the same weights."""
+    paths = [tmp_path / f"{name}.safetensors" for name in "abc"]
+    for path in paths:
+        path.symlink_to(demo_model.WEIGHTS)
+    return [str(path) for path in paths]
+
+
+def residency(budget: int = 0) -> Any:
+    """Return an empty residency on the CPU."""
+    from garret.service_runtime.engine.residency import Residency
+
+    return Residency(CPU, torch.float32, demo_model.CONFIG, budget)
+
+
+def weights() -> int:
+    """Return the bytes of the demo model's weights in full precision."""
+    from garret.service_runtime.engine.estimate import weights_of
+    from garret.service_runtime.engine.layout import lay_out
+
+    return weights_of(lay_out(demo_model.WEIGHTS, demo_model.CONFIG), torch.float32)
+
+
+def using(path: str) -> Any:
+    """Return the batch, made with a checkpoint."""
+    return replace(BATCH, used=replace(BATCH.used, checkpoint=path))
+
+
+def test_weights_are_counted_as_they_will_lie_in_memory() -> None:
+    """What the header promises is what the loaded modules have."""
+    from garret.service_runtime.engine.estimate import bytes_of
+    from garret.service_runtime.engine.residency import modules_of
+
+    parts, _ = residency().take(str(demo_model.WEIGHTS))
+    assert sum(map(bytes_of, modules_of(parts))) == weights()
+
+
+def test_as_many_stay_as_there_is_memory_for(models: list[str]) -> None:
+    """With room for two and their work the one that was used longest ago goes before the third comes."""
+    held = residency(budget=3 * weights() - 1)
+    for path in (*models[:2], models[0]):
+        held.begin(using(path))
+        held.take(path)
+    assert held.loaded() == (models[1], models[0])
+    assert held.memory() == (2 * weights(), 3 * weights() - 1)
+    held.begin(using(models[2]))
+    assert held.loaded() == (models[0],)
+    held.take(models[2])
+    assert (held.loaded(), held.mode) == ((models[0], models[2]), "normal")
+    held.unload()
+    assert (held.loaded(), held.memory()[0]) == ((), 0)
+
+
+def test_without_a_budget_two_stay(models: list[str]) -> None:
+    """Nobody knows how much of a CPU's memory is whose."""
+    held = residency()
+    for path in models:
+        held.begin(using(path))
+        held.take(path)
+    assert held.loaded() == tuple(models[1:])
+
+
+def test_a_replaced_file_is_loaded_anew(tmp_path: Path) -> None:
+    """And the one that was loaded under its name is let go."""
+    path = tmp_path / "model.safetensors"
+    shutil.copy(demo_model.WEIGHTS, path)
+    held = residency()
+    before, _ = held.take(str(path))
+    assert held.take(str(path))[0] is before
+    fresh = tmp_path / "fresh"
+    shutil.copy(demo_model.WEIGHTS, fresh)
+    fresh.replace(path)
+    held.begin(using(str(path)))
+    assert held.loaded() == ()
+    assert held.take(str(path))[0] is not before
+    path.unlink()
+    with pytest.raises(ModelError, match=r"model.safetensors: No such file"):
+        held.begin(using(str(path)))
+
+
+def test_short_memory_is_low_vram_mode_by_itself(models: list[str]) -> None:
+    """Weights and work are held against the budget; a larger picture needs more, and a request may say its mode."""
+    held = residency(budget=weights() + 20_000_000)
+    held.begin(BATCH)
+    assert (held.mode, held.tiled) == ("normal", False)
+    for large in (other(BATCH, width=1024, height=1024), other(BATCH, hires=Hires(scale=4.0))):
+        held.begin(replace(large, memory="auto"))
+        assert (held.mode, held.tiled) == ("low-vram", True)
+        held.begin(replace(large, memory="normal"))
+        assert held.mode == "normal"
+    held.begin(replace(BATCH, memory="low"))
+    assert held.mode == "low-vram"
+
+
+def test_in_low_vram_mode_only_the_stage_at_work_is_on_the_device() -> None:
+    """Its weights come for as long as it lasts; the device never holds the whole checkpoint."""
+    from garret.service_runtime.engine.estimate import bytes_of
+
+    held = residency(budget=weights() // 2)
+    held.begin(BATCH)
+    parts, _ = held.take(str(demo_model.WEIGHTS))
+    assert held.memory()[0] == 0
+    for stage in ((parts.text_encoder, parts.text_encoder_2), (parts.unet,), (parts.vae,)):
+        with held.using(*stage):
+            assert held.memory()[0] == sum(map(bytes_of, stage))
+        assert held.memory()[0] == 0
+
+
+def test_a_visit_leaves_weights_where_and_as_they_were() -> None:
+    """Inside they are on the other device; the very same tensors are back afterwards, also after an error."""
+    from garret.service_runtime.engine.visit import visiting
+
+    layer = torch.nn.Linear(2, 2)
+    before = [(parameter.data_ptr(), parameter.tolist()) for parameter in layer.parameters()]
+
+    def fail() -> None:
+        with visiting([layer], lambda weight: weight + 1):
+            assert layer.bias.tolist() == pytest.approx([value + 1 for value in before[1][1]])
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
+    assert [(parameter.data_ptr(), parameter.tolist()) for parameter in layer.parameters()] == before
+
+
+@pytest.fixture(scope="module")
+def engines() -> Iterator[tuple[Any, Any]]:
+    """One engine with all the memory it wants, and one with too little for a checkpoint."""
+    from garret.service_runtime.engine.sdxl import SdxlEngine
+
+    roomy = SdxlEngine("cpu", demo_model.CONFIG)
+    short = SdxlEngine("cpu", demo_model.CONFIG, memory_bytes=weights() // 2)
+    yield roomy, short
+    roomy.close()
+    short.close()
+
+
+def test_low_vram_mode_makes_the_same_picture_and_says_so(engines: tuple[Any, Any]) -> None:
+    """In the picture's notes and in the engine's facts; seams of tiles are all that may differ."""
+    batch = other(BATCH, width=128, height=128, steps=4)
+    roomy, short = (next(event for event in engine.run(batch) if isinstance(event, Image)) for engine in engines)
+    assert (roomy.notes.get("Mode"), short.notes["Mode"]) == (None, "low-vram")
+    assert [engine.facts()["mode"] for engine in engines] == ["normal", "low-vram"]
+    first, second = (numpy.frombuffer(image.rgb, numpy.uint8).astype(int) for image in (roomy, short))
+    assert abs(first - second).mean() < 2
+    assert engines[1].facts()["memory_total"] == weights() // 2
