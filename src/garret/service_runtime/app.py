@@ -26,6 +26,7 @@ from garret.service_runtime.api import (
     job_pictures,
     jobs,
     machine,
+    metrics,
     models,
     uploads,
 )
@@ -135,6 +136,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(job_pictures.router(service))
     app.include_router(inputs.router(service))
     app.include_router(machine.router(service))
+    app.include_router(metrics.router(service))
     app.include_router(drain.router(service))
     app.include_router(models.router(service))
     app.include_router(uploads.router(service))

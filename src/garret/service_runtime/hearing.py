@@ -14,6 +14,7 @@ from garret.service_runtime.messages import Made, Previewed, Stepped
 from garret.service_runtime.renewal import Renewal
 from garret.service_runtime.results import Results
 from garret.service_runtime.scheduler import Assignment, Scheduler
+from garret.service_runtime.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ class Hearing:
         live: LiveJobs,
         scheduler: Scheduler,
         results: Results,
+        tally: Tally,
         background: Background,
         trial: Trial,
         renewal: Renewal,
@@ -36,6 +38,7 @@ class Hearing:
         self._live = live
         self._scheduler = scheduler
         self._results = results
+        self._tally = tally
         self._background = background
         self._trial = trial
         self._renewal = renewal
@@ -55,6 +58,7 @@ class Hearing:
 
     def started(self, assignment: Assignment) -> None:
         """Note the jobs that a worker has begun."""
+        self._tally.began(assignment)
         for live in self._live.of(assignment):
             self._live.begin(live)
 
@@ -73,6 +77,7 @@ class Hearing:
     def made(self, assignment: Assignment, made: Made) -> None:
         """Save a picture, off the path to the next one."""
         task = assignment.tasks[made.index]
+        self._tally.made(assignment)
         live = self._live.get(task.job_id)
         if live is not None:
             self._background.spawn(self._results.save(live, task.index, made))

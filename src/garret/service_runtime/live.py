@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -34,6 +35,7 @@ class Live:
     began: float
     pictures: dict[int, bytes] = field(default_factory=dict)
     started: bool = False
+    started_at: float = 0.0
     deaths: int = 0
     step: int = 0
     steps: int = 0
@@ -65,6 +67,8 @@ class LiveJobs:
         self._pace = pace
         self._live: dict[str, Live] = {}
         self._ending: dict[str, Live] = {}
+        self.on_end: list[Callable[[Live, str], None]] = []
+        """Who is told when a job is over, with "success", "failed", "cancelled" or "expired"."""
 
     def __bool__(self) -> bool:
         """Say whether any job is not over."""
@@ -105,7 +109,7 @@ class LiveJobs:
     def begin(self, live: Live) -> None:
         """Note that a worker has begun a job, and for which time in the life of the job."""
         if not live.started:
-            live.started = True
+            live.started, live.started_at = True, time.time()
             self._background.spawn(self._background.in_thread(self._store.start, live.job_id))
 
     def again_alone(self, assignment: Assignment, memory: str = "") -> None:
@@ -119,26 +123,28 @@ class LiveJobs:
 
     def fail(self, live: Live, error: ServiceError) -> None:
         """End a job that will have no more pictures."""
-        self._end(live, error, partial(self._store.fail, live.job_id, type(error).__name__, error.message))
+        self._end(live, "failed", error, partial(self._store.fail, live.job_id, type(error).__name__, error.message))
 
     def cancel(self, live: Live, reason: str) -> None:
         """End a job that nobody wants."""
-        self._end(live, Cancelled(reason), partial(self._store.cancel, live.job_id, reason))
+        self._end(live, "cancelled", Cancelled(reason), partial(self._store.cancel, live.job_id, reason))
 
     def expire(self, live: Live, reason: str) -> None:
         """End a job that has waited for as long as it was worth it."""
-        self._end(live, TimedOut(reason), partial(self._store.expire, live.job_id, reason))
+        self._end(live, "expired", TimedOut(reason), partial(self._store.expire, live.job_id, reason))
 
-    def close(self, live: Live) -> bool:
+    def close(self, live: Live, end: str = "success") -> bool:
         """Forget a job; False when it was over before."""
         known = self._live.pop(live.job_id, None) is not None
         self._scheduler.close(live.job_id)
         if known:
             self._pace.ended(len(self._live))
+            for tell in self.on_end:
+                tell(live, end)
         return known
 
-    def _end(self, live: Live, error: ServiceError, write: Callable[[], bool]) -> None:
-        if self.close(live):
+    def _end(self, live: Live, end: str, error: ServiceError, write: Callable[[], bool]) -> None:
+        if self.close(live, end):
             self._ending[live.job_id] = live
             self._background.spawn(self._tell(live, error, write))
 

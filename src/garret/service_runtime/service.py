@@ -49,6 +49,7 @@ from garret.service_runtime.scheduler import Scheduler
 from garret.service_runtime.self_stop import SelfStop
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.signs import Signs
+from garret.service_runtime.tally import Tally
 from garret.service_runtime.terms import Terms
 from garret.service_runtime.vocabulary import Vocabulary
 from garret.service_runtime.watchdog import tell_watchdog
@@ -85,6 +86,8 @@ class Service:
         self._scheduler = Scheduler(settings.queue_limit, settings.max_batch)
         self._pace = Pace()
         self._jobs = LiveJobs(self._store, self._scheduler, self._background, self._pace)
+        self.tally = Tally()
+        self._jobs.on_end.append(self.tally.ended)
         self.results = Results(
             Path(settings.results_dir or settings.state_dir / "results"),
             self._store,
@@ -114,6 +117,7 @@ class Service:
             live=self._jobs,
             scheduler=self._scheduler,
             results=self.results,
+            tally=self.tally,
             background=self._background,
             trial=self.trial,
             renewal=self.renewal,

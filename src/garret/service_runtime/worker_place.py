@@ -97,6 +97,8 @@ class Worker:
         self.loaded: list[str] = []
         self.facts: dict[str, Any] = {}
         self.idle_since = time.monotonic()
+        self._busy_since: float | None = None
+        self._busy_s = 0.0
 
     async def keep(self) -> None:
         """Run processes one after another, until cancelled."""
@@ -128,6 +130,12 @@ class Worker:
     def is_idle(self) -> bool:
         """Say whether its process could take work and has none."""
         return self.ready is not None and not self.held
+
+    @property
+    def busy_seconds(self) -> float:
+        """Return for how long there was work for this place, since the service started."""
+        now = time.monotonic()
+        return self._busy_s + (now - self._busy_since if self._busy_since is not None else 0.0)
 
     @property
     def held(self) -> list[Assignment]:
@@ -219,6 +227,7 @@ class Worker:
 
     def _begin(self, assignment: Assignment) -> None:
         self.running, self._last_step = assignment, False
+        self._busy_since = time.monotonic() if self._busy_since is None else self._busy_since
         self._watch.begin()
         self._listener.started(assignment)
 
@@ -227,7 +236,11 @@ class Worker:
             self._next()
         if not self.held:
             self._watch.end()
-            self.idle_since = time.monotonic()
+            self._rest()
+
+    def _rest(self) -> None:
+        self._busy_s, self._busy_since = self.busy_seconds, None
+        self.idle_since = time.monotonic()
 
     def _next(self) -> None:
         following, self.running, self.waiting = self.waiting, None, None
@@ -246,6 +259,7 @@ class Worker:
 
     def _tell_loss(self, code: int | None) -> None:
         self._watch.end()
+        self._rest()
         self.deaths += 1
         begun = [*self.finishing.values(), *([self.running] if self.running else [])]
         waiting, end = self.waiting, self._end_of_process
