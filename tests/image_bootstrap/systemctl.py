@@ -41,8 +41,8 @@ elif verb == "start" and not alive():
     for name, value in pairs:
         if name == "Environment":
             environment.update(word.split("=", 1) for word in shlex.split(value))
-        if name == "EnvironmentFile":
-            environment.update(line.split("=", 1) for line in Path(value).read_text().splitlines())
+        if name == "EnvironmentFile" and (not value.startswith("-") or Path(value[1:]).is_file()):
+            environment.update(line.split("=", 1) for line in Path(value.removeprefix("-")).read_text().splitlines())
     unit = dict(pairs)
     with (ROOT / "console.log").open("a") as console:
         process = subprocess.Popen(

@@ -92,8 +92,8 @@ def secrets_of(host: Host) -> set[bytes]:
     for file in (host.path("/etc/garret/node.token"), *sorted(keys)):
         if file.is_file():
             words |= {word for word in _WORD.findall(file.read_bytes()) if b"-----" not in word}
-    settings = host.path("/etc/garret/service.env")
-    lines = settings.read_bytes().splitlines() if settings.is_file() else []
+    files = [host.path("/etc/garret/service.env"), host.path("/etc/garret/service.local.env")]
+    lines = [line for file in files if file.is_file() for line in file.read_bytes().splitlines()]
     for name, _, value in (line.partition(b"=") for line in lines):
         if re.search(rb"PASSWORD|TOKEN|HASH|SECRET", name):
             words |= set(_WORD.findall(value))

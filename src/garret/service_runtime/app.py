@@ -134,6 +134,7 @@ def create_app(service: Service) -> FastAPI:
     app.include_router(img2img.router(service))
     app.include_router(jobs.router(service))
     app.include_router(job_pictures.router(service))
+    app.include_router(jobs.webhook_router(service))
     app.include_router(inputs.router(service))
     app.include_router(machine.router(service))
     app.include_router(metrics.router(service))

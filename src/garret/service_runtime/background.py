@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import Any, TypeVar
 
 logger = logging.getLogger(__name__)
@@ -34,6 +36,22 @@ class Background:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def aside(self, function: Callable[[], None]) -> None:
+        """Run a blocking function in a thread of its own, which nothing waits for when the process ends."""
+        loop = asyncio.get_running_loop()
+        done = asyncio.Event()
+
+        def run() -> None:
+            try:
+                function()
+            except Exception:
+                logger.exception("a thread failed")
+            with suppress(RuntimeError):  # the loop has closed meanwhile
+                loop.call_soon_threadsafe(done.set)
+
+        threading.Thread(target=run, name="aside", daemon=True).start()
+        await done.wait()
 
     def end_threads(self) -> None:
         """Let the threads do what they were given, and end them."""

@@ -98,7 +98,7 @@ class Line:
         self._at = self._url
         for _ in range(MAXIMUM_REDIRECTS + 1):
             self.close()
-            self._connection = connection = _connection(check_url(self._at, self._policy), self._policy)
+            self._connection = connection = vetted_connection(check_url(self._at, self._policy), self._policy)
             connection.connect()
             reply = self._ask(connection, headers)
             location = reply.headers.get("location")
@@ -178,7 +178,13 @@ def _origin(parts: SplitResult) -> tuple[str, str, int]:
     return parts.scheme, (parts.hostname or "").lower(), parts.port or (443 if parts.scheme == "https" else 80)
 
 
-def _connection(parts: SplitResult, policy: Policy) -> VettedConnection:
+def vetted_connection(parts: SplitResult, policy: Policy) -> VettedConnection:
+    """Return a way to the host of an address, not opened yet, to none but the addresses that were looked at.
+
+    Raises:
+        Refused: one of them is private.
+        OSError: the host has none.
+    """
     scheme, host, port = _origin(parts)
     addresses = policy.resolver(host, port)
     if not policy.allow_private:

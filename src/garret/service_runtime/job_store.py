@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import sqlite3
 import threading
 import time
@@ -13,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from garret.service_runtime.deliveries import OSS, WEBHOOK, Deliveries
+from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.job_schema import prepare_tables
 from garret.service_runtime.jobs import CANCELLED, EXPIRED, FAILED, OPEN, RUNNING, SUCCESS, WAITING, Job, Kept, MadeWith
 from garret.service_runtime.request import ImageRequest
+
+logger = logging.getLogger(__name__)
 
 
 class JobStore:
@@ -165,7 +169,16 @@ class JobStore:
     def _jobs(self, statement: str, values: tuple[Any, ...]) -> list[Job]:
         with self._lock:
             rows = self._execute(statement, values)
-            return [_job(row, self._execute(_PICTURES, (row["id"],))) for row in rows]
+            return [job for row in rows if (job := self._read(row)) is not None]
+
+    def _read(self, row: sqlite3.Row) -> Job | None:
+        """Return a row's job; one whose request this version does not take any more is over, and not seen."""
+        try:
+            return _job(row, self._execute(_PICTURES, (row["id"],)))
+        except (ServiceError, ValueError, TypeError) as error:
+            logger.warning("the record of job %s cannot be read: %s", row["id"], error)
+            self._end(row["id"], FAILED, error=json.dumps({"error": "BadRequest", "message": str(error)}))
+            return None
 
     def _execute(self, statement: str, values: tuple[Any, ...]) -> list[sqlite3.Row]:
         with self._lock:

@@ -58,13 +58,21 @@ class Live:
 
 
 class LiveJobs:
-    """All of them, by their ids; each end is written to the store once."""
+    """All of them, by their ids; each end is written to the store once, and `told` is called after that."""
 
-    def __init__(self, store: JobStore, scheduler: Scheduler, background: Background, pace: Pace) -> None:
+    def __init__(
+        self,
+        store: JobStore,
+        scheduler: Scheduler,
+        background: Background,
+        pace: Pace,
+        told: Callable[[], None] = lambda: None,
+    ) -> None:
         self._store = store
         self._scheduler = scheduler
         self._background = background
         self._pace = pace
+        self._told = told
         self._live: dict[str, Live] = {}
         self._ending: dict[str, Live] = {}
         self.on_end: list[Callable[[Live, str], None]] = []
@@ -97,6 +105,7 @@ class LiveJobs:
         future: asyncio.Future[ImageResult] = asyncio.get_running_loop().create_future()
         # A job taken up after a restart has nobody who would ask what became of it.
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
+        future.add_done_callback(lambda _: self._told())
         live = Live(job.id, job.owner, prepared, future, job.created_at, notes=dict(prepared.words.notes))
         live.attached, live.expires_at = attached, job.expires_at
         live.pictures, live.kept = dict(pictures), {number: job.pictures[number] for number in pictures}

@@ -1,4 +1,4 @@
-"""Reading objects of Alibaba Cloud's OSS: the vendor's V4 signature in the Authorization header, for GET only.
+"""Reading and writing objects of Alibaba Cloud's OSS: the vendor's V4 signature in the Authorization header.
 
 Source: https://help.aliyun.com/en/oss/developer-reference/recommend-to-use-signature-version-4; the official SDK
 `oss2` signs the same requests alike.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -21,15 +22,25 @@ _BODY = "UNSIGNED-PAYLOAD"
 _METADATA = ("100.100.100.200",)
 
 
-def signed_headers(keys: AccessKeys, one: Object, now: datetime | None = None) -> dict[str, str]:
-    """Return the headers that let these keys GET this object; `now` is in UTC, and they are good for 15 minutes."""
+def signed_headers(
+    keys: AccessKeys,
+    one: Object,
+    now: datetime | None = None,
+    *,
+    method: str = "GET",
+    content: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Return the headers that let these keys GET or PUT this object; `now` is in UTC; they are good for 15 minutes.
+
+    `content` is Content-Type and Content-MD5, in lower case, of what is PUT; they are signed as well.
+    """
     at = (now or datetime.now(UTC)).strftime("%Y%m%dT%H%M%SZ")
-    headers = {"x-oss-content-sha256": _BODY, "x-oss-date": at}
+    headers = {**(content or {}), "x-oss-content-sha256": _BODY, "x-oss-date": at}
     if keys.security_token:
         headers["x-oss-security-token"] = keys.security_token
     lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
     path = quote(f"/{one.bucket}/{one.key}", safe="/~")
-    canonical = "\n".join(("GET", path, "", lines, "", _BODY))
+    canonical = "\n".join((method, path, "", lines, "", _BODY))
     scope = f"{at[:8]}/{one.region}/oss/{_REQUEST}"
     text = "\n".join((_ALGORITHM, at, scope, hashlib.sha256(canonical.encode()).hexdigest()))
     key = f"aliyun_v4{keys.access_key_secret}".encode()

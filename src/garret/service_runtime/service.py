@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
+from garret.service_runtime.accepting import Accepting
 from garret.service_runtime.autostop import Autostop
 from garret.service_runtime.autostop_settings import AutostopFile, AutostopSettings
 from garret.service_runtime.background import Background
-from garret.service_runtime.deliveries import Delivery
+from garret.service_runtime.carriers import oss_of, webhooks_of
+from garret.service_runtime.courier import Courier
+from garret.service_runtime.deliveries import OSS, WEBHOOK, Delivery
 from garret.service_runtime.errors import (
-    Busy,
     InsufficientStorage,
-    KeyTaken,
     NotFound,
     ServiceError,
     Unavailable,
@@ -32,7 +31,7 @@ from garret.service_runtime.hearing import Hearing
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.job_store import JobStore
-from garret.service_runtime.jobs import SUCCESS, WAITING, Job
+from garret.service_runtime.jobs import SUCCESS, Job
 from garret.service_runtime.life import Beacon
 from garret.service_runtime.live import Live, LiveJobs
 from garret.service_runtime.metadata import Metadata
@@ -40,11 +39,11 @@ from garret.service_runtime.models import HashCache, Models
 from garret.service_runtime.operations.bin import Bin
 from garret.service_runtime.pace import Pace
 from garret.service_runtime.pictures.finish import Finisher
-from garret.service_runtime.prepare import Prepared, prepare
+from garret.service_runtime.prepare import prepare
 from garret.service_runtime.readiness import Readiness, State
 from garret.service_runtime.renewal import Renewal
 from garret.service_runtime.request import ImageRequest, ImageResult
-from garret.service_runtime.results import Results, storage_error
+from garret.service_runtime.results import Results
 from garret.service_runtime.scheduler import Scheduler
 from garret.service_runtime.self_stop import SelfStop
 from garret.service_runtime.settings import ServiceSettings
@@ -57,11 +56,8 @@ from garret.service_runtime.workers import WorkerPool
 
 # Less free disk than this and a new job is refused rather than begun.
 MINIMUM_FREE_BYTES = 64 << 20
-# A job that was running at so many ends of the service is not begun again: it may be what ends it.
-MAXIMUM_STARTS = 3
 STARTING_S = 1800.0
 """For so long a start that has not come to its end counts as use: gigabytes are being read."""
-EXPIRE_EVERY_S = 1.0
 _SWEEP_EVERY_S = 3600.0
 _KEPT_WHEN_FULL_S = 600.0
 
@@ -78,14 +74,17 @@ class Service:
     ) -> None:
         self.settings = settings
         self._background = Background()
-        self._store = JobStore(settings.state_dir / "jobs.sqlite")
+        self._store = JobStore(settings.state_dir / "jobs.sqlite", settings.results_oss)
         self.inputs = InputStore(settings.state_dir / "inputs")
         self._hashes = HashCache(settings.state_dir / "models.sqlite")
         self.models = Models(settings.models_dir, settings.config_dir, self._hashes, settings.default_checkpoint)
         self.vocabulary = Vocabulary(settings.models_dir, settings.embeddings_dir)
         self._scheduler = Scheduler(settings.queue_limit, settings.max_batch)
         self._pace = Pace()
-        self._jobs = LiveJobs(self._store, self._scheduler, self._background, self._pace)
+        self.webhooks = webhooks_of(settings)
+        self._courier = Courier(self._store, {WEBHOOK: self.webhooks})
+        told = self._courier.wake
+        self._jobs = LiveJobs(self._store, self._scheduler, self._background, self._pace, told)
         self.tally = Tally()
         self._jobs.on_end.append(self.tally.ended)
         self.results = Results(
@@ -96,6 +95,17 @@ class Service:
             Finisher(settings, self.models),
             earlier=settings.state_dir / "pictures",
             keep_bytes=settings.keep_bytes,
+        )
+        self._courier.carriers[OSS] = oss_of(settings, self.results.path)
+        self._accepting = Accepting(
+            store=self._store,
+            live=self._jobs,
+            scheduler=self._scheduler,
+            pace=self._pace,
+            results=self.results,
+            background=self._background,
+            prepare=lambda request: prepare(request, self.models, self.inputs, self.vocabulary),
+            expiry_s=settings.queue_expiry_s,
         )
         self._free_bytes = free_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -135,11 +145,11 @@ class Service:
         spawn(tell_watchdog(os.environ))
         self.pool.start()
         await self._background.in_thread(self.results.sweep)
-        for job in await self._background.in_thread(self._store.unfinished):
-            await self._take_up(job)
+        await self._accepting.take_up()
         self.pool.feed()
         spawn(self._keep_tidy())
-        spawn(self._expire())
+        spawn(self._accepting.expire())
+        spawn(self._courier.run())
         spawn(self.renewal.watch())
         self.signs.take_up()
         self.autostop.since = self.signs.since
@@ -175,34 +185,13 @@ class Service:
         """Accept a request as a job, or say why not; the job's id, or that of the one which the same key has made."""
         self._check_open()
         request = await change_words(self.extensions, request)
-        prepared = prepare(request, self.models, self.inputs, self.vocabulary)
-        job_id = secrets.token_hex(16)
-        try:
-            self._scheduler.reserve(job_id)
-        except Busy as error:
-            raise Busy(error.message, error.hint, retry_after=self._pace.until_room()) from None
-        try:
-            known = await self._background.in_thread(partial(self._write, job_id, owner, request, terms))
-        except Exception as error:
-            self._scheduler.close(job_id)
-            raise storage_error(error) from error
-        if known.id != job_id:
-            self._scheduler.close(job_id)
-            return known.id
-        self._jobs.enter(known, prepared, {}, attached=terms.attached)
+        job_id = await self._accepting.accept(request, owner, terms)
         self.pool.feed()
         return job_id
 
     async def repeated(self, owner: str, terms: Terms) -> str:
-        """Return the id of the job that this very request has made before, or "".
-
-        Raises:
-            KeyTaken: its key has made another one.
-        """
-        job = await self._background.in_thread(self._store.keyed, owner, terms.key) if terms.key else None
-        if job is not None and job.digest != terms.digest:
-            raise KeyTaken(f"the Idempotency-Key {terms.key[:40]!r} has made another request", "Give a new one")
-        return job.id if job is not None else ""
+        """Return the id of the job that this very request has made before, or ""."""
+        return await self._accepting.repeated(owner, terms)
 
     def find(self, job_id: str) -> Live | None:
         """Return a job that is not over, or whose end is just being written down."""
@@ -306,46 +295,6 @@ class Service:
             # The next caller may be luckier: pictures that their callers have had long since make room.
             self._background.spawn(self.results.forget(_KEPT_WHEN_FULL_S))
             raise InsufficientStorage(f"the disk has {free >> 20} MiB left", "Delete models or pictures")
-
-    def _write(self, job_id: str, owner: str, request: ImageRequest, terms: Terms) -> Job:
-        """Write an accepted job down and return it, or the one that its key has made."""
-        seconds = self.settings.queue_expiry_s if terms.expires_in_s is None else terms.expires_in_s
-        now = time.time()
-        job = Job(
-            job_id,
-            owner,
-            WAITING,
-            request,
-            created_at=now,
-            expires_at=now + seconds if seconds else None,
-            webhook=terms.webhook,
-            digest=terms.digest,
-        )
-        return self._store.add(job, terms.key) or job
-
-    async def _take_up(self, job: Job) -> None:
-        try:
-            if job.starts >= MAXIMUM_STARTS:
-                raise Unavailable(f"the service ended {job.starts} times while it ran")
-            prepared: Prepared = prepare(job.request, self.models, self.inputs, self.vocabulary)
-        except ServiceError as error:
-            await self._background.in_thread(self._store.fail, job.id, type(error).__name__, error.message)
-            return
-        pictures = await self._background.in_thread(self.results.read, job)
-        self._scheduler.reserve(job.id, over_limit=True)
-        live = self._jobs.enter(job, prepared, pictures, attached=False)
-        if len(live.kept) == job.request.count:
-            await self.results.finish(live)
-
-    async def _expire(self) -> None:
-        """Give up the jobs that have waited for as long as it was worth it."""
-        while True:
-            now = time.time()
-            for live in self._jobs.all:
-                if not live.started and live.expires_at is not None and live.expires_at < now:
-                    seconds = live.expires_at - live.began
-                    self._jobs.expire(live, f"no worker had begun it after {seconds:.0f} s, when it was to be given up")
-            await asyncio.sleep(EXPIRE_EVERY_S)
 
     async def _say_ready(self) -> None:
         """Tell the node that pictures can be made, and what is on trial that it has passed."""

@@ -20,6 +20,8 @@ CHUNK_BYTES = 8 << 20
 _PLAIN = re.compile(r"[A-Za-z0-9_./:$,@%+=-]*")
 # What GB 45438-2025 lets a producer's name or code consist of.
 _LABEL_NAME = re.compile(r"[!#-\[\]-~]{1,200}")
+_OSS = re.compile(r"oss://[a-z0-9][a-z0-9-]{1,61}[a-z0-9](/[^?#\s]*)?")
+_SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}")
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -76,6 +78,14 @@ class ServiceSettings:
     queue_expiry_s: float = 86_400.0
     # Where finished pictures lie; empty for a folder of the state's.
     results_dir: str = ""
+    # A folder in OSS that finished pictures are brought to as well, as oss://bucket/folder; empty for none. Its region,
+    # empty for the node's own, and where OSS is asked instead of that region's own door.
+    results_oss: str = ""
+    results_oss_region: str = ""
+    oss_endpoint: str = ""
+    # What webhooks are signed with, whsec_ and base64; empty for one that the service makes once and keeps.
+    webhook_secret: str = ""
+    allow_private_webhook: bool = False
     default_checkpoint: str = ""
     # The marks of what is generated: the invisible one in the pixels, and the label of GB 45438-2025 with the name or
     # code of who answers for it; without one there is no label. Who spreads the pictures first is the same by default.
@@ -118,6 +128,17 @@ class ServiceSettings:
         _require(0.1 <= self.step_timeout_s <= 86_400, "step_timeout_s", "must be 0.1 to 86400 seconds")
         _require(0 <= self.idle_unload_s <= 604_800, "idle_unload_s", "must be 0 (never) to 604800 seconds")
         _require(self.keep_bytes >= 0, "keep_bytes", "must be a number of bytes, 0 for no bound")
+        _require(
+            not self.results_oss or bool(_OSS.fullmatch(self.results_oss)),
+            "results_oss",
+            f"{self.results_oss!r} is no folder in OSS",
+            "Give oss://bucket/folder",
+        )
+        _require(
+            not self.webhook_secret or bool(_SECRET.fullmatch(self.webhook_secret)),
+            "webhook_secret",
+            "must be whsec_ and 24 to 64 bytes in base64",
+        )
         _require(self.queue_expiry_s >= 0, "queue_expiry_s", "must be a number of seconds, 0 for never")
         _require(0.1 <= self.client_timeout_s <= 600, "client_timeout_s", "must be 0.1 to 600 seconds")
         _require(

@@ -47,7 +47,15 @@ def start_process(
     """Start one worker process with the extensions of these names; with GPUs each one sees only its own."""
     ours, theirs = socket.socketpair()
     # A worker makes pictures; it needs no credential of the service.
-    told = replace(settings, password_hash="", token_hashes=(), node_token_hash="", tls_certificate="", tls_key="")
+    told = replace(
+        settings,
+        password_hash="",
+        token_hashes=(),
+        node_token_hash="",
+        webhook_secret="",
+        tls_certificate="",
+        tls_key="",
+    )
     environment = {**os.environ, **_QUIET, **told.to_env()}
     path = environment.get("PYTHONPATH", "")
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), path)))

@@ -48,6 +48,8 @@ def router(service: Service) -> APIRouter:
         terms, owner = _terms(request, body), request.state.caller
         job_id = known = await service.repeated(owner, terms)
         if not known:
+            if terms.webhook:
+                await asyncio.to_thread(service.webhooks.check, terms.webhook)
             asked = await asyncio.to_thread(keep_pictures, body, service.inputs)
             job_id = await service.submit(
                 parse_job(asked, service.models.usable_checkpoint, service.inputs), owner, terms
@@ -85,6 +87,18 @@ def router(service: Service) -> APIRouter:
         if forget and not cancelled:
             await service.results.forget_job(job.id)
         return {"cancelled": cancelled, "forgotten": forget and await service.job(job.id) is None}
+
+    return routes
+
+
+def webhook_router(service: Service) -> APIRouter:
+    """Return the route that tells what webhooks are signed with."""
+    routes = APIRouter(prefix="/v1/webhooks", tags=["jobs"])
+
+    @routes.get("/secret")
+    async def secret() -> dict[str, str]:
+        """Tell the secret by which a receiver of webhooks knows that they are from here; docs/jobs.md says how."""
+        return {"secret": await asyncio.to_thread(service.webhooks.secret)}
 
     return routes
 

@@ -1,0 +1,131 @@
+"""Requests become jobs: written down before they are accepted, taken up again after a restart, given up in time."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections.abc import Callable
+from functools import partial
+
+from garret.service_runtime.background import Background
+from garret.service_runtime.errors import Busy, KeyTaken, ServiceError, Unavailable
+from garret.service_runtime.job_store import JobStore
+from garret.service_runtime.jobs import WAITING, Job
+from garret.service_runtime.live import LiveJobs
+from garret.service_runtime.pace import Pace
+from garret.service_runtime.prepare import Prepared
+from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.results import Results, storage_error
+from garret.service_runtime.scheduler import Scheduler
+from garret.service_runtime.terms import Terms
+
+# A job that was running at so many ends of the service is not begun again: it may be what ends it.
+MAXIMUM_STARTS = 3
+LOOK_EVERY_S = 1.0
+
+
+class Accepting:
+    """Where jobs come in; `prepare` finds what a request names, `expiry_s` is how long one may wait, 0 for ever."""
+
+    def __init__(
+        self,
+        *,
+        store: JobStore,
+        live: LiveJobs,
+        scheduler: Scheduler,
+        pace: Pace,
+        results: Results,
+        background: Background,
+        prepare: Callable[[ImageRequest], Prepared],
+        expiry_s: float,
+    ) -> None:
+        self._store = store
+        self._live = live
+        self._scheduler = scheduler
+        self._pace = pace
+        self._results = results
+        self._background = background
+        self._prepare = prepare
+        self._expiry_s = expiry_s
+
+    async def accept(self, request: ImageRequest, owner: str, terms: Terms) -> str:
+        """Accept a request and return its job's id, or that of the one which the same key has made.
+
+        Raises:
+            Busy: the queue is full; when there is room.
+            NotFound, ModelError, BadRequest: what it names is not there.
+        """
+        prepared = self._prepare(request)
+        job_id = secrets.token_hex(16)
+        try:
+            self._scheduler.reserve(job_id)
+        except Busy as error:
+            raise Busy(error.message, error.hint, retry_after=self._pace.until_room()) from None
+        try:
+            job = await self._background.in_thread(partial(self._write, job_id, owner, request, terms))
+        except Exception as error:
+            self._scheduler.close(job_id)
+            raise storage_error(error) from error
+        if job.id != job_id:
+            self._scheduler.close(job_id)
+            return _same(job, terms)
+        self._live.enter(job, prepared, {}, attached=terms.attached)
+        return job_id
+
+    async def repeated(self, owner: str, terms: Terms) -> str:
+        """Return the id of the job that this very request has made before, or "".
+
+        Raises:
+            KeyTaken: its key has made another one.
+        """
+        job = await self._background.in_thread(self._store.keyed, owner, terms.key) if terms.key else None
+        return _same(job, terms) if job is not None else ""
+
+    async def take_up(self) -> None:
+        """Queue the jobs that were accepted before this process was, in their order; say of a job why it cannot be."""
+        for job in await self._background.in_thread(self._store.unfinished):
+            try:
+                if job.starts >= MAXIMUM_STARTS:
+                    raise Unavailable(f"the service ended {job.starts} times while it ran")
+                prepared = self._prepare(job.request)
+            except ServiceError as error:
+                await self._background.in_thread(self._store.fail, job.id, type(error).__name__, error.message)
+                continue
+            pictures = await self._background.in_thread(self._results.read, job)
+            self._scheduler.reserve(job.id, over_limit=True)
+            live = self._live.enter(job, prepared, pictures, attached=False)
+            if len(live.kept) == job.request.count:
+                await self._results.finish(live)
+
+    async def expire(self) -> None:
+        """Give up the jobs that have waited for as long as it was worth it; until cancelled."""
+        while True:
+            now = time.time()
+            for live in self._live.all:
+                if not live.started and live.expires_at is not None and live.expires_at < now:
+                    seconds = live.expires_at - live.began
+                    self._live.expire(live, f"no worker had begun it after {seconds:.0f} s, when it was to be given up")
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    def _write(self, job_id: str, owner: str, request: ImageRequest, terms: Terms) -> Job:
+        """Write an accepted job down and return it, or the one that its key has made."""
+        seconds = self._expiry_s if terms.expires_in_s is None else terms.expires_in_s
+        now = time.time()
+        job = Job(
+            job_id,
+            owner,
+            WAITING,
+            request,
+            created_at=now,
+            expires_at=now + seconds if seconds else None,
+            webhook=terms.webhook,
+            digest=terms.digest,
+        )
+        return self._store.add(job, terms.key) or job
+
+
+def _same(job: Job, terms: Terms) -> str:
+    if job.digest != terms.digest:
+        raise KeyTaken(f"the Idempotency-Key {terms.key[:40]!r} has made another request", "Give a new one")
+    return job.id
