@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +19,7 @@ TABLES = (("clip_l", "text_encoders_0"), ("clip_g", "text_encoders_1"))
 MAXIMUM_VECTORS = 75
 DEEPEST = 4
 _PICKLES = (".pt", ".bin")
+_SUFFIXES = (".safetensors", *_PICKLES)
 _WIDTHS = {768: "Stable Diffusion 1.x", 1024: "Stable Diffusion 2.x"}
 
 
@@ -41,22 +42,25 @@ class Embeddings:
 
     def all(self) -> list[Embedding]:
         """Return the embeddings by name; of several with one name, in whatever case, the first that can be used."""
+        return self._found(lambda _: True)
+
+    def named_in(self, texts: Iterable[str]) -> list[Embedding]:
+        """Return those whose names stand as words in a text, usable or not."""
+        joined = "\n".join(texts).replace("\\", "").lower()
+        # Most names are in no text: their files need not be looked at.
+        found = self._found(lambda name: name in joined)
+        return [one for one in found if re.search(pattern_of([one.name]), joined, re.IGNORECASE)]
+
+    def _found(self, is_wanted: Callable[[str], bool]) -> list[Embedding]:
         found: dict[str, Embedding] = {}
-        for path in (path for folder in self._folders for path in sorted(_files(folder, DEEPEST))):
-            embedding = self._read(path)
+        for path in (path for folder in self._folders for path in sorted(_files(str(folder), DEEPEST, is_wanted))):
+            embedding = self._read(Path(path))
             if embedding is None:
                 continue
             known = found.get(embedding.name.lower())
             if known is None or (known.problem and not embedding.problem):
                 found[embedding.name.lower()] = embedding
         return sorted(found.values(), key=lambda one: one.name.lower())
-
-    def named_in(self, texts: Iterable[str]) -> list[Embedding]:
-        """Return those whose names stand as words in a text, usable or not."""
-        joined = "\n".join(texts).replace("\\", "").lower()
-        return [
-            one for one in self.all() if one.name.lower() in joined and re.search(pattern_of([one.name]), joined, re.I)
-        ]
 
     def _read(self, path: Path) -> Embedding | None:
         try:
@@ -103,16 +107,17 @@ def _problem(header: Header) -> str:
     return f"has not the two tables {TABLES[0][0]} and {TABLES[1][0]} of one length that SDXL's embeddings have"
 
 
-def _files(folder: Path, depth: int) -> Iterator[Path]:
+def _files(folder: str, depth: int, is_wanted: Callable[[str], bool]) -> Iterator[str]:
     try:
-        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries = list(os.scandir(folder))
     except OSError:
         return
     for entry in entries:
         if entry.name.startswith("."):
             continue
-        path = folder / entry.name
-        if entry.is_dir(follow_symlinks=False) and depth:
-            yield from _files(path, depth - 1)
-        elif path.suffix.lower() in (".safetensors", *_PICKLES) and entry.is_file():
-            yield path
+        stem, dot, suffix = entry.name.rpartition(".")
+        if entry.is_dir(follow_symlinks=False):
+            if depth:
+                yield from _files(entry.path, depth - 1, is_wanted)
+        elif (dot + suffix).lower() in _SUFFIXES and is_wanted(stem.lower()) and entry.is_file():
+            yield entry.path
