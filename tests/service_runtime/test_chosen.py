@@ -110,6 +110,7 @@ def test_too_many_loras_are_refused(models: Models, tmp_path: Path) -> None:
         ("base", "None", None, None),
         ("base", "plain", "plain", None),
         ("base", "PLAIN.safetensors", "plain", None),
+        ("base", "sdxl-vae-fp16-fix", "sdxl-vae-fp16-fix", "sdxl-vae-fp16-fix"),
     ],
 )
 def test_a_vae_is_the_named_one_or_lies_beside_the_checkpoint(

@@ -93,14 +93,14 @@ def test_what_is_no_vae_of_this_kind_is_refused_by_name(files: Files, tmp_path: 
     vaes, path = Vaes(CPU, torch.float32), tmp_path / "other.safetensors"
     weights = load_file(files.original)
     for content, words in (
-        ({"decoder.x": torch.zeros(1)}, "has not the tensors"),
-        ({**weights, "decoder.conv_in.bias": torch.zeros(3)}, "not of this checkpoint's kind"),
+        ({"decoder.x": torch.zeros(1)}, "has no weights named"),
+        ({**weights, "decoder.conv_in.bias": torch.zeros(3)}, "has the sizes"),
     ):
         save_file(content, path)
         with pytest.raises(ModelError, match=rf"vae: other\.safetensors.*{words}"):
             vaes.choose(files.parts, Used("demo", vae=str(path)))
     path.write_bytes(b"<html>")
-    with pytest.raises(ModelError, match=r"vae: other\.safetensors does not load"):
+    with pytest.raises(ModelError, match=r"vae: other\.safetensors is a web page"):
         vaes.choose(files.parts, Used("demo", vae=str(path)))
 
 
@@ -121,3 +121,5 @@ def test_the_half_precision_vae_is_taken_only_where_it_is_needed(
         assert (vae.dtype, vae.config.force_upcast) == (torch.float16, False)
         named = vaes.choose(parts, Used("demo", vae=str(files.diffusers), half_vae=str(files.original)))
         assert (named.dtype, named.config.force_upcast) == (torch.float32, True)
+        safe = vaes.choose(parts, Used("demo", vae=str(files.original), half_vae=str(files.original)))
+        assert safe is vae, "named, and known to be safe"

@@ -103,7 +103,7 @@ def _vae(text: str, checkpoint: Model, models: Models) -> tuple[Model | None, Mo
                 f"{checkpoint.widths.decoder}",
                 "Say Automatic",
             )
-        return vae, None
+        return vae, vae if _HALF_SAFE.search(vae.name) else None
     there = [one for one in models.all() if one.family == VAE and not one.problem and one.type in (VAE, "checkpoint")]
     fitting = [one for one in there if fits(one.widths.decoder, checkpoint.widths.decoder)]
     beside = next((one for one in fitting if one.name in (checkpoint.name, f"{checkpoint.name}.vae")), None)
