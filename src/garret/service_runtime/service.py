@@ -24,6 +24,7 @@ from garret.service_runtime.errors import (
     from_record,
 )
 from garret.service_runtime.executions import ExecutionStore
+from garret.service_runtime.extensions.safety import check_filter
 from garret.service_runtime.extensions.trial import Trial
 from garret.service_runtime.extensions.words import change_words
 from garret.service_runtime.handed import drop_old
@@ -288,6 +289,7 @@ class Service:
             hint = "Send the request again when the node runs again"
             raise Unavailable("this node is about to be stopped, and takes no new jobs", hint, retry_after=60)
         self.renewal.check()
+        check_filter(self.extensions, self.settings.safety)
         if self._hearing.down and self.pool.ready == 0:
             raise Unavailable(f"no worker comes up: {self._hearing.down}", "See the service's log", retry_after=30)
         free = self._free_bytes(self.results.folder)

@@ -90,6 +90,8 @@ class ServiceSettings:
     # The marks of what is generated: the invisible one in the pixels, and the label of GB 45438-2025 with the name or
     # code of who answers for it; without one there is no label. Who spreads the pictures first is the same by default.
     watermark: bool = False
+    # The extension whose hook `judge` looks at each picture before anybody gets it.
+    safety: str = "off"
     aigc_producer: str = ""
     aigc_propagator: str = ""
     deployment: str = ""

@@ -22,6 +22,7 @@ from garret.service_runtime.engine.base import Engine, Fatal, Image, Preview, Re
 from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.extensions.loading import Extensions
 from garret.service_runtime.extensions.pictures import change_picture, extensions_of_worker
+from garret.service_runtime.extensions.safety import OFF, judged
 from garret.service_runtime.messages import (
     LENGTHS,
     Cancel,
@@ -83,8 +84,10 @@ class Worker:
         channel: socket.socket,
         build: Callable[[], Engine],
         extensions: Callable[[], Extensions] | None = None,
+        safety: str = OFF,
     ) -> None:
         self._channel = channel
+        self._safety = safety
         self._load = extensions
         self._extensions: Extensions | None = None
         self._build = build
@@ -165,7 +168,7 @@ class Worker:
             self._send(Stepped(run.number, event.done, event.total, event.stage))
         elif isinstance(event, Image):
             self._made(run, event)
-        elif self._shows(event):
+        elif self._safety == OFF and self._shows(event):  # what a filter would keep back is not shown before, either
             self._send(Previewed(run.number, event.index, event.width, event.height, event.rgb))
 
     def _shows(self, preview: Preview) -> bool:
@@ -179,6 +182,7 @@ class Worker:
     def _made(self, run: Run, image: Image) -> None:
         if self._extensions is not None:
             image = change_picture(self._extensions, image, run.batch)
+        image = judged(self._extensions, self._safety, image, run.batch)
         self._send(Made(run.number, image.index, image.width, image.height, image.rgb, image.notes))
 
     def _done(self, run: Run) -> None:
@@ -238,7 +242,7 @@ def main(arguments: list[str]) -> None:
     settings = ServiceSettings.from_env(os.environ)
     names = arguments[2] if len(arguments) > 2 else ""
     extensions = partial(extensions_of_worker, settings, names) if names else None
-    Worker(channel, partial(build_alone, settings, checkpoint), extensions).serve(checkpoint)
+    Worker(channel, partial(build_alone, settings, checkpoint), extensions, settings.safety).serve(checkpoint)
 
 
 if __name__ == "__main__":

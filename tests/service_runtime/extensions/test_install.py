@@ -173,7 +173,7 @@ def test_addresses_that_are_not_public_need_the_deployments_leave(tmp_path: Path
 
 @pytest.mark.usefixtures("clean")
 def test_the_worked_example_does_what_it_says(node: Node) -> None:
-    """All four hooks of examples/extension."""
+    """The four hooks of examples/extension."""
     record = node.do("install-extension", [PACKED], source="sent:extension", sha256=hashlib.sha256(PACKED).hexdigest())
     assert record["output"]["hooks"] == ["image", "page", "prompt", "routes"]
     answer = node.service.txt2img(prompt="a fox @ink", seed=2)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 T = TypeVar("T")
-IN_WORKER = ("image",)
+IN_WORKER = ("image", "judge")
 
 
 def load_one(extension: Extension, registry: Registry, manager: PluginManager) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The interface of extensions, version 1: four hooks, each optional. This module is all that an extension imports.
+"""The interface of extensions, version 1: five hooks, each optional. This module is all that an extension imports.
 
 An extension is a Python project with an entry point in the group `garret.extensions.v1` that names a module or an
 object with functions marked `@hookimpl`. A function may leave out arguments that it does not need; version 1 may
@@ -64,6 +64,14 @@ class Hooks:
         Called in the worker process, once for each picture, for at most 60 s. `picture` is RGB; another mode or size
         may be returned, up to 4096 x 4096. `about` has prompt, negative_prompt, seed, width, height, steps,
         cfg_scale, sampler, schedule and checkpoint.
+        """
+
+    @hookspec
+    def judge(self, picture: Image, about: Mapping[str, Any]) -> str | None:
+        """Say why a finished picture is not to be given out; None lets it pass.
+
+        Called in the worker process after `image`, once for each picture, for at most 60 s, and only of the extension
+        that the service's setting `safety` names. Its caller gets a black picture; the reason goes to the log.
         """
 
     @hookspec

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from garret.service_runtime.extensions.safety import REASON
 from garret.service_runtime.infotext import Facts, infotext
 from garret.service_runtime.messages import Made
 from garret.service_runtime.models import Model, Models
@@ -36,6 +37,9 @@ class Finisher:
         request, output, rgb = prepared.request, prepared.request.output, made.rgb
         notes = {**prepared.words.notes, **made.notes}
         text = infotext(request, index, facts_of(prepared, notes, self._models))
+        if REASON in notes:
+            # Notes are of the whole job, and another of its pictures may be there to be seen.
+            notes[f"Picture {index}"] = f"kept back by the content filter ({notes.pop(REASON)})"
         marked = self._settings.watermark if output.watermark is None else output.watermark
         if marked and is_large_enough(made.width, made.height):
             rgb = watermarked(rgb, made.width, made.height)
