@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from garret import demo_model
+from garret.demo_model.check import matches
+from garret.service_runtime.asked import Variation
 from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Image, Step
 from garret.service_runtime.errors import ModelError
@@ -95,14 +97,30 @@ def test_a_picture_is_the_same_alone_and_in_a_batch(engine: Any) -> None:
 
 
 @pytest.mark.parametrize("sampler", [entry.name for entry in SAMPLERS])
-def test_every_sampler_of_the_table_draws(engine: Any, sampler: str) -> None:
-    """Steps are counted to their total; the picture is neither flat nor the same as another's."""
-    batch = other(BATCH, sampler=sampler, steps=4)
+def test_every_sampler_of_the_table_draws_what_was_asked(engine: Any, sampler: str) -> None:
+    """Steps are counted to their total, and the picture shows the words."""
+    picture = Picture("a green star on a white background", "", 2)
+    batch = other(BATCH, sampler=sampler, width=128, height=128, steps=16, pictures=(picture,))
     events = list(engine.run(batch))
     steps = [event for event in events if isinstance(event, Step)]
     assert [step.done for step in steps] == list(range(1, steps[-1].total + 1))
-    assert isinstance(events[-1], Image)
-    assert len(set(events[-1].rgb)) > 10
+    image = events[-1]
+    assert isinstance(image, Image)
+    pixels = numpy.frombuffer(image.rgb, numpy.uint8).reshape(image.height, image.width, 3)
+    assert matches(picture.prompt, pixels)
+
+
+def test_a_variation_is_the_nearer_the_smaller_its_share(engine: Any) -> None:
+    """Of another seed's noise; all of it is the other seed's picture."""
+    plain, far = (pictures(engine, other(BATCH, pictures=(Picture("a circle", "", seed),)))[0] for seed in (1, 9))
+
+    def varied(share: float) -> Any:
+        changed = other(BATCH, variation=Variation(9, share), pictures=(Picture("a circle", "", 1, 9),))
+        return pictures(engine, changed)[0]
+
+    assert difference(varied(1.0), far) <= 1
+    near, middle = (float(abs(varied(share) - plain).mean()) for share in (0.05, 0.5))
+    assert 0 < near < middle
 
 
 def test_karras_spacing_is_another_picture(engine: Any) -> None:

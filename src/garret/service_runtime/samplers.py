@@ -222,8 +222,9 @@ def find_sampler(text: str, schedule: str = "") -> tuple[Sampler, Schedule]:
 
 def unused_noise(sampler: Sampler, noise: Noise) -> tuple[str, ...]:
     """Return the fields of `Noise` that were asked for and that this sampler does not take."""
-    asked = [name for name in ("eta", "s_churn", "s_noise") if getattr(noise, name) != getattr(Noise(), name)]
-    # What bounds the churn means nothing without one.
+    # What bounds the churn means nothing without one, and clients send the habitual eta of 1 with any sampler.
+    habits = {"eta": (None, 1.0), "s_churn": (0.0,), "s_noise": (1.0,)}
+    asked = [name for name, usual in habits.items() if getattr(noise, name) not in usual]
     return tuple(name for name in asked if name not in sampler.uses)
 
 

@@ -108,8 +108,16 @@ def router(service: Service) -> APIRouter:
     @routes.get("/schedulers")
     async def schedulers() -> list[dict[str, Any]]:
         """List the spacings of noise levels."""
-        rest = {"aliases": None, "default_rho": -1, "need_inner_model": False}
-        return [{"name": entry.name, "label": entry.label, **rest} for entry in SCHEDULES]
+        return [
+            {
+                "name": entry.name,
+                "label": entry.label,
+                "aliases": list(entry.aliases) or None,
+                "default_rho": entry.rho,
+                "need_inner_model": False,
+            }
+            for entry in SCHEDULES
+        ]
 
     @routes.get("/options")
     async def options() -> dict[str, Any]:
