@@ -8,12 +8,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from garret.service_runtime.errors import BadRequest
-from garret.service_runtime.limits import check_choice, check_number, check_side, check_text, check_whole
+from garret.service_runtime.limits import SIDE_STEP, check_choice, check_number, check_side, check_text, check_whole
 
 RESIZES = ("stretch", "crop", "fill", "latent", "outpaint")
 """How a picture of another size comes to the request's: A1111's four, and one that repaints what `fill` would add."""
 FILLS = ("fill", "original", "noise", "nothing")
 REFINER_MODES = ("finish", "again")
+LATENT_UPSCALERS = {
+    "Latent": ("bilinear", False),
+    "Latent (antialiased)": ("bilinear", True),
+    "Latent (bicubic)": ("bicubic", False),
+    "Latent (bicubic antialiased)": ("bicubic", True),
+    "Latent (nearest)": ("nearest", False),
+    "Latent (nearest-exact)": ("nearest-exact", False),
+}
+"""A1111's names for what enlarges latents, as torch's interpolation and whether it is antialiased."""
+PICTURE_UPSCALERS = {
+    "None": ("nearest-exact", False),
+    "Nearest": ("nearest-exact", False),
+    "Lanczos": ("lanczos", True),
+}
+"""What enlarges the decoded picture instead; "None" is A1111's name for no upscaler of its own."""
+UPSCALERS = (*LATENT_UPSCALERS, *PICTURE_UPSCALERS)
 FORMATS = ("png", "jpeg", "webp")
 MEMORY_MODES = ("auto", "normal", "low")
 
@@ -123,11 +139,23 @@ class Hires:
             if getattr(self, name):
                 check_side(f"hires.{name}", getattr(self, name))
         check_text("hires.upscaler", self.upscaler, 80)
+        check_choice("hires.upscaler", self.upscaler, UPSCALERS)
         check_number("hires.denoise", self.denoise, 0, 1)
         check_whole("hires.steps", self.steps, 0, 150)
         check_number("hires.cfg_scale", self.cfg_scale, 0, 30)
         check_text("hires.prompt", self.prompt)
         check_text("hires.negative_prompt", self.negative_prompt)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Return width and height of the second pass over a picture of this size, as multiples of 8.
+
+        One side alone takes the other one with it.
+        """
+        if self.width and self.height:
+            return self.width, self.height
+        scale = self.width / width if self.width else self.height / height if self.height else self.scale
+        wide, high = (max(SIDE_STEP, int(side * scale) // SIDE_STEP * SIDE_STEP) for side in (width, height))
+        return self.width or wide, self.height or high
 
 
 @dataclass(frozen=True)

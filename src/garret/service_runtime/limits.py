@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from garret.service_runtime.errors import BadRequest, UnknownChoice
 
 MINIMUM_SIDE, MAXIMUM_SIDE, SIDE_STEP = 64, 2048, 8
+MAXIMUM_SECOND_SIDE = 4096
 MAXIMUM_STEPS = 150
 MAXIMUM_BATCH = 4
 MAXIMUM_PICTURES = 16

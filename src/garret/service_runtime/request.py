@@ -13,6 +13,7 @@ from garret.service_runtime.limits import (
     MAXIMUM_BATCH,
     MAXIMUM_GUIDANCE,
     MAXIMUM_PICTURES,
+    MAXIMUM_SECOND_SIDE,
     MAXIMUM_SEED,
     MAXIMUM_STEPS,
     check_choice,
@@ -72,11 +73,19 @@ class ImageRequest:
         check_number("cfg_scale", self.cfg_scale, 0, MAXIMUM_GUIDANCE)
         check_whole("clip_skip", self.clip_skip, 1, 12)
         check_choice("memory", self.memory, asked.MEMORY_MODES)
+        if self.hires is not None and max(self.final_size) > MAXIMUM_SECOND_SIDE:
+            reason = f"makes {self.final_size[0]} x {self.final_size[1]}"
+            raise BadRequest("hires", reason, f"A side has at most {MAXIMUM_SECOND_SIDE} pixels")
         for style in self.styles:
             check_text("styles", style, 200)
         check_text("vae", self.vae, 200)
         if self.start is not None and self.hires is not None:
             raise BadRequest("hires", "does not go together with start", "Begin from the picture at a larger size")
+
+    @property
+    def final_size(self) -> tuple[int, int]:
+        """Return width and height after a second pass, where there is one."""
+        return self.hires.size(self.width, self.height) if self.hires else (self.width, self.height)
 
     @property
     def count(self) -> int:

@@ -51,11 +51,8 @@ class Task:
     @property
     def pixels(self) -> int:
         """Return the size of the largest picture on its way, in pixels."""
-        asked, second = self.request, self.request.hires
-        first = asked.width * asked.height
-        if second is None:
-            return first
-        return max(first, second.width * second.height or round(first * second.scale**2))
+        width, height = self.request.final_size
+        return max(self.request.width * self.request.height, width * height)
 
     @property
     def work(self) -> float:

@@ -1,4 +1,4 @@
-"""From latents to pixels, one picture at a time."""
+"""From latents to pixels, one picture at a time, and back."""
 
 from __future__ import annotations
 
@@ -12,24 +12,52 @@ from torch import Tensor
 def decode(vae: Any, latents: Tensor, *, tiled: bool = False) -> Iterator[Any]:
     """Yield each picture as an array of bytes, height x width x 3.
 
-    One at a time through the decoder, whose memory would else bound the batch.
+    One at a time through the decoder, whose memory would else bound the batch; in tiles it needs that of one tile.
     """
-    vae.use_tiling = tiled
     for one in latents.split(1):
-        yield to_bytes(pixels(vae, one))
+        yield to_bytes(pixels(vae, one, tiled=tiled))
 
 
-def pixels(vae: Any, latents: Tensor) -> Tensor:
-    """Return pictures [pictures, 3, height, width] from -1 to 1, or a little beyond."""
-    config = vae.config
-    values = latents.to(vae.dtype) / config.scaling_factor
-    if config.get("latents_mean") and config.get("latents_std"):
-        mean, std = (
-            torch.tensor(config[name]).view(1, -1, 1, 1).to(values) for name in ("latents_mean", "latents_std")
-        )
-        values = values * std + mean
-    decoded: Tensor = vae.decode(values, return_dict=False)[0]
+def pixels(vae: Any, latents: Tensor, *, tiled: bool = False) -> Tensor:
+    """Return pictures [pictures, 3, height, width] from -1 to 1, or a little beyond, in the VAE's own precision.
+
+    A VAE that overflows in half precision is loaded in full; nothing is converted here.
+    """
+    mean, deviation = spread(vae, latents)
+    values = (latents * deviation + mean).to(vae.dtype)
+    decoded: Tensor = tile(vae, tiled).decode(values, return_dict=False)[0]
     return decoded
+
+
+def encode(vae: Any, pictures: Tensor, *, tiled: bool = False) -> Tensor:
+    """Return the latents of pictures [pictures, 3, height, width] from -1 to 1: the mean of what the VAE makes of them.
+
+    One at a time, in full precision and scaled as the UNet's.
+    """
+    tile(vae, tiled)
+    found = torch.cat([vae.encode(one.to(vae.dtype)).latent_dist.mode() for one in pictures.split(1)]).float()
+    mean, deviation = spread(vae, found)
+    return (found - mean) / deviation
+
+
+def spread(vae: Any, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
+    """Return mean and deviation of a VAE's own latents; the UNet's are scaled to none and one."""
+    config = vae.config
+    if not (config.get("latents_mean") and config.get("latents_std")):
+        return 0.0, 1 / config.scaling_factor
+    mean, deviation = (
+        torch.tensor(config[name]).view(1, -1, 1, 1).to(like) for name in ("latents_mean", "latents_std")
+    )
+    return mean, deviation / config.scaling_factor
+
+
+def tile(vae: Any, tiled: bool) -> Any:
+    """Return the VAE, told whether to work in tiles."""
+    if tiled:
+        vae.enable_tiling()
+    else:
+        vae.disable_tiling()
+    return vae
 
 
 def to_bytes(picture: Tensor) -> Any:

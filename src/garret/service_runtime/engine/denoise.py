@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from torch import Tensor
 
@@ -31,18 +32,20 @@ class Pass:
 def denoise(one: Pass, latents: Tensor, watch: Watch, blend: Blend | None = None) -> Tensor:
     """Return the latents at the end of the walk, in full precision; `blend` changes them after each step.
 
-    Nothing in here waits for the device.
+    Nothing in here waits for the device, but for the watch, which lets it run no further behind than a step.
     """
     walk = one.walk
     for i in range(len(walk)):
         step = one.before + walk.step_of[i]
-        prediction = one.guide.predict(
-            walk.scale(latents, i), walk.timesteps[i], one.words.at(step, one.steps), guided=is_guided(one, step)
-        )
+        told = one.words.at(step, one.steps)
+        inputs = walk.scale(latents, i)
+        prediction = one.guide.predict(inputs, walk.timesteps[i], told, guided=is_guided(one, step))
+        guess = partial(walk.clean, prediction, i, latents)
         latents = walk.step(prediction, i, latents)
         if blend is not None:
             latents = blend(i, latents)
-        watch.step(one.stage, walk, i)
+        if i + 1 == len(walk) or walk.step_of[i + 1] > walk.step_of[i]:
+            watch.step(one.stage, guess)
     return latents
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import threading
 from collections import OrderedDict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -50,6 +51,8 @@ class Residency:
         self.device = device
         self.dtype = dtype
         self.low = False
+        self.decoding = threading.RLock()
+        """Held while a VAE is at work or moved: one batch is decoded in another thread while the next one is made."""
         self._config_dir = config_dir
         self._budget = budget
         self._held: OrderedDict[Key, Held] = OrderedDict()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,20 +13,14 @@ import torch
 from diffusers.utils import logging as diffusers_logging
 
 from garret.service_runtime.batch import Batch
-from garret.service_runtime.engine.base import Event, Facts, Fatal, Image
-from garret.service_runtime.engine.canvas import open_canvas
-from garret.service_runtime.engine.decode import decode
-from garret.service_runtime.engine.denoise import Pass, denoise
-from garret.service_runtime.engine.guidance import Guide
-from garret.service_runtime.engine.ids import base_ids
-from garret.service_runtime.engine.noise import Noises
+from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Rest
+from garret.service_runtime.engine.painting import Painting, Workshop
+from garret.service_runtime.engine.previews import Colours
 from garret.service_runtime.engine.residency import Residency
 from garret.service_runtime.engine.stepping import Emit, Stopped, stepwise
 from garret.service_runtime.engine.vaes import Vaes
-from garret.service_runtime.engine.walk import build_walk
-from garret.service_runtime.engine.watch import Watch
 from garret.service_runtime.engine.words import WordEncoder
-from garret.service_runtime.errors import BadRequest, OutOfMemory, ServiceError
+from garret.service_runtime.errors import OutOfMemory, ServiceError
 
 logger = logging.getLogger(__name__)
 diffusers_logging.set_verbosity_error()
@@ -41,6 +36,8 @@ class SdxlEngine:
         self._residency = Residency(self._device, self._dtype, config_dir, memory_bytes)
         self._vaes = Vaes(self._device, self._dtype)
         self._words = WordEncoder()
+        self._workshop = Workshop(self._residency, self._vaes, self._words, Colours(), self._device)
+        self._side: torch.cuda.Stream | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
 
     def setup(self, checkpoint: Path | None) -> str:
@@ -58,7 +55,7 @@ class SdxlEngine:
 
     def run(self, batch: Batch) -> Iterator[Event]:
         """Make a batch; closing the generator stops the work at the next step."""
-        yield from stepwise(lambda emit: self._guarded(self._without_gradients, batch, emit), self._thread)
+        yield from stepwise(lambda emit: self._guarded(self._make, batch, emit), self._thread)
 
     def loaded(self) -> tuple[str, ...]:
         """Return the paths of the checkpoints in memory, the one used last at the end."""
@@ -81,53 +78,34 @@ class SdxlEngine:
         }
 
     def _unload(self) -> None:
-        self._words.cache.clear()
-        self._vaes.unload()
-        self._residency.unload()
-
-    def _without_gradients(self, batch: Batch, emit: Emit) -> None:
-        # Not inference_mode: tensors made in it cannot be used outside, and LoRAs change weights in between.
-        with torch.no_grad():
-            self._make(batch, emit)
+        with self._residency.decoding:
+            self._words.cache.clear()
+            self._vaes.unload()
+            self._residency.unload()
 
     def _make(self, batch: Batch, emit: Emit) -> None:
-        asked, residency = batch.request, self._residency
-        for name in ("hires", "refiner"):
-            if getattr(asked, name) is not None:
-                raise BadRequest(name, "is not there yet")
-        residency.begin(batch)
-        parts, loras = residency.take(batch.used.checkpoint)
-        parts = parts.with_vae(self._vaes.choose(parts, batch.used))
-        notes = loras.use(batch.used.loras)
-        noises = noises_of(batch, self._device)
-        with residency.using(parts.vae):
-            canvas = open_canvas(parts, batch, tiled=residency.tiled)
-        share = asked.start.denoise if asked.start else 1.0
-        walk = build_walk(parts.scheduler_config, asked, asked.steps, self._device, noises, denoise=share)
-        with residency.using(parts.text_encoder, parts.text_encoder_2):
-            words = self._words.encode(
-                parts,
-                batch.pictures,
-                asked,
-                batch.used,
-                self._device,
-                steps=walk.total_steps,
-                changes=loras.identity,
-            )
-        noise = noises.first((parts.channels, asked.height // parts.scale, asked.width // parts.scale))
-        guide = Guide(parts.unet, base_ids(asked, asked.width, asked.height), asked.cfg_scale, self._device)
-        one = Pass("denoise", guide, walk, words, asked.cfg_scale, walk.total_steps, shortcuts=asked.shortcuts)
-        with residency.using(parts.unet):
-            latents = canvas.begin(walk, noise) if canvas else walk.begin(noise)
-            blend = canvas.blending(walk, noise) if canvas else None
-            latents = denoise(one, latents, Watch(emit, walk.total_steps), blend)
-        if residency.low:
-            notes["Mode"] = "low-vram"
-        with residency.using(parts.vae):
-            for index, picture in enumerate(decode(parts.vae, latents, tiled=residency.tiled)):
-                made = canvas.finish(picture) if canvas else picture
-                height, width = made.shape[:2]
-                emit(Image(index, width, height, made.tobytes(), {**walk.notes, **notes}))
+        # Not inference_mode: tensors made in it cannot be used outside, and LoRAs change weights in between.
+        with torch.no_grad():
+            painting = Painting(self._workshop, batch)
+            latents = painting.paint(emit)
+            if self._device.type == "cuda" and not self._residency.low:
+                emit(Rest(partial(self._finish, painting, latents, mark(self._device))))
+                return
+            for image in painting.images(latents):
+                emit(image)
+
+    def _finish(self, painting: Painting, latents: torch.Tensor, made: torch.cuda.Event) -> Iterator[Image]:
+        """Decode a batch on a stream of its own, in the thread of who reads the images."""
+        side = self._side = self._side or torch.cuda.Stream(self._device)
+        side.wait_event(made)
+        latents.record_stream(side)
+        images = painting.images(latents)
+        while True:
+            with torch.no_grad(), torch.cuda.stream(side):
+                image = self._guarded(next, images, None)
+            if image is None:
+                return
+            yield image
 
     def _guarded(self, function: Any, *arguments: Any) -> Any:
         """Call a function, turning what torch raises into the service's errors."""
@@ -145,11 +123,11 @@ class SdxlEngine:
             raise
 
 
-def noises_of(batch: Batch, device: torch.device) -> Noises:
-    """Return the noise of a batch's pictures by their seeds."""
-    others = [picture.variation_seed for picture in batch.pictures]
-    seeds = [picture.seed for picture in batch.pictures]
-    return Noises(seeds, device, variation=batch.request.variation, variation_seeds=others)
+def mark(device: torch.device) -> torch.cuda.Event:
+    """Return an event behind all that is queued on the device."""
+    event = torch.cuda.Event()
+    event.record(torch.cuda.current_stream(device))
+    return event
 
 
 def choose_device(setting: str) -> str:
