@@ -7,6 +7,7 @@ import hashlib
 import io
 import os
 import re
+import shutil
 import threading
 import time
 from collections.abc import Collection
@@ -18,6 +19,7 @@ from garret.service_runtime.files import sweep, write_atomically
 from garret.service_runtime.limits import MAXIMUM_SIDE as MAXIMUM_REQUEST_SIDE
 from garret.service_runtime.limits import MINIMUM_SIDE, SIDE_STEP
 from garret.service_runtime.picture_header import NotAPicture, refuse_no_picture
+from garret.service_runtime.png import encode_png
 
 if TYPE_CHECKING:
     import PIL.Image
@@ -29,6 +31,7 @@ MAXIMUM_SIDE = 4096
 MAXIMUM_RATIO = 64
 # A progressive JPEG has about ten scans; each costs the decoder all pixels once more.
 _MAXIMUM_SCANS = 100
+MINIMUM_FREE_BYTES = 64 << 20
 _FORMATS = ("PNG", "JPEG", "WEBP")
 _NAME = re.compile(r"[0-9a-f]{64}")
 # What was put and is not a job's yet must not be taken away under its sender.
@@ -105,9 +108,7 @@ class InputStore:
         return self._folder / f"{sha256}.png"
 
     def _keep(self, picture: PIL.Image.Image) -> str:
-        file = io.BytesIO()
-        picture.save(file, "PNG", compress_level=1)
-        png = file.getvalue()
+        png = encode_png(picture.tobytes(), *picture.size) if picture.mode == "RGB" else _grey_png(picture)
         sha256 = hashlib.sha256(png).hexdigest()
         path = self._path(sha256)
         try:
@@ -149,7 +150,15 @@ def _side(pixels: float) -> int:
     return min(MAXIMUM_REQUEST_SIDE, max(MINIMUM_SIDE, round(pixels / SIDE_STEP) * SIDE_STEP))
 
 
+def _grey_png(mask: PIL.Image.Image) -> bytes:
+    file = io.BytesIO()
+    mask.save(file, "PNG", compress_level=1)
+    return file.getvalue()
+
+
 def _write(path: Path, png: bytes) -> None:
+    if shutil.disk_usage(path.parent).free < MINIMUM_FREE_BYTES + len(png):
+        raise InsufficientStorage("there is no room for another picture", "Delete models or pictures")
     try:
         write_atomically(path, png, 0o640)
     except OSError as error:

@@ -68,7 +68,7 @@ def put_back(canvas: Canvas, painted: Pixels) -> Pixels:
         painted = _on_whole(painted, canvas.placement, canvas.under)
     left, top, right, bottom = box
     part = slice(top, bottom), slice(left, right)
-    share = canvas.show[part].astype(numpy.uint32)[..., None]
+    share = canvas.show[part].astype(numpy.uint16)[..., None]
     result = canvas.under.copy()
     result[part] = (painted[part] * share + canvas.under[part] * (255 - share) + 127) // 255
     return result
@@ -76,32 +76,37 @@ def put_back(canvas: Canvas, painted: Pixels) -> Pixels:
 
 def _masked(base: Image, grey: Image, asked: Mask) -> Canvas:
     """Return the canvas of a picture and its mask that both have the result's size."""
-    shades = _repaint(grey, masks.blurred(grey, asked.blur), asked)
-    return Canvas(_filled(base, grey, asked), shades, numpy.asarray(base), numpy.asarray(_shown(grey, asked)))
+    soft, show = _seams(grey, asked)
+    return Canvas(_filled(base, show, asked), _repaint(grey, soft, asked), numpy.asarray(base), numpy.asarray(show))
 
 
-def _shown(grey: Image, asked: Mask) -> Image:
-    """Return where what is painted shows; shades that were painted by their share already show whole."""
-    return masks.shown(grey.point(lambda shade: 255 * bool(shade)) if asked.soft else grey, asked.blur)
+def _seams(grey: Image, asked: Mask) -> tuple[Image, Image]:
+    """Return the blurred mask, and where what is painted shows: shades that were painted by their share show whole."""
+    soft, show = masks.blurred(grey, asked.blur)
+    if asked.soft:
+        _, show = masks.blurred(grey.point(lambda shade: 255 * bool(shade)), asked.blur)
+    return soft, show
 
 
 def _lay_out_part(picture: Image, grey: Image, asked: Mask, width: int, height: int) -> Canvas:
     """Lay out the mask's surroundings alone, as large as the canvas allows."""
-    show = _shown(grey, asked)
+    soft, show = _seams(grey, asked)
     box: Box = show.getbbox() or (0, 0, *picture.size)
     cut = placing.surroundings(box, asked.padding, picture.size, width, height)
     placement = placing.fill(cut, width, height)
-    base, near = placing.place(picture, placement), placing.place(grey, placement)
-    shades = _repaint(near, placing.place(masks.blurred(grey, asked.blur), placement), asked)
-    return Canvas(_filled(base, near, asked), shades, numpy.asarray(picture), numpy.asarray(show), placement)
+    base, near, soft, seen = (placing.place(one, placement) for one in (picture, grey, soft, show))
+    shades = _repaint(near, soft, asked)
+    return Canvas(_filled(base, seen, asked), shades, numpy.asarray(picture), numpy.asarray(show), placement)
 
 
 def _lay_out_middle(picture: Image, grey: Image | None, asked: Mask, width: int, height: int) -> Canvas:
     """Lay out a picture in the middle, to be continued on all sides where there is room."""
     placement = placing.outpaint(picture.size, width, height)
-    added = PIL.Image.new("L", (width, height), 255)
-    added.paste(0, placement.at)
-    base = PIL.Image.fromarray(fill_from_around(numpy.asarray(placing.place(picture, placement)), numpy.asarray(added)))
+    base = placing.place(picture, placement)
+    if asked.fill == "original":  # what is added has no colours of its own; every other fill gives it some anyway
+        added = numpy.full((height, width), 255, numpy.uint8)
+        added[placement.at[1] : placement.at[3], placement.at[0] : placement.at[2]] = 0
+        base = PIL.Image.fromarray(fill_from_around(numpy.asarray(base), added))
     wanted = numpy.full((height, width), 255, numpy.uint8)
     left, top, right, bottom = without_rim(placement)
     wanted[top:bottom, left:right] = 0
@@ -125,12 +130,11 @@ def without_rim(placement: Placement) -> Box:
     )
 
 
-def _filled(base: Image, grey: Image, asked: Mask) -> Image:
+def _filled(base: Image, show: Image, asked: Mask) -> Image:
     """Return the picture to begin from; what becomes noise or nothing as latents has no old colours either."""
     if asked.fill == "original":
         return base
-    hidden = numpy.asarray(masks.shown(grey, asked.blur))
-    return PIL.Image.fromarray(fill_from_around(numpy.asarray(base), hidden))
+    return PIL.Image.fromarray(fill_from_around(numpy.asarray(base), numpy.asarray(show)))
 
 
 def _repaint(grey: Image, soft: Image, asked: Mask) -> NDArray[numpy.float32]:

@@ -16,11 +16,18 @@ Plane = NDArray[numpy.float32]
 
 def fill_from_around(picture: Pixels, hidden: Pixels) -> Pixels:
     """Return height x width x 3 pixels whose hidden part (255; 0 is kept) has the colours of what is around it."""
-    known: Plane = (1 - hidden.astype(numpy.float32) / 255).astype(numpy.float32)
+    box = PIL.Image.fromarray(hidden).getbbox()
+    if box is None:
+        return picture
+    # As much around the hidden part as it is large itself: what is farther off hardly shows, and costs as much.
+    margin = max(box[2] - box[0], box[3] - box[1])
+    near = slice(max(0, box[1] - margin), box[3] + margin), slice(max(0, box[0] - margin), box[2] + margin)
+    known: Plane = (1 - hidden[near].astype(numpy.float32) / 255).astype(numpy.float32)
     if not known.any():
         return numpy.full_like(picture, 127)
-    made = _fill(picture.astype(numpy.float32), known)
-    return made.round().clip(0, 255).astype(numpy.uint8)
+    made = picture.copy()
+    made[near] = _fill(picture[near].astype(numpy.float32), known).round().clip(0, 255)
+    return made
 
 
 def _fill(colours: Plane, known: Plane) -> Plane:

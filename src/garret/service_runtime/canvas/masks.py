@@ -23,23 +23,19 @@ def read_mask(mask: PIL.Image.Image, asked: Mask, size: tuple[int, int]) -> PIL.
     return PIL.ImageOps.invert(grey) if asked.invert else grey
 
 
-def blurred(mask: PIL.Image.Image, radius: float) -> PIL.Image.Image:
-    """Return the mask with seams that go out from what is white; what was white stays so. `radius` is a sigma."""
-    if not radius:
-        return mask
-    soft = numpy.asarray(mask.filter(PIL.ImageFilter.GaussianBlur(radius)))
-    return PIL.Image.fromarray(numpy.maximum(numpy.asarray(mask), soft))
+def blurred(mask: PIL.Image.Image, radius: float) -> tuple[PIL.Image.Image, PIL.Image.Image]:
+    """Return the mask with seams that go out from what is white, and how much of what is painted shows.
 
-
-def shown(mask: PIL.Image.Image, radius: float) -> PIL.Image.Image:
-    """Return how much of what is painted shows: all of it in the mask, and ever less within the blur around it.
-
-    Twice the blurred mask: half of it is one at the mask's own edge.
+    What is white stays so in both. Around it as much shows as twice the blurred mask, half of which is one at the
+    mask's own edge. `radius` is a sigma in pixels.
     """
     if not radius:
-        return mask
-    soft = numpy.asarray(mask.filter(PIL.ImageFilter.GaussianBlur(radius))).astype(numpy.uint16)
-    return PIL.Image.fromarray(numpy.maximum(numpy.asarray(mask), (2 * soft).clip(0, 255).astype(numpy.uint8)))
+        return mask, mask
+    hard = numpy.asarray(mask)
+    soft = numpy.asarray(mask.filter(PIL.ImageFilter.GaussianBlur(radius)))
+    twice = numpy.where(soft < 128, soft << 1, numpy.uint8(255))
+    seams, shown = numpy.maximum(hard, soft), numpy.maximum(hard, twice)
+    return PIL.Image.fromarray(seams), PIL.Image.fromarray(shown)
 
 
 def cells(mask: Plane) -> Plane:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -83,10 +84,7 @@ def open_canvas(parts: Parts, batch: Batch, *, tiled: bool = False) -> Canvas | 
     asked, used = batch.request, batch.used
     if asked.start is None:
         return None
-    from garret.service_runtime.canvas.canvas import lay_out
-
-    picture, mask = _read(used.start).convert("RGB"), _read(used.mask) if used.mask else None
-    layout = lay_out(picture, mask, asked.start, asked.width, asked.height)
+    layout = _laid_out(used.start, used.mask, asked.start, asked.width, asked.height)
     latents = encode(parts.vae, layout.picture, tiled=tiled)
     size = (asked.height // parts.scale, asked.width // parts.scale)
     if latents.shape[-2:] != size:  # only where the latents are to be resized instead of the picture
@@ -95,6 +93,14 @@ def open_canvas(parts: Parts, batch: Batch, *, tiled: bool = False) -> Canvas | 
     if layout.repaint is not None:
         repaint = torch.from_numpy(layout.repaint)[None, None].to(latents.device)
     return Canvas(asked.start, layout, latents, repaint)
+
+
+@lru_cache(maxsize=2)
+def _laid_out(picture: str, mask: str, start: Start, width: int, height: int) -> Layout:
+    """Return the layout of files, which never change: their names are digests. Batches of one job share it."""
+    from garret.service_runtime.canvas.canvas import lay_out
+
+    return lay_out(_read(picture).convert("RGB"), _read(mask) if mask else None, start, width, height)
 
 
 def encode(vae: Any, picture: PIL.Image.Image, *, tiled: bool = False) -> Tensor:
