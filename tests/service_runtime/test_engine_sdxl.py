@@ -11,7 +11,7 @@ import pytest
 
 from garret import demo_model
 from garret.demo_model.check import matches
-from garret.service_runtime.asked import Variation
+from garret.service_runtime.asked import Hires, Variation
 from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Image, Step
 from garret.service_runtime.errors import ModelError
@@ -170,6 +170,24 @@ def test_prompts_are_read_as_they_are_meant(engine: Any) -> None:
     together = pictures(engine, other(BATCH, pictures=many))
     for picture, beside in zip(many, together, strict=True):
         assert difference(pictures(engine, other(BATCH, pictures=(picture,)))[0], beside) <= 2
+
+
+def test_a_second_pass_reads_what_is_meant_for_it(engine: Any) -> None:
+    """Shares from 1 and steps after the first pass's are its own; they say the same as words of its own."""
+    twice = other(BATCH, steps=3, hires=Hires(scale=1.5, steps=4, denoise=0.6))
+
+    def second(prompt: str, again: str = "", negative_again: str = "") -> Any:
+        picture = Picture(prompt, "", 5, hires_prompt=again, hires_negative_prompt=negative_again)
+        return pictures(engine, other(twice, pictures=(picture,)))[0]
+
+    changed = second("a red circle", "a blue star")
+    assert changed.shape == (96, 96, 3)
+    assert difference(second("[a red circle:a blue star:1.0]"), changed) == 0
+    assert difference(second("[a red circle:a blue star:3]"), changed) == 0
+    same = second("a red circle")
+    assert difference(second("[a red circle:a blue star:2.0]"), same) == 0
+    assert difference(same, changed) > 2
+    assert difference(second("a red circle", "a red circle", "red"), same) > 2
 
 
 def test_closing_the_generator_stops_between_two_steps(engine: Any) -> None:
