@@ -51,3 +51,11 @@ def test_what_is_passed_over_is_told(wordy: Service) -> None:
     done = post(wordy, prompt="an old fox", negative_prompt="<lora:ink:1>").json
     assert "Stable Diffusion 1.x" in done["notes"]["Embedding passed over"]
     assert "negative prompt" in done["notes"]["LoRA passed over"]
+
+
+def test_callers_of_a1111_have_styles_as_well(wordy: Service) -> None:
+    """By the same names; clip skip comes among the overridden settings."""
+    body = {"prompt": "a fox", "styles": ["ink"], "override_settings": {"CLIP_stop_at_last_layers": 3}}
+    told = wordy.txt2img(**body).json["info"]
+    assert "ink drawing of a fox\\nNegative prompt: colour" in told
+    assert "Clip skip: 3" in told
