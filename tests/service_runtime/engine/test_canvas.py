@@ -180,6 +180,42 @@ def test_a_picture_is_the_same_alone_and_in_a_batch(engine: Any, store: InputSto
     assert change(*together) > 5
 
 
+def test_nothing_anew_is_the_picture_itself(engine: Any, store: InputStore) -> None:
+    """As the model's decoder gives it back, and once for each that was asked for."""
+    pictures = (Picture(STAR, "", 1), Picture(STAR, "", 2))
+    results = made(engine, begun(store, discs(RED), denoise=0.0, pictures=pictures))
+    assert len(results) == 2
+    assert check_picture(results[0]).shape == "circle"
+    assert change(*results) == 0
+
+
+def test_a_soft_mask_does_not_mind_who_walks(engine: Any) -> None:
+    """A walk in two legs, as with a refiner, holds after each step what one walk does."""
+    import torch
+
+    from garret.service_runtime.canvas.canvas import Canvas as Layout
+    from garret.service_runtime.engine.canvas import Canvas
+    from garret.service_runtime.engine.noise import Noises
+    from garret.service_runtime.engine.walk import build_walk
+
+    asked = batch_of("x", steps=8).request
+    layout = Layout(Pillow.new("RGB", (64, 64)))
+    shades = torch.linspace(0, 1, 64).view(1, 1, 8, 8)
+    canvas = Canvas(Start("s"), layout, torch.zeros(1, 4, 8, 8), shades)
+    config = {"num_train_timesteps": 1000, "beta_start": 0.00085, "beta_end": 0.012, "beta_schedule": "scaled_linear"}
+    whole, first, second = (
+        build_walk(config, asked, 8, "cpu", Noises([1]), **part) for part in ({}, {"end": 0.5}, {"start": 0.5})
+    )
+    noise, latents = torch.zeros(1, 4, 8, 8), torch.ones(1, 4, 8, 8)
+    one = canvas.blending(whole, noise)
+    begun_by, ended_by = canvas.blending(first, noise, 0, 8), canvas.blending(second, noise, first.total_steps, 8)
+    assert first.total_steps + second.total_steps == 8
+    for i in range(8):
+        leg, index = (begun_by, i) if i < first.total_steps else (ended_by, i - first.total_steps)
+        assert torch.equal(leg(index, latents), one(i, latents))
+        assert int((one(i, latents)[0, 0] == 0).sum()) == int((shades <= (7 - i) / 8).sum())
+
+
 def test_more_noise_is_another_picture(engine: Any, store: InputStore) -> None:
     """The multiplier reaches the noise that the walk begins with."""
     plain, more = (made(engine, begun(store, discs(RED), denoise=0.5, noise=noise, steps=4))[0] for noise in (1.0, 1.3))

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from garret.service_runtime.asked import Start
 from garret.service_runtime.batch import Batch
+from garret.service_runtime.engine import decode
 from garret.service_runtime.engine.parts import Parts
 from garret.service_runtime.errors import ModelError
 
@@ -44,19 +45,20 @@ class Canvas:
         noise = noise * self.start.noise
         return walk.begin(noise, self._filled(noise))
 
-    def blending(self, walk: Walk, noise: Tensor) -> Blend | None:
+    def blending(self, walk: Walk, noise: Tensor, before: int = 0, steps: int = 0) -> Blend | None:
         """Return what keeps the rest as it was, with the noise of each step, or None without a mask.
 
         A soft mask gives every shade that share of the steps: what is grey is held until the last of them (Levin and
         Fried, "Differential Diffusion", 2023). An even mixture at every step would leave next to nothing of the new.
+        `before` steps of `steps` are another walk's; without them this one is all.
         """
         if self.mask is None:
             return None
-        kept, mask, noise, total = self.latents, self.mask, noise * self.start.noise, len(walk)
+        kept, mask, noise, steps = self.latents, self.mask, noise * self.start.noise, steps or walk.total_steps
 
         def blend(i: int, latents: Tensor) -> Tensor:
-            held = mask * total <= total - 1 - i
-            return torch.where(held, walk.noised(kept, noise, i + 1).to(latents), latents)
+            left = steps - 1 - before - walk.step_of[i]
+            return torch.where(mask * steps <= left, walk.noised(kept, noise, i + 1).to(latents), latents)
 
         return blend
 
@@ -110,19 +112,9 @@ def encode(vae: Any, picture: PIL.Image.Image, *, tiled: bool = False) -> Tensor
     """
     import numpy
 
-    encoder = _in_full_precision(vae)
-    encoder.use_tiling = tiled
-    weight = next(encoder.encoder.parameters())
-    pixels = torch.from_numpy(numpy.asarray(picture).copy()).to(weight.device).permute(2, 0, 1)[None]
-    latents = encoder.encode(pixels.float() / 127.5 - 1).latent_dist.mode()
-    config = vae.config
-    if config.get("latents_mean") and config.get("latents_std"):
-        mean, std = (
-            torch.tensor(config[name]).view(1, -1, 1, 1).to(latents) for name in ("latents_mean", "latents_std")
-        )
-        latents = (latents - mean) / std
-    scaled: Tensor = latents * config.scaling_factor
-    return scaled
+    own = _in_full_precision(vae)
+    pixels = torch.from_numpy(numpy.asarray(picture).copy()).to(next(own.encoder.parameters()).device)
+    return decode.encode(own, pixels.permute(2, 0, 1)[None].float() / 127.5 - 1, tiled=tiled)
 
 
 def _in_full_precision(vae: Any) -> Any:

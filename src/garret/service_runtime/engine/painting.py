@@ -69,7 +69,8 @@ class Painting:
             colours = shop.colours.of(parts.vae)
             self._canvas = open_canvas(parts, self._batch, tiled=shop.residency.tiled)
         watch = Watch(emit, sum(course.steps for course in courses), shop.device, colours)
-        latents = self._canvas.latents if self._canvas else torch.empty(0)
+        count = len(self._batch.pictures)
+        latents = self._canvas.latents.expand(count, -1, -1, -1) if self._canvas else torch.empty(0)
         for course, spoken in zip(courses, words, strict=True):
             latents = self._walk(course, spoken, latents, watch)
         watch.finish()
@@ -108,7 +109,7 @@ class Painting:
             else:
                 noise = self._noise(course, latents)
                 latents = self._begin(course, leg.walk, noise, latents)
-            blend = self._canvas.blending(leg.walk, noise) if self._canvas else None
+            blend = self._canvas.blending(leg.walk, noise, before, course.steps) if self._canvas else None
             with self._shop.residency.using(leg.parts.unet):
                 latents = denoise(one, latents, watch, blend)
             before, level = before + leg.walk.total_steps, leg.walk.sigmas[-1]
