@@ -15,7 +15,7 @@ from diffusers import StableDiffusionXLPipeline
 from garret import demo_model
 from garret.demo_model.check import matches
 from garret.demo_model.shapes import Pixels
-from garret.service_runtime.asked import Lora
+from garret.service_runtime.asked import Lora, Refiner
 from garret.service_runtime.batch import Batch, Picture, Used, UsedLora
 from garret.service_runtime.engine.base import Image
 from garret.service_runtime.engine.sdxl import SdxlEngine
@@ -42,7 +42,11 @@ def engine() -> Iterator[SdxlEngine]:
 def models(tmp_path: Path) -> Iterator[Models]:
     """A registry with the demo model and what belongs to it."""
     root = tmp_path / "models"
-    for path, folder in ((demo_model.WEIGHTS, "Stable-diffusion"), (demo_model.LORA, "Lora")):
+    for path, folder in (
+        (demo_model.WEIGHTS, "Stable-diffusion"),
+        (demo_model.REFINER, "Stable-diffusion"),
+        (demo_model.LORA, "Lora"),
+    ):
         (root / folder).mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, root / folder / path.name)
     cache = HashCache(tmp_path / "models.sqlite")
@@ -52,7 +56,7 @@ def models(tmp_path: Path) -> Iterator[Models]:
 
 def drawn(engine: SdxlEngine, models: Models, tmp_path: Path, *prompts: str, **changes: object) -> list[Pixels]:
     """Return the pictures of prompts, prepared as the service does it, made in one batch."""
-    request = ask(width=128, height=128, steps=8, **changes)
+    request = ask(**{"width": 128, "height": 128, "steps": 10, **changes})
     vocabulary = Vocabulary(tmp_path / "styles", tmp_path / "embeddings")
     ready = [
         prepare(replace(request, prompt=prompt, seed=seed), models, InputStore(tmp_path / "inputs"), vocabulary)
@@ -89,6 +93,45 @@ def test_a_lora_s_weight_orders_its_change(engine: SdxlEngine, models: Models, t
     ]
     assert far == sorted(far)
     assert far[0] > 0
+
+
+ASKED = (RING, "a red circle on a white background", "a green star on a purple background", "a blue cross")
+
+
+def sharpness(pictures: list[Pixels]) -> float:
+    """Return how steep edges are: the square of the steps between rows, in parts of the steps themselves."""
+    steps = np.abs(np.diff(np.stack(pictures).astype(float), axis=1))
+    return float(np.square(steps).mean() / steps.mean())
+
+
+@pytest.mark.parametrize("refiner", [Refiner(), Refiner(mode="again", strength=0.3, steps=10)])
+def test_the_refiner_changes_detail_and_not_content(
+    engine: SdxlEngine, models: Models, tmp_path: Path, refiner: Refiner
+) -> None:
+    """What finishes, and what goes over a finished picture: colours, shape and place stay, edges do not."""
+    plain = drawn(engine, models, tmp_path, *ASKED)
+    refined = drawn(engine, models, tmp_path, *ASKED, refiner=refiner)
+    for prompt, before, after in zip(ASKED, plain, refined, strict=True):
+        assert matches(prompt, before, placement=True)
+        assert matches(prompt, after, placement=True)
+        assert 0.5 < np.abs(before.astype(int) - after).mean() < 10
+    again = drawn(engine, models, tmp_path, *ASKED)
+    assert all((one == other).all() for one, other in zip(again, plain, strict=True)), "the base is left as it was"
+
+
+def test_the_score_says_how_sharp_the_refiner_draws(engine: SdxlEngine, models: Models, tmp_path: Path) -> None:
+    """It learned that drawings below six are blurred."""
+    low, high = (
+        drawn(
+            engine,
+            models,
+            tmp_path,
+            *ASKED,
+            refiner=Refiner(switch_at=0.6, aesthetic_score=score, negative_aesthetic_score=score),
+        )
+        for score in (1.0, 6.0)
+    )
+    assert sharpness(low) < sharpness(high)
 
 
 def test_a_folder_of_half_precision_draws_what_the_file_does(

@@ -13,5 +13,8 @@ CONFIG: Path = _FOLDER / "config"
 LORA: Path = _FOLDER / "heart.safetensors"
 """A LoRA in kohya's form that teaches the model one more shape, by the word heart."""
 
+REFINER: Path = _FOLDER / "demo-refiner.safetensors"
+"""A refiner for the model's last steps, in the key layout of SDXL's; words and autoencoder are the model's own."""
+
 CARD: Path = _FOLDER / "MODEL_CARD.md"
 """The model card: what the model is, how it was trained and what was measured."""
