@@ -7,22 +7,24 @@ the last step ends at is joined by `spaced`. Formulas are those of k-diffusion a
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from garret.service_runtime.engine.beta import beta_quantile
 from garret.service_runtime.engine.levels import Levels
+from garret.service_runtime.limits import MAXIMUM_STEPS
 from garret.service_runtime.samplers import Sampler, Schedule
 
 # NVIDIA's "Align Your Steps" for SDXL in ten steps (arXiv 2404.14507, project page).
 ALIGNED = (14.615, 6.315, 3.771, 2.181, 1.342, 0.862, 0.555, 0.380, 0.234, 0.113, 0.029)
+LEAST_FALL = 0.9999
 LCM_STEPS = 50
 """How many of the timesteps latent consistency models are distilled at."""
 
 
 @dataclass(frozen=True)
 class Spacing:
-    """The timesteps of the steps, and their sigmas with the one that the last step ends at."""
+    """The timesteps of the steps, and their sigmas with the one that the last step ends at; both really fall."""
 
     timesteps: tuple[float, ...]
     sigmas: tuple[float, ...]
@@ -40,14 +42,33 @@ def spaced(levels: Levels, sampler: Sampler, schedule: Schedule, steps: int) -> 
         del sigmas[-2]
     else:
         sigmas = SPACINGS[name](levels, steps)
-    return Spacing(tuple(levels.time_of(sigma) for sigma in sigmas), (*sigmas, 0.0))
+    return Spacing(tuple(levels.time_of(sigma) for sigma in sigmas), (*_falling(sigmas), 0.0))
 
 
 def _of_model(levels: Levels, sampler: Sampler, steps: int) -> Spacing:
     """Return what the sampler's diffusers scheduler does with the model's own configuration."""
     times = [levels.count - 1.0] if steps == 1 else _MODEL_TIMES[sampler.kind](levels, steps)
-    end = levels.lowest if sampler.ends_at_lowest else 0.0
-    return Spacing(tuple(times), (*(levels.between(time) for time in times), end))
+    sigmas = _falling([levels.between(time) for time in times])
+    end = min(levels.lowest, sigmas[-1] * LEAST_FALL) if sampler.ends_at_lowest else 0.0
+    return Spacing(tuple(times), (*sigmas, end))
+
+
+def _falling(sigmas: Sequence[float]) -> list[float]:
+    """Part levels that are the same, as some spacings give for very many steps: no sampler steps nowhere."""
+    found = [sigmas[0]]
+    for sigma in sigmas[1:]:
+        found.append(min(sigma, found[-1] * LEAST_FALL))
+    return found
+
+
+def _leading(levels: Levels, places: Iterable[int], parts: int) -> list[float]:
+    """Return multiples of a part of all timesteps, raised by the configuration's offset.
+
+    diffusers rounds the part down, which with more steps than a request may have would leave out ever more of the
+    highest levels; so many divide the levels of a second pass that denoises only a little.
+    """
+    width = levels.count // parts if parts <= MAXIMUM_STEPS + 1 else levels.count / parts
+    return [min(float(round(place * width) + levels.offset), levels.count - 1.0) for place in places]
 
 
 def _trailing(levels: Levels, steps: int) -> list[float]:
@@ -60,8 +81,7 @@ def _sigma_times(levels: Levels, steps: int) -> list[float]:
     if levels.spacing == "trailing":
         return _trailing(levels, steps)
     if levels.spacing == "leading":
-        ratio = levels.count // steps
-        return [float(index * ratio + levels.offset) for index in reversed(range(steps))]
+        return _leading(levels, reversed(range(steps)), steps)
     return [(levels.count - 1) * (1 - index / (steps - 1)) for index in range(steps)]
 
 
@@ -75,8 +95,7 @@ def _solver_times(levels: Levels, steps: int) -> list[float]:
     if levels.spacing == "trailing":
         return _trailing(levels, steps)
     if levels.spacing == "leading":
-        ratio = levels.count // (steps + 1)
-        return [float(index * ratio + levels.offset) for index in range(steps, 0, -1)]
+        return _leading(levels, range(steps, 0, -1), steps + 1)
     return [float(round((levels.count - 1) * index / steps)) for index in range(steps, 0, -1)]
 
 
@@ -137,8 +156,8 @@ def _simple(levels: Levels, steps: int) -> list[float]:
 
 def _ddim(levels: Levels, steps: int) -> list[float]:
     """Return every so-manieth level from 1 on; A1111's goes on to a further one where steps do not divide 1000."""
-    width = max(levels.count // steps, 1)
-    return [levels.sigmas[min(1 + index * width, levels.count - 1)] for index in reversed(range(steps))]
+    width = levels.count // steps if steps <= MAXIMUM_STEPS + 1 else levels.count / steps
+    return [levels.sigmas[min(1 + int(index * width), levels.count - 1)] for index in reversed(range(steps))]
 
 
 def _beta(levels: Levels, steps: int) -> list[float]:
