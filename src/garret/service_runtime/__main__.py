@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import ipaddress
-import logging
 import math
 import os
 import signal
@@ -21,7 +20,9 @@ from types import FrameType
 from typing import Any
 
 from garret.service_runtime.life import LISTENER, RESTART, begin_anew
+from garret.service_runtime.logs import set_up
 from garret.service_runtime.settings import ServiceSettings, SettingsError
+from garret.service_runtime.tracing import Tracing, open_tracing
 
 EXIT_SETTINGS = 2
 EXIT_PORT_BUSY = 3
@@ -79,11 +80,12 @@ def inherited(environment: MutableMapping[str, str]) -> socket.socket | None:
 
 def main() -> int:
     """Serve until told to stop; return the exit code."""
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
         settings = ServiceSettings.from_env(os.environ)
+        set_up(settings.log_format)
         check_exposure(settings)
         check_certificate(settings)
+        tracing = open_tracing(settings)
     except SettingsError as error:
         return _say(f"garret: {error}", EXIT_SETTINGS)
     try:
@@ -95,10 +97,10 @@ def main() -> int:
             text = f"cannot listen on {settings.host} port {settings.port}: {error.strerror}"
         return _say(f"garret: {text}", EXIT_PORT_BUSY)
     with listener:
-        return serve(settings, listener)
+        return serve(settings, listener, tracing)
 
 
-def serve(settings: ServiceSettings, listener: socket.socket) -> int:
+def serve(settings: ServiceSettings, listener: socket.socket, tracing: Tracing | None = None) -> int:
     """Run the HTTP server on a bound socket."""
     from garret.service_runtime.service import Service
 
@@ -110,7 +112,7 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
             server.should_exit = True
 
     try:
-        service = Service(settings, end=end)
+        service = Service(settings, end=end, watchers=[tracing] if tracing else [])
     except (OSError, sqlite3.Error) as error:
         return _say(f"garret: GARRET_SERVICE_STATE_DIR: {settings.state_dir} cannot be used: {error}", EXIT_SETTINGS)
     signal.signal(RESTART, lambda _number, _frame: service.renewal.ask())
@@ -136,6 +138,8 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
     config = uvicorn.Config(
         create_app(service),
         log_level="warning",
+        # Its own handlers write text; without them its lines go the way of all others.
+        log_config=uvicorn.config.LOGGING_CONFIG if settings.log_format == "text" else None,
         access_log=False,
         server_header=False,
         lifespan="on",
@@ -156,6 +160,8 @@ def serve(settings: ServiceSettings, listener: socket.socket) -> int:
     servers.append(server)
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
+    if tracing is not None:
+        tracing.close()
     if service.renewal.asked and server.started and not server.was_told:
         service.trial.release()
         begin_anew(kept.fileno())

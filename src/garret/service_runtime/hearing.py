@@ -88,7 +88,8 @@ class Hearing:
             self._live.again_alone(assignment)
             return
         if error == "OutOfMemory" and assignment.batch.memory != "low":
-            logger.warning("out of memory, once again with little of it: %s", message)
+            jobs = [live.job_id for live in self._live.of(assignment)]
+            logger.warning("out of memory, once again with little of it: %s", message, extra={"jobs": jobs})
             self._live.again_alone(assignment, memory="low")
             return
         for live in self._live.of(assignment):
@@ -99,7 +100,11 @@ class Hearing:
         if waiting is not None:
             self._scheduler.put_back(waiting.tasks)
         if begun:
-            logger.warning("lost a worker: %s", reason)
+            logger.warning(
+                "lost a worker: %s",
+                reason,
+                extra={"jobs": [live.job_id for one in begun for live in self._live.of(one)]},
+            )
         # The last one is what ran; those before it were only being decoded, and go first again.
         for assignment in reversed(begun):
             hung = error == "TimedOut" and assignment is begun[-1]

@@ -11,6 +11,7 @@ from functools import partial
 from garret.service_runtime.background import Background
 from garret.service_runtime.errors import Cancelled, ServiceError, TimedOut
 from garret.service_runtime.job_store import JobStore
+from garret.service_runtime.job_watcher import JobWatcher
 from garret.service_runtime.jobs import Job, Kept
 from garret.service_runtime.messages import Previewed
 from garret.service_runtime.models import Model
@@ -75,8 +76,7 @@ class LiveJobs:
         self._told = told
         self._live: dict[str, Live] = {}
         self._ending: dict[str, Live] = {}
-        self.on_end: list[Callable[[Live, str], None]] = []
-        """Who is told when a job is over, with "success", "failed", "cancelled" or "expired"."""
+        self.watchers: list[JobWatcher] = []
 
     def __bool__(self) -> bool:
         """Say whether any job is not over."""
@@ -113,12 +113,16 @@ class LiveJobs:
         self._pace.began()
         missing = [number for number in range(prepared.request.count) if number not in pictures]
         self._scheduler.add(Task(job.id, number, prepared, job.owner) for number in missing)
+        for watcher in self.watchers:
+            watcher.accepted(live)
         return live
 
     def begin(self, live: Live) -> None:
         """Note that a worker has begun a job, and for which time in the life of the job."""
         if not live.started:
             live.started, live.started_at = True, time.time()
+            for watcher in self.watchers:
+                watcher.begun(live)
             self._background.spawn(self._background.in_thread(self._store.start, live.job_id))
 
     def again_alone(self, assignment: Assignment, memory: str = "") -> None:
@@ -142,18 +146,18 @@ class LiveJobs:
         """End a job that has waited for as long as it was worth it."""
         self._end(live, "expired", TimedOut(reason), partial(self._store.expire, live.job_id, reason))
 
-    def close(self, live: Live, end: str = "success") -> bool:
+    def close(self, live: Live, end: str = "success", why: str = "") -> bool:
         """Forget a job; False when it was over before."""
         known = self._live.pop(live.job_id, None) is not None
         self._scheduler.close(live.job_id)
         if known:
             self._pace.ended(len(self._live))
-            for tell in self.on_end:
-                tell(live, end)
+            for watcher in self.watchers:
+                watcher.ended(live, end, why)
         return known
 
     def _end(self, live: Live, end: str, error: ServiceError, write: Callable[[], bool]) -> None:
-        if self.close(live, end):
+        if self.close(live, end, error.message):
             self._ending[live.job_id] = live
             self._background.spawn(self._tell(live, error, write))
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
+from garret.service_runtime.job_watcher import ENDS
 from garret.service_runtime.tally import BUCKETS_S, Histogram
 
 if TYPE_CHECKING:
@@ -14,7 +15,6 @@ if TYPE_CHECKING:
     from garret.service_runtime.service import Service
 
 DOWNLOADS = ("download-model", "place-model")
-ENDS = ("success", "failed", "cancelled", "expired")
 
 
 def load() -> None:

@@ -6,7 +6,7 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from garret.service_runtime.accepting import Accepting
@@ -32,9 +32,11 @@ from garret.service_runtime.hearing import Hearing
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.job_store import JobStore
+from garret.service_runtime.job_watcher import JobWatcher
 from garret.service_runtime.jobs import SUCCESS, Job
 from garret.service_runtime.life import Beacon
 from garret.service_runtime.live import Live, LiveJobs
+from garret.service_runtime.logs import JobLog
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Models
 from garret.service_runtime.operations.bin import Bin
@@ -72,6 +74,7 @@ class Service:
         *,
         free_bytes: Callable[[Path], int] = lambda path: shutil.disk_usage(path).free,
         end: Callable[[], None] = lambda: None,
+        watchers: Iterable[JobWatcher] = (),
     ) -> None:
         self.settings = settings
         self._background = Background()
@@ -87,7 +90,7 @@ class Service:
         told = self._courier.wake
         self._jobs = LiveJobs(self._store, self._scheduler, self._background, self._pace, told)
         self.tally = Tally()
-        self._jobs.on_end.append(self.tally.ended)
+        self._jobs.watchers += [self.tally, JobLog(), *watchers]
         self.results = Results(
             Path(settings.results_dir or settings.state_dir / "results"),
             self._store,

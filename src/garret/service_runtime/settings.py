@@ -9,6 +9,7 @@ from pathlib import Path
 
 PREFIX = "GARRET_SERVICE_"
 ENGINES = ("sdxl", "fake")
+LOG_FORMATS = ("text", "json")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 MAXIMUM_BODY_BYTES = 1_000_000
 """The largest body of a request that the service reads; a front before it has the same limit."""
@@ -94,6 +95,9 @@ class ServiceSettings:
     safety: str = "off"
     aigc_producer: str = ""
     aigc_propagator: str = ""
+    # How the log is written, and where traces are sent, as http://host:4318 (OTLP over HTTP); empty: nowhere.
+    log_format: str = "text"
+    otel_endpoint: str = ""
     deployment: str = ""
     allow_private_download: bool = False
     # Where the node says how far its trusted certificate is; empty when none was asked for.
@@ -123,6 +127,15 @@ class ServiceSettings:
         _require(self.memory_bytes >= 0, "memory_bytes", "must be 0 (all there is) or more")
         _require(
             0 <= self.workers <= 64, "workers", f"{self.workers} is not a number of workers", "Give 0 (auto) to 64"
+        )
+        _require(
+            self.log_format in LOG_FORMATS, "log_format", f"{self.log_format!r} is not known", f"Give {LOG_FORMATS}"
+        )
+        _require(
+            not self.otel_endpoint or self.otel_endpoint.startswith(("http://", "https://")),
+            "otel_endpoint",
+            f"{self.otel_endpoint!r} is no address",
+            "Give it as http://127.0.0.1:4318",
         )
         _require(1 <= self.queue_limit <= 10_000, "queue_limit", "must be 1 to 10000")
         _require(1 <= self.max_batch <= 16, "max_batch", "must be 1 to 16")

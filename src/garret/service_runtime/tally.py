@@ -7,9 +7,13 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from garret.service_runtime.live import Live
-from garret.service_runtime.scheduler import Assignment
+from garret.service_runtime.job_watcher import JobWatcher
+
+if TYPE_CHECKING:
+    from garret.service_runtime.live import Live
+    from garret.service_runtime.scheduler import Assignment
 
 BUCKETS_S = (0.1, 0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0)
 # Batches whose end nobody tells (cancelled ones) are forgotten when so many came after them.
@@ -29,7 +33,7 @@ class Histogram:
         self.total += seconds
 
 
-class Tally:
+class Tally(JobWatcher):
     """Counts ends of jobs, and the time of jobs and pictures; `clock` is the wall's, as jobs' records have it."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
@@ -39,7 +43,7 @@ class Tally:
         self.job_seconds = Histogram()
         self.picture_seconds = Histogram()
 
-    def ended(self, live: Live, end: str) -> None:
+    def ended(self, live: Live, end: str, why: str) -> None:  # noqa: ARG002  (a watcher's shape)
         """Note that a job is over, and how."""
         self.ends[end] += 1
         self.job_seconds.add(max(0.0, self._clock() - live.began))

@@ -6,6 +6,7 @@ the end of the API process ends the worker, even one that hangs.
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import socket
@@ -23,6 +24,7 @@ from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.extensions.loading import Extensions
 from garret.service_runtime.extensions.pictures import change_picture, extensions_of_worker
 from garret.service_runtime.extensions.safety import OFF, judged
+from garret.service_runtime.logs import set_up
 from garret.service_runtime.messages import (
     LENGTHS,
     Cancel,
@@ -240,6 +242,7 @@ def main(arguments: list[str]) -> None:
     channel = socket.socket(fileno=int(arguments[0]))
     checkpoint = Path(arguments[1]) if len(arguments) > 1 and arguments[1] else None
     settings = ServiceSettings.from_env(os.environ)
+    set_up(settings.log_format, logging.WARNING)
     names = arguments[2] if len(arguments) > 2 else ""
     extensions = partial(extensions_of_worker, settings, names) if names else None
     Worker(channel, partial(build_alone, settings, checkpoint), extensions, settings.safety).serve(checkpoint)

@@ -71,7 +71,8 @@ def facts_of(prepared: Prepared, notes: dict[str, str], models: Models) -> Facts
         vae_hash=vae.sha256 if vae else "",
         refiner=refiner.name if refiner else Path(used.refiner).stem,
         loras=words.loras,
-        lora_hashes={name: digest for name, digest in hashes.items() if digest},
+        lora_hashes=hashes,
+        embedding_hashes={word: _hash(path, "embedding", models) for word, path in used.embeddings},
         notes=notes,
     )
 
