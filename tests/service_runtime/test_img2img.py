@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from PIL import Image
 
 from garret.service_runtime.inputs import InputStore, sized_like
 from garret.service_runtime.settings import MAXIMUM_BODY_BYTES, MAXIMUM_PICTURE_BODY_BYTES
-from tests.service_runtime.living import Answer, Service
+from tests.service_runtime.living import Answer, Service, fake_settings, launch, serving
 
 
 def encoded(width: int = 64, height: int = 64, colour: Any = "red", mode: str = "RGB") -> str:
@@ -189,3 +190,25 @@ def test_an_input_s_size_is_read_from_its_file(tmp_path: Path) -> None:
     """Without a decoder."""
     store = InputStore(tmp_path)
     assert store.size(store.put(base64.b64decode(encoded(48, 20)))) == (48, 20)
+
+
+def test_a_job_keeps_its_pictures_through_a_crash(tmp_path: Path) -> None:
+    """Accepted is accepted: what it begins from is on the disk before it is; once gone, the job says so."""
+    slow = fake_settings(tmp_path, fake_seconds=30)
+    body = {"prompt": "x", "width": 64, "height": 64, "steps": 2, "start": {"image": PICTURE, "mask": {"image": WHITE}}}
+    other = body | {"start": {"image": encoded(64, 64, "blue")}}
+    service = launch(slow)
+    try:
+        service.wait_until("ok")
+        kept, gone = (service.call("POST", "/v1/jobs", one).json for one in (body, other))
+    finally:
+        service.kill()
+    inputs = InputStore(slow.state_dir / "inputs")
+    inputs.path(gone["request"]["start"]["image"]).unlink()
+    with serving(replace(slow, fake_seconds=0)) as again:
+        answer = again.call("GET", f"/v1/jobs/{kept['id']}?wait=20").json
+        assert answer["state"] == "Success"
+        assert answer["request"]["start"] == kept["request"]["start"]
+        lost = again.call("GET", f"/v1/jobs/{gone['id']}?wait=20").json
+        assert lost["state"] == "Failed"
+        assert "no input" in lost["error"]["message"]
