@@ -11,6 +11,7 @@ from benchmarks import (
     deploy_far,
     download,
     help_start,
+    killed,
     occupancy,
     power,
     soak,
@@ -21,6 +22,7 @@ from benchmarks.report import Report
 
 BENCHMARKS = {
     "help_start": help_start,
+    "killed": killed,
     "status_far": status_far,
     "deploy_far": deploy_far,
     "deploy_again": deploy_again,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import random
+import shutil
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -180,3 +182,59 @@ def test_tables_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
         database.execute("PRAGMA user_version=99")
     with pytest.raises(sqlite3.DatabaseError, match="later version"):
         JobStore(tmp_path / "jobs.sqlite")
+
+
+def test_the_power_may_go_at_any_moment(tmp_path: Path) -> None:
+    """What was acknowledged is there, whatever part of what came after it had reached the disk; all of it or nothing.
+
+    A commit that has returned has been flushed (synchronous FULL), so only what the log got after it may be torn: cut
+    off anywhere, or with holes where a later block came to the disk before an earlier one.
+    """
+    path, log = tmp_path / "jobs.sqlite", tmp_path / "jobs.sqlite-wal"
+    store = JobStore(path)
+    steps: list[Callable[[], object]] = [
+        lambda: store.add(job("a", webhook="https://example.com/"), "key"),
+        lambda: store.add(job("b")),
+        lambda: store.start("a"),
+        lambda: store.keep("a", 0, kept("x")),
+        lambda: store.finish("a", {0: kept("x"), 1: kept("y")}, MADE),
+        lambda: store.cancel("b", "nobody waits"),
+    ]
+    chance, before = random.Random(1), found_after(path, log.read_bytes(), tmp_path)
+    for step in steps:
+        durable = log.stat().st_size
+        step()
+        data = log.read_bytes()
+        after = found_after(path, data, tmp_path)
+        assert after != before
+        for _ in range(20):
+            torn = bytearray(data[: chance.randrange(durable, len(data) + 1)])
+            for block in range(durable, len(torn), 512):
+                if chance.random() < 0.2:
+                    torn[block : block + 512] = bytes(len(torn[block : block + 512]))
+            assert found_after(path, bytes(torn), tmp_path) in (before, after)
+        before = after
+    store.close()
+
+
+def found_after(path: Path, log: bytes, folder: Path) -> object:
+    """Return what another process would find, if the disk had the database and this much of its log."""
+    there = folder / "after" / "jobs.sqlite"
+    shutil.rmtree(there.parent, ignore_errors=True)
+    there.parent.mkdir()
+    shutil.copyfile(path, there)
+    there.with_name("jobs.sqlite-wal").write_bytes(log)
+    store = JobStore(there)
+    try:
+        jobs = [(one.id, one.state, one.starts, dict(one.pictures)) for one in store.recent("admin", 9)]
+        return jobs, [(one.job_id, one.state) for one in store.deliveries.due()]
+    finally:
+        store.close()
+
+
+def test_a_commit_is_flushed_before_it_returns(tmp_path: Path) -> None:
+    """As the model of a power cut above takes for granted."""
+    store = JobStore(tmp_path / "jobs.sqlite")
+    pragmas = [store._execute(f"PRAGMA {name}", ())[0][0] for name in ("journal_mode", "synchronous", "foreign_keys")]
+    assert pragmas == ["wal", 2, 1]
+    store.close()
