@@ -20,6 +20,17 @@ def test_the_machine_tells_how_far_its_certificate_is(tmp_path: Path) -> None:
         assert service.call("GET", "/machine").json["certificate"] == {"state": "waiting", "reason": "no A record"}
 
 
+def test_the_machine_tells_what_its_workers_are(tmp_path: Path) -> None:
+    """Device, mode and the models in memory: a person sees there that a picture came from low-VRAM mode."""
+    with serving(fake_settings(tmp_path)) as service:
+        assert service.txt2img().status == 200
+        said = service.call("GET", "/machine").json
+        (worker,) = said["workers"]
+    assert said["state"] == "ready"
+    assert (worker["ready"], worker["restarts"], worker["models"]) == (True, 0, ["tiny"])
+    assert {"device", "mode", "memory_used", "memory_total", "working"} <= worker.keys()
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '"x"'])
 def test_what_is_no_state_is_none(text: str, tmp_path: Path) -> None:
     """Whatever a power cut left."""

@@ -12,6 +12,7 @@ from garret.service_runtime.api.body import read_json
 from garret.service_runtime.autostop_settings import AutostopSettings, WrongAutostop
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.service import Service
+from garret.service_runtime.worker_place import Worker
 
 
 def router(service: Service) -> APIRouter:
@@ -23,13 +24,16 @@ def router(service: Service) -> APIRouter:
         """Say when autostop will act, and why it has not; asking this does not count as use. Times are seconds.
 
         `certificate` is how far the trusted certificate is that was asked for, null when none was; `caller` is the
-        address that the request came from.
+        address that the request came from; `workers` has each one's device, memory in bytes, mode ("normal" or
+        "low-vram") and the models that it holds.
         """
         certificate = certificate_facts(service.settings.certificate_state)
         return {
             "deployment": service.settings.deployment,
             "autostop": service.autostop.facts(),
             "certificate": certificate,
+            "state": service.state.status,
+            "workers": [worker_facts(worker) for worker in service.pool.workers],
             "caller": request.client.host if request.client else "",
         }
 
@@ -53,6 +57,18 @@ def router(service: Service) -> APIRouter:
         return service.autostop.facts()
 
     return routes
+
+
+def worker_facts(worker: Worker) -> dict[str, Any]:
+    """Return what there is to know of a worker; what its engine does not say is null."""
+    names = ("device", "mode", "dtype", "compiled", "memory_used", "memory_total")
+    return {
+        "ready": worker.ready is not None,
+        "working": not worker.is_idle and worker.ready is not None,
+        **{name: worker.facts.get(name) for name in names},
+        "models": [Path(path).stem for path in worker.loaded],
+        "restarts": worker.deaths,
+    }
 
 
 def certificate_facts(file: str) -> dict[str, Any] | None:
