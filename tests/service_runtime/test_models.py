@@ -161,6 +161,21 @@ def test_the_demo_model_brings_its_defaults(models: Models, tmp_path: Path) -> N
     assert (large.size, large.steps, large.cfg_scale) == (1024, 30, 6.0)
 
 
+def test_embeddings_are_known_with_their_hashes(tmp_path: Path, hashes: HashCache) -> None:
+    """From a folder of their own, and from the one that A1111's users have among their models."""
+    content = safetensors_bytes({"clip_g": (2, 8), "clip_l": (2, 4)})
+    for path in ("embeddings/styles/ink.safetensors", "models/embeddings/fog.safetensors"):
+        (tmp_path / path).parent.mkdir(parents=True)
+        (tmp_path / path).write_bytes(content)
+    (tmp_path / "embeddings/ink.png").write_bytes(b"picture")
+    models = Models(tmp_path / "models", demo_model.CONFIG, hashes, embeddings=tmp_path / "embeddings")
+    models.hash_all()
+    found = models.all("embedding")
+    assert [(one.name, one.family) for one in found] == [("fog", "embedding-sdxl"), ("ink", "embedding-sdxl")]
+    assert {one.sha256 for one in found} == {hashlib.sha256(content).hexdigest()}
+    assert models.all("lora") == []
+
+
 def test_a_changed_file_is_read_again(models: Models, tmp_path: Path) -> None:
     """New content, new hash; the hash is known once computed, and computed once."""
     path = checkpoint(tmp_path / "models", "a")

@@ -15,7 +15,9 @@ INCOMING = ".incoming"
 """A hidden folder among the models, for files that get their names later."""
 DEEPEST = 6
 """How many folders below folders are looked into."""
-_TYPES_OF = {folder: kind for kind, folder in FOLDERS.items()}
+EMBEDDING = "embedding"
+"""A type that is listed with the others, and neither fetched nor removed by its name: words of prompts stand for it."""
+_TYPES_OF = {folder: kind for kind, folder in FOLDERS.items()} | {"embeddings": EMBEDDING}
 _INDEX = "model_index.json"
 
 
@@ -34,6 +36,11 @@ def model_files(root: Path) -> Iterator[ModelFile]:
     A link to a folder elsewhere is followed; one that leads back below the root is not.
     """
     yield from _below(root, "other", DEEPEST, root.resolve())
+
+
+def embedding_files(root: Path) -> Iterator[ModelFile]:
+    """Yield the embeddings below a folder of their own."""
+    yield from _below(root, EMBEDDING, DEEPEST, root.resolve())
 
 
 def version_of(path: Path) -> tuple[int, int]:

@@ -6,13 +6,14 @@ import hashlib
 import json
 import sqlite3
 import threading
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from garret.service_runtime.errors import ModelError, NotFound, UnknownChoice
 from garret.service_runtime.families import Defaults, defaults_of, find_configuration, native_size
-from garret.service_runtime.model_files import FOLDERS, ModelFile, model_files, version_of
+from garret.service_runtime.model_files import FOLDERS, ModelFile, embedding_files, model_files, version_of
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
 from garret.service_runtime.tensor_families import REFINER, SDXL, UNKNOWN, family_of, why_useless
 from garret.service_runtime.widths import Widths, widths_of, widths_of_folder
@@ -93,8 +94,11 @@ class HashCache:
 class Models:
     """The registry. Reads headers, never weights, and each file's only once."""
 
-    def __init__(self, root: Path, config_dir: Path, hashes: HashCache, default: str = "") -> None:
+    def __init__(
+        self, root: Path, config_dir: Path, hashes: HashCache, default: str = "", embeddings: Path | None = None
+    ) -> None:
         self._root = root
+        self._embeddings = embeddings
         self._config_dir = config_dir
         self._hashes = hashes
         self._default = default
@@ -108,7 +112,7 @@ class Models:
     def all(self, model_type: str | None = None) -> list[Model]:
         """Return the models there are now, by type and name."""
         with self._lock:
-            found = [self._model(file) for file in model_files(self._root) if model_type in (None, file.type)]
+            found = [self._model(file) for file in self._files() if model_type in (None, file.type)]
         return sorted((model for model in found if model), key=lambda model: (model.type, model.name))
 
     def find_checkpoint(self, text: str = "") -> Model:
@@ -175,6 +179,11 @@ class Models:
             if not model.sha256 and model.path.is_file():
                 digest = sha256_of(model.path)
                 self._hashes.put(model.path, model.size, model.modified_ns, digest)
+
+    def _files(self) -> Iterator[ModelFile]:
+        yield from model_files(self._root)
+        if self._embeddings is not None:
+            yield from embedding_files(self._embeddings)
 
     def _model(self, file: ModelFile) -> Model | None:
         kind, path = file.type, file.path

@@ -11,7 +11,7 @@ from starlette.responses import Response
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.errors import BadRequest, NotFound
 from garret.service_runtime.handed import NotTaken, hand_over
-from garret.service_runtime.model_files import TYPES
+from garret.service_runtime.model_files import EMBEDDING, TYPES
 from garret.service_runtime.models import Model
 from garret.service_runtime.service import Service
 
@@ -27,8 +27,9 @@ def router(service: Service) -> APIRouter:
     @routes.get("/models")
     async def list_models(type: str = "") -> list[dict[str, Any]]:
         """List the models, of one type or of all; a file that came a moment ago is among them."""
-        if type and type not in TYPES:
-            raise BadRequest("type", f"{type[:40]!r} is not a type of model", f"Give one of {', '.join(TYPES)}")
+        types = (*TYPES, EMBEDDING)
+        if type and type not in types:
+            raise BadRequest("type", f"{type[:40]!r} is not a type of model", f"Give one of {', '.join(types)}")
         return [_facts(model) for model in await asyncio.to_thread(service.models.all, type or None)]
 
     @routes.get("/models/{model_type}/{name:path}/preview")

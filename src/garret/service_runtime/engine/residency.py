@@ -21,6 +21,7 @@ from garret.service_runtime.engine.loras import Loras
 from garret.service_runtime.engine.parts import Parts, load
 from garret.service_runtime.engine.visit import at_home, visiting
 from garret.service_runtime.errors import ModelError
+from garret.service_runtime.model_files import version_of
 
 KEPT = 2
 """So many checkpoints are kept where nobody has said how much memory there is, and so many in the host's memory."""
@@ -185,10 +186,9 @@ def key_of(path: str) -> Key:
         ModelError: there is none.
     """
     try:
-        status = Path(path).stat()
+        return path, *version_of(Path(path))
     except OSError as error:
         raise ModelError(f"{Path(path).name}: {error.strerror}") from error
-    return path, status.st_size, status.st_mtime_ns
 
 
 def modules_of(parts: Parts) -> list[nn.Module]:
