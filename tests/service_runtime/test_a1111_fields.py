@@ -49,7 +49,7 @@ def test_a_second_pass_by_scale_or_by_size() -> None:
     assert parse(enable_hr=True).hires == Hires(denoise=0.75)
     asked = parse(width=512, height=768, enable_hr=True, hr_resize_x=1024).hires
     assert asked is not None
-    assert (asked.width, asked.height) == (1024, 1536)
+    assert (asked.width, asked.height, asked.size(512, 768)) == (1024, 0, (1024, 1536))
     old = parse(width=1024, height=1536, enable_hr=True, firstphase_width=512)
     assert old.hires is not None
     assert (old.width, old.height, old.hires.width, old.hires.height) == (512, 768, 1024, 1536)
@@ -101,6 +101,7 @@ def test_settings_of_one_request() -> None:
         ({"enable_hr": True, "hr_scale": 9}, BadRequest, "hr_scale"),
         ({"enable_hr": True, "hr_resize_x": 63}, BadRequest, "hr_resize_x"),
         ({"enable_hr": True, "hr_sampler_name": "Elder"}, UnknownChoice, "hr_sampler_name"),
+        ({"enable_hr": True, "hr_upscaler": "R-ESRGAN 4x+"}, UnknownChoice, "hr_upscaler"),
         ({"enable_hr": True, "hr_scheduler": "cosine"}, UnknownChoice, "hr_scheduler"),
         ({"enable_hr": True, "denoising_strength": 2}, BadRequest, "denoising_strength"),
         ({"enable_hr": True, "hr_checkpoint_name": "other"}, NotBuilt, "hr_checkpoint_name"),

@@ -12,6 +12,7 @@ from hypothesis import strategies as some
 from garret.service_runtime.asked import (
     FILLS,
     RESIZES,
+    UPSCALERS,
     Hires,
     Lora,
     Mask,
@@ -24,7 +25,7 @@ from garret.service_runtime.asked import (
 )
 from garret.service_runtime.infotext import Facts, infotext, single, tag
 from garret.service_runtime.infotext_reader import request_fields, split
-from garret.service_runtime.limits import MAXIMUM_SEED
+from garret.service_runtime.limits import MAXIMUM_SECOND_SIDE, MAXIMUM_SEED
 from garret.service_runtime.request import ImageRequest
 from tests.service_runtime.asking import ask
 
@@ -60,7 +61,7 @@ def begun(image: str, denoise: float, resize: str, noise: float, mask: Mask | No
 
 STARTS = some.builds(begun, DIGESTS, SHARES, some.sampled_from(RESIZES), upto(1.5), some.none() | MASKS)
 PASSES = some.builds(
-    Hires, some.floats(1, 4), OR_NONE, OR_NONE, NAMES, SHARES, some.integers(0, 150),
+    Hires, some.floats(1, 4), OR_NONE, OR_NONE, some.sampled_from(UPSCALERS), SHARES, some.integers(0, 150),
     upto(30), some.sampled_from(["", "Euler a"]), some.sampled_from(["", "karras"]), TEXTS, TEXTS,
 )  # fmt: skip
 REFINERS = some.builds(
@@ -70,8 +71,11 @@ WHOLE = some.integers(0, 8192)
 
 
 def possible(**fields: Any) -> ImageRequest:
-    """Return a request; one that begins from a picture has no second pass."""
-    return ImageRequest(**{**fields, "hires": None if fields["start"] else fields["hires"]})
+    """Return a request; one that begins from a picture has no second pass, nor one that would make too much of it."""
+    hires = fields["hires"]
+    if fields["start"] or (hires and max(hires.size(fields["width"], fields["height"])) > MAXIMUM_SECOND_SIDE):
+        hires = None
+    return ImageRequest(**{**fields, "hires": hires})
 
 
 REQUESTS = some.builds(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from garret.service_runtime.errors import BadRequest
+from garret.service_runtime.errors import BadRequest, UnknownChoice
 from garret.service_runtime.limits import MAXIMUM_SEED
 from garret.service_runtime.request import ImageRequest
 
@@ -78,3 +78,16 @@ def test_a_request_survives_the_record() -> None:
     """A job on disk is the request that was accepted."""
     request = ImageRequest(**GOOD, negative_prompt="ä", n_iter=3)
     assert ImageRequest.from_dict(request.to_dict()) == request
+
+
+def test_samplers_and_schedules_are_known_or_refused_at_the_door() -> None:
+    """Under the record's own names, those of a second pass as well."""
+    for fields, name in (
+        ({"sampler": "Elder"}, "sampler"),
+        ({"schedule": "cosine"}, "schedule"),
+        ({"hires": {"sampler": "Restart"}}, "hires.sampler"),
+        ({"hires": {"schedule": "cosine"}}, "hires.schedule"),
+    ):
+        with pytest.raises(UnknownChoice) as caught:
+            ImageRequest.from_dict({**GOOD, **fields})
+        assert caught.value.field == name

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.limits import SIDE_STEP, check_choice, check_number, check_side, check_text, check_whole
+from garret.service_runtime.samplers import find_sampler
 
 RESIZES = ("stretch", "crop", "fill", "latent", "outpaint")
 """How a picture of another size comes to the request's: A1111's four, and one that repaints what `fill` would add."""
@@ -143,6 +144,7 @@ class Hires:
         check_number("hires.denoise", self.denoise, 0, 1)
         check_whole("hires.steps", self.steps, 0, 150)
         check_number("hires.cfg_scale", self.cfg_scale, 0, 30)
+        find_sampler(self.sampler or "Euler", self.schedule, ("hires.sampler", "hires.schedule"))
         check_text("hires.prompt", self.prompt)
         check_text("hires.negative_prompt", self.negative_prompt)
 

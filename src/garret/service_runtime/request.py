@@ -22,6 +22,7 @@ from garret.service_runtime.limits import (
     check_text,
     check_whole,
 )
+from garret.service_runtime.samplers import find_sampler
 
 OF_ONE_PICTURE = frozenset({"prompt", "negative_prompt", "styles", "seed", "batch_size", "n_iter", "output"})
 """What may differ between pictures that are made in one batch; a variation's seed may as well."""
@@ -73,6 +74,7 @@ class ImageRequest:
         check_number("cfg_scale", self.cfg_scale, 0, MAXIMUM_GUIDANCE)
         check_whole("clip_skip", self.clip_skip, 1, 12)
         check_choice("memory", self.memory, asked.MEMORY_MODES)
+        find_sampler(self.sampler, self.schedule, ("sampler", "schedule"))
         if self.hires is not None and max(self.final_size) > MAXIMUM_SECOND_SIDE:
             reason = f"makes {self.final_size[0]} x {self.final_size[1]}"
             raise BadRequest("hires", reason, f"A side has at most {MAXIMUM_SECOND_SIDE} pixels")

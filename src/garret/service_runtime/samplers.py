@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from garret.service_runtime.asked import Noise
 from garret.service_runtime.errors import UnknownChoice
+
+if TYPE_CHECKING:
+    from garret.service_runtime.asked import Noise
 
 CHURN = frozenset({"s_churn", "s_tmin", "s_tmax", "s_noise"})
 ETA = frozenset({"eta", "s_noise"})
@@ -199,8 +201,12 @@ NEAREST: Mapping[str, str] = {
 """Names of the field that are not made here, with what comes nearest."""
 
 
-def find_sampler(text: str, schedule: str = "") -> tuple[Sampler, Schedule]:
+def find_sampler(
+    text: str, schedule: str = "", names: tuple[str, str] = ("sampler_name", "scheduler")
+) -> tuple[Sampler, Schedule]:
     """Return the sampler and schedule that a dialect's words mean; "DPM++ 2M Karras" names both.
+
+    `names` is what the dialect calls the two fields.
 
     Raises:
         UnknownChoice: says what there is, and what comes nearest to a name of the field.
@@ -211,10 +217,10 @@ def find_sampler(text: str, schedule: str = "") -> tuple[Sampler, Schedule]:
         name, implied = (head, spacing.name) if spacing else (name, implied)
     sampler = _sampler(name)
     if sampler is None:
-        raise _unknown("sampler_name", "Sampler", text, [entry.name for entry in SAMPLERS])
+        raise _unknown(names[0], "Sampler", text, [entry.name for entry in SAMPLERS])
     found = _schedule(schedule or "automatic")
     if found is None:
-        raise _unknown("scheduler", "Scheduler", schedule, [entry.label for entry in SCHEDULES])
+        raise _unknown(names[1], "Scheduler", schedule, [entry.label for entry in SCHEDULES])
     if found.name == "automatic":
         found = _schedule(implied) or found
     return sampler, found

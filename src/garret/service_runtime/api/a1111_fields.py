@@ -7,12 +7,13 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from garret.service_runtime.api import fields
-from garret.service_runtime.asked import Hires, Noise, Output, Refiner, Variation
+from garret.service_runtime.asked import UPSCALERS, Hires, Noise, Output, Refiner, Variation
 from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
 from garret.service_runtime.limits import (
     MAXIMUM_SEED,
     MAXIMUM_STEPS,
     SIDE_STEP,
+    check_choice,
     check_number,
     check_side,
     check_whole,
@@ -153,8 +154,6 @@ def _sizes_and_hires(body: Body, width: int, height: int) -> tuple[tuple[int, in
             first[0] or _in_proportion(first[1], wide, high),
             first[1] or _in_proportion(first[0], high, wide),
         )
-    elif wide or high:
-        wide, high = wide or _in_proportion(high, width, height), high or _in_proportion(wide, height, width)
     return (width, height), _hires(body, wide, high)
 
 
@@ -165,11 +164,13 @@ def _in_proportion(side: int, one: int, other: int) -> int:
 
 def _hires(body: Body, width: int, height: int) -> Hires:
     sampler, schedule = _second_sampler(body)
+    upscaler = fields.text(body, "hr_upscaler") or UPSCALERS[0]
+    check_choice("hr_upscaler", upscaler, UPSCALERS)
     return Hires(
         scale=_number(body, "hr_scale", 2.0, 1, 4),
         width=width,
         height=height,
-        upscaler=fields.text(body, "hr_upscaler") or "Latent",
+        upscaler=upscaler,
         denoise=_number(body, "denoising_strength", 0.75, 0, 1),
         steps=_whole(body, "hr_second_pass_steps", 0, 0, MAXIMUM_STEPS),
         cfg_scale=_number(body, "hr_cfg", 0.0, 0, 30),
@@ -184,13 +185,11 @@ def _second_sampler(body: Body) -> tuple[str, str]:
     """Return the second pass's own sampler and schedule, empty for the first one's."""
     same = (*_NONE, "Use same sampler", "Use same scheduler")
     named, spacing = fields.text(body, "hr_sampler_name"), fields.text(body, "hr_scheduler")
-    try:
-        schedule = "" if spacing in same else find_sampler(_DEFAULT_SAMPLER, spacing)[1].name
-        if named in same:
-            return "", schedule
-        sampler, found = find_sampler(named, schedule)
-    except UnknownChoice as error:
-        raise UnknownChoice(f"hr_{error.field}", error.reason, error.hint) from None
+    names = ("hr_sampler_name", "hr_scheduler")
+    schedule = "" if spacing in same else find_sampler(_DEFAULT_SAMPLER, spacing, names)[1].name
+    if named in same:
+        return "", schedule
+    sampler, found = find_sampler(named, schedule, names)
     return sampler.name, schedule if found.name == "automatic" else found.name
 
 
@@ -225,7 +224,7 @@ _PROPERTIES = {
     "hr_scale": _property("number", "1 to 4"),
     "hr_resize_x": _property("integer", "the second pass's width instead of a scale"),
     "hr_resize_y": _property("integer", "the second pass's height instead of a scale"),
-    "hr_upscaler": _property("string", "empty: Latent"),
+    "hr_upscaler": _property("string", ", ".join(UPSCALERS)),
     "hr_second_pass_steps": _property("integer", "0: as many as the first pass"),
     "hr_sampler_name": _property("string", "empty: the first pass's"),
     "hr_scheduler": _property("string", "empty: the first pass's"),

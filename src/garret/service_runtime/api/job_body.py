@@ -12,7 +12,7 @@ from typing import Any
 from garret.service_runtime import asked
 from garret.service_runtime.api import fields
 from garret.service_runtime.api.pictures import picture_of
-from garret.service_runtime.errors import BadRequest, UnknownChoice
+from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.inputs import InputStore, sized_like
 from garret.service_runtime.limits import MAXIMUM_SEED
 from garret.service_runtime.models import Model
@@ -93,11 +93,8 @@ def _size(said: dict[str, Any], native: int, inputs: InputStore) -> tuple[int, i
 
 
 def _sampler(said: dict[str, Any]) -> tuple[str, str]:
-    names = {"sampler_name": "sampler", "scheduler": "schedule"}
-    try:
-        sampler, schedule = find_sampler(fields.text(said, "sampler") or "Euler", fields.text(said, "schedule"))
-    except UnknownChoice as error:
-        raise UnknownChoice(names.get(error.field, error.field), error.reason, error.hint) from None
+    named, spacing = fields.text(said, "sampler") or "Euler", fields.text(said, "schedule")
+    sampler, schedule = find_sampler(named, spacing, ("sampler", "schedule"))
     return sampler.name, schedule.name
 
 
