@@ -17,6 +17,7 @@ from benchmarks import (
     soak,
     status_far,
     throughput,
+    watermark,
 )
 from benchmarks.report import Report
 
@@ -33,6 +34,7 @@ BENCHMARKS = {
     "download": download,
     "occupancy": occupancy,
     "soak": soak,
+    "watermark": watermark,
 }
 
 
