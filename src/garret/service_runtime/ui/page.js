@@ -102,6 +102,7 @@ async function make(event) {
   } finally {
     watching.abort();
     working(false);
+    look();
   }
 }
 
@@ -117,11 +118,23 @@ async function beat() {
   }
 }
 
+// With little memory pictures are the same and take longer; who waits should know why.
+async function look() {
+  try {
+    const { workers } = await call("/machine");
+    const low = (workers || []).some((worker) => worker.mode === "low-vram");
+    field("mode").textContent = low ? "Low-VRAM mode: the GPU's memory is short, so pictures take longer." : "";
+  } catch {
+    // Nothing to say of a node that does not answer now.
+  }
+}
+
 async function start() {
   const checkpoints = await fill("model", "/sdapi/v1/sd-models", "model_name");
   for (const entry of checkpoints) models.set(entry.model_name, entry.garret_native_size);
   describe();
   await fill("sampler", "/sdapi/v1/samplers", "name", "Euler");
+  look();
 }
 
 setInterval(beat, BEAT_MS);
