@@ -11,6 +11,7 @@ from benchmarks import (
     deploy_far,
     download,
     help_start,
+    host_step,
     killed,
     occupancy,
     power,
@@ -34,6 +35,7 @@ BENCHMARKS = {
     "download": download,
     "occupancy": occupancy,
     "soak": soak,
+    "host_step": host_step,
     "watermark": watermark,
 }
 
