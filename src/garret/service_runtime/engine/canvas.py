@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -112,23 +111,8 @@ def encode(vae: Any, picture: PIL.Image.Image, *, tiled: bool = False) -> Tensor
     """
     import numpy
 
-    own = _in_full_precision(vae)
-    pixels = torch.from_numpy(numpy.asarray(picture).copy()).to(next(own.encoder.parameters()).device)
-    return decode.encode(own, pixels.permute(2, 0, 1)[None].float() / 127.5 - 1, tiled=tiled)
-
-
-def _in_full_precision(vae: Any) -> Any:
-    """Return the VAE with an encoder in full precision, which in half would overflow.
-
-    A copy, of a twentieth of a checkpoint: the decoder may be at work for the batch before in another thread.
-    """
-    own = copy.copy(vae)
-    own._modules = dict(vae._modules)
-    for name in ("encoder", "quant_conv"):
-        module = own._modules.get(name)
-        if module is not None and next(module.parameters()).dtype != torch.float32:
-            own._modules[name] = copy.deepcopy(module).float()
-    return own
+    pixels = torch.from_numpy(numpy.asarray(picture).copy()).to(next(vae.encoder.parameters()).device)
+    return decode.encode(vae, pixels.permute(2, 0, 1)[None].float() / 127.5 - 1, tiled=tiled)
 
 
 def _read(path: str) -> PIL.Image.Image:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from typing import Any
 
@@ -34,10 +35,24 @@ def encode(vae: Any, pictures: Tensor, *, tiled: bool = False) -> Tensor:
 
     One at a time, in full precision and scaled as the UNet's.
     """
-    tile(vae, tiled)
-    found = torch.cat([vae.encode(one.to(vae.dtype)).latent_dist.mode() for one in pictures.split(1)]).float()
+    own = tile(in_full_precision(vae), tiled)
+    found = torch.cat([own.encode(one.float()).latent_dist.mode() for one in pictures.split(1)])
     mean, deviation = spread(vae, found)
     return (found - mean) / deviation
+
+
+def in_full_precision(vae: Any) -> Any:
+    """Return the VAE with an encoder in full precision, which in half would overflow.
+
+    A copy, of a twentieth of a checkpoint: the decoder may be at work for the batch before in another thread.
+    """
+    own = copy.copy(vae)
+    own._modules = dict(vae._modules)
+    for name in ("encoder", "quant_conv"):
+        module = own._modules.get(name)
+        if module is not None and next(module.parameters()).dtype != torch.float32:
+            own._modules[name] = copy.deepcopy(module).float()
+    return own
 
 
 def spread(vae: Any, like: Tensor) -> tuple[Tensor | float, Tensor | float]:
