@@ -9,7 +9,7 @@ from typing import Protocol, TypedDict
 
 from garret.service_runtime.batch import Batch
 
-STAGES = ("denoise", "hires", "refine", "decode")
+STAGES = ("denoise", "hires", "refine")
 
 
 @dataclass(frozen=True)

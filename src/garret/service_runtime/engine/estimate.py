@@ -53,10 +53,7 @@ def work_bytes(weighed: Weighed, request: ImageRequest, pictures: int, dtype: to
     A batch of pictures is denoised at once and decoded one by one.
     """
     vae = weighed.vae
-    width, height = request.width, request.height
-    if request.hires is not None:
-        width = request.hires.width or round(width * request.hires.scale)
-        height = request.hires.height or round(height * request.hires.scale)
+    width, height = request.final_size
     rows = pictures * (2 if request.cfg_scale > 1 else 1)
     full = dtype == torch.float16 and vae.get("force_upcast", True)
     return max(
