@@ -41,7 +41,7 @@ class Bundle:
 def build_bundle(package: Path | None = None, with_model: bool = False, url: str = "") -> Bundle:
     """Pack the runtime of a `garret` package folder (default: this one); the same files always give the same bytes.
 
-    `with_model` adds the demo model with its LoRA and refiner, some 13 MB, for nodes whose image does not bring them;
+    `with_model` adds the demo model with its LoRA and refiner, some 12 MB, for nodes whose image does not bring them;
     `url` is only noted.
     """
     folder = package or Path(garret.__file__).resolve().parent
