@@ -160,7 +160,9 @@ class Killing:
         ledger = self.ledger
         for key, body in ledger.sent.items():
             answer = self._again(service, key, body)
-            if answer.json["id"] not in ledger.accepted:
+            if answer.status not in (200, 202):
+                ledger.wrong.append(f"POST again: {answer.status} {answer.body[:200]!r}")
+            elif answer.json["id"] not in ledger.accepted:
                 ledger.accepted.append(answer.json["id"])
         wait(lambda: all(job["state"] in _OVER for job in self._jobs(service)), 60, "everything to be over")
         jobs = {job["id"]: job for job in self._jobs(service)}
