@@ -27,6 +27,7 @@ from garret.service_runtime.infotext import Facts, infotext, single, tag
 from garret.service_runtime.infotext_reader import request_fields, split
 from garret.service_runtime.limits import MAXIMUM_SECOND_SIDE, MAXIMUM_SEED
 from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.samplers import SAMPLERS, SCHEDULES
 from tests.service_runtime.asking import ask
 
 WORDS = some.text(some.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=80)
@@ -38,6 +39,8 @@ NAMES = some.text(some.characters(exclude_categories=["Cs", "Cc", "Zs", "Zl", "Z
 SIDES = some.integers(8, 256).map(lambda eighths: eighths * 8)
 DIGESTS = some.integers(0, 2**256 - 1).map("{:064x}".format)
 SHARES = some.floats(0, 1)
+SAMPLER_NAMES = some.sampled_from([one.name for one in SAMPLERS])
+SCHEDULE_NAMES = some.sampled_from([one.name for one in SCHEDULES])
 OR_NONE = some.just(0) | SIDES
 
 
@@ -62,7 +65,7 @@ def begun(image: str, denoise: float, resize: str, noise: float, mask: Mask | No
 STARTS = some.builds(begun, DIGESTS, SHARES, some.sampled_from(RESIZES), upto(1.5), some.none() | MASKS)
 PASSES = some.builds(
     Hires, some.floats(1, 4), OR_NONE, OR_NONE, some.sampled_from(UPSCALERS), SHARES, some.integers(0, 150),
-    upto(30), some.sampled_from(["", "Euler a"]), some.sampled_from(["", "karras"]), TEXTS, TEXTS,
+    upto(30), some.just("") | SAMPLER_NAMES, some.just("") | SCHEDULE_NAMES, TEXTS, TEXTS,
 )  # fmt: skip
 REFINERS = some.builds(
     Refiner, NAMES, some.sampled_from(["finish", "again"]), SHARES, SHARES, some.integers(0, 150), upto(10), upto(10)
@@ -82,7 +85,7 @@ REQUESTS = some.builds(
     possible,
     checkpoint=NAMES, prompt=TEXTS, width=SIDES, height=SIDES, steps=some.integers(1, 150), cfg_scale=upto(30),
     seed=some.integers(0, MAXIMUM_SEED), negative_prompt=TEXTS,
-    sampler=some.sampled_from(["Euler a", "DPM++ 2M"]), schedule=some.just("automatic"),
+    sampler=SAMPLER_NAMES, schedule=SCHEDULE_NAMES,
     batch_size=some.integers(1, 4), n_iter=some.integers(1, 4), clip_skip=some.integers(1, 12),
     sizes=some.builds(Sizes, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE, WHOLE),
     noise=some.builds(Noise, some.none() | SHARES, upto(9), upto(9), some.none() | upto(999), upto(2)),
@@ -143,7 +146,9 @@ def test_a1111s_own_text_is_read() -> None:
     text = (
         "a cat, (best quality:1.2)\non a mat\nNegative prompt: dog\nSteps: 25, Sampler: DPM++ 2M Karras, CFG scale: 7, "
         "Seed: 3019384756, Size: 832x1216, Model hash: 31e35c80fc, Model: sd_xl_base_1.0, Denoising strength: 0.35, "
-        "Clip skip: 2, ENSD: 31337, Hires upscale: 1.5, Hires upscaler: Latent, Refiner: refiner_1.0 [7440042bbd], "
+        "Clip skip: 2, ENSD: 31337, Hires upscale: 1.5, Hires sampler: Use same sampler, "
+        "Hires schedule type: SGM Uniform, "
+        "Hires upscaler: Latent, Refiner: refiner_1.0 [7440042bbd], "
         'Refiner switch at: 0.8, Lora hashes: "ink: 0123456789ab", Steps again: x, Version: v1.10.1'
     )
     fields, rest = request_fields(text)
@@ -151,7 +156,7 @@ def test_a1111s_own_text_is_read() -> None:
         "prompt": "a cat, (best quality:1.2)\non a mat", "negative_prompt": "dog", "steps": 25, "sampler": "DPM++ 2M",
         "schedule": "karras", "cfg_scale": 7.0, "seed": 3019384756, "width": 832, "height": 1216,
         "checkpoint": "sd_xl_base_1.0", "clip_skip": 2,
-        "hires": {"scale": 1.5, "upscaler": "Latent", "denoise": 0.35},
+        "hires": {"scale": 1.5, "schedule": "sgm_uniform", "upscaler": "Latent", "denoise": 0.35},
         "refiner": {"checkpoint": "refiner_1.0", "switch_at": 0.8},
     }  # fmt: skip
     assert rest == {

@@ -95,6 +95,8 @@ def tag(lora: Lora) -> str:
 def _pairs(one: ImageRequest) -> dict[str, str]:
     sampler, schedule = find_sampler(one.sampler, one.schedule)
     one = replace(one, sampler=sampler.name, schedule=schedule.label)
+    if one.hires and one.hires.schedule:
+        one = replace(one, hires=replace(one.hires, schedule=find_sampler(sampler.name, one.hires.schedule)[1].label))
     found = {}
     for pair in PAIRS:
         part, *_ = pair.fields[0].rpartition(".")

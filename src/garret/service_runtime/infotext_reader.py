@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,6 +18,8 @@ EXACT_PROMPT, EXACT_NEGATIVE = "Exact prompt", "Exact negative prompt"
 _PAIR = re.compile(r'\s*(\w[\w \-/]{1,60}):\s*("(?:\\.|[^\\"])+"|[^,]*)(?:,|$)')
 _FEWEST_PAIRS = 3
 _LONGEST = 1_000_000
+_AS_FIRST = ("Use same sampler", "Use same scheduler")
+_ANY = "Euler"
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ def request_fields(text: str) -> tuple[dict[str, Any], dict[str, str]]:
     pairs.update({pair.key: read.pairs.get(pair.key, "") for pair in PAIRS if _is_of(pair.fields, absent, found)})
     told = {name: value for name, value in found.items() if not name.startswith(absent)}
     nested = _nested({"prompt": read.prompt, "negative_prompt": read.negative_prompt, **told})
-    return _with_sampler(nested), {key: value for key, value in pairs.items() if value}
+    _name_samplers(nested)
+    return nested, {key: value for key, value in pairs.items() if value}
 
 
 def _own_names(pairs: dict[str, str]) -> dict[str, str]:
@@ -88,15 +92,22 @@ def _nested(flat: dict[str, Any]) -> dict[str, Any]:
     return nested
 
 
-def _with_sampler(fields: dict[str, Any]) -> dict[str, Any]:
-    """Give sampler and schedule their names: older texts have both in one, "DPM++ 2M Karras"."""
-    if "sampler" in fields:
-        try:
-            sampler, schedule = find_sampler(fields["sampler"], fields.get("schedule", ""))
-        except ServiceError:
-            return fields  # Refused by name when a picture is asked for with it.
-        fields.update(sampler=sampler.name, schedule=schedule.name)
-    return fields
+def _name_samplers(fields: dict[str, Any]) -> None:
+    """Give samplers and schedules their names: labels are written, and older texts have both in one."""
+    again = fields.get("hires", {})
+    for name in ("sampler", "schedule"):
+        if again.get(name) in _AS_FIRST:
+            del again[name]
+    for record in (fields, again):
+        named, spacing = record.get("sampler", ""), record.get("schedule", "")
+        if named or spacing:
+            # What is not known is refused by its name when a picture is asked for with it.
+            with suppress(ServiceError):
+                sampler, schedule = find_sampler(named or _ANY, spacing)
+                if named:
+                    record["sampler"] = sampler.name
+                if spacing or record is fields or schedule.name != "automatic":
+                    record["schedule"] = schedule.name
 
 
 def _unquoted(value: str) -> str:
