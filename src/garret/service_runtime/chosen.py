@@ -104,7 +104,7 @@ def _vae(text: str, checkpoint: Model, models: Models) -> tuple[Model | None, Mo
                 "Say Automatic",
             )
         return vae, vae if _HALF_SAFE.search(vae.name) else None
-    there = [one for one in models.all() if one.family == VAE and not one.problem and one.type in (VAE, "checkpoint")]
+    there = [one for one in models.all(VAE, "checkpoint") if one.family == VAE and not one.problem]
     fitting = [one for one in there if fits(one.widths.decoder, checkpoint.widths.decoder)]
     beside = next((one for one in fitting if one.name in (checkpoint.name, f"{checkpoint.name}.vae")), None)
     return beside, next((one for one in fitting if one.type == VAE and _HALF_SAFE.search(one.name)), None)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import stat
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,12 +31,14 @@ class ModelFile:
     preview: Path | None = None
 
 
-def model_files(root: Path) -> Iterator[ModelFile]:
-    """Yield the models below a root; what is hidden, or has a name that no text can hold, is passed over.
+def model_files(root: Path, types: Collection[str] = ()) -> Iterator[ModelFile]:
+    """Yield the models below a root, of these types or of all; hidden ones, and names that no text can hold, are not.
 
     A link to a folder elsewhere is followed; one that leads back below the root is not.
     """
-    yield from _below(root, "other", DEEPEST, root.resolve())
+    for file in _below(root, "other", DEEPEST, root.resolve(), types):
+        if not types or file.type in types:
+            yield file
 
 
 def embedding_files(root: Path) -> Iterator[ModelFile]:
@@ -50,7 +53,7 @@ def version_of(path: Path) -> tuple[int, int]:
         OSError: it is not there.
     """
     status = path.stat()
-    if not path.is_dir():
+    if not stat.S_ISDIR(status.st_mode):
         return status.st_size, status.st_mtime_ns
     parts = [part.stat() for pattern in ("*", "*/*") for part in path.glob(pattern) if part.is_file()]
     return sum(part.st_size for part in parts), max([part.st_mtime_ns for part in parts] or [status.st_mtime_ns])
@@ -66,7 +69,7 @@ def preview_of(model: Path, names: set[str]) -> Path | None:
     return None
 
 
-def _below(folder: Path, kind: str, depth: int, root: Path) -> Iterator[ModelFile]:
+def _below(folder: Path, kind: str, depth: int, root: Path, types: Collection[str] = ()) -> Iterator[ModelFile]:
     try:
         entries = sorted((entry for entry in os.scandir(folder) if _shown(entry.name)), key=lambda entry: entry.name)
     except OSError:
@@ -82,7 +85,9 @@ def _below(folder: Path, kind: str, depth: int, root: Path) -> Iterator[ModelFil
                 yield ModelFile(kind, path, preview_of(path, names))
             elif depth and not (entry.is_symlink() and path.resolve().is_relative_to(root)):
                 inner = _TYPES_OF.get(entry.name, kind) if depth == DEEPEST else kind
-                yield from _below(path, inner, depth - 1, root)
+                # A folder of another type, which may hold hundreds of files, is not even listed.
+                if not types or inner in types:
+                    yield from _below(path, inner, depth - 1, root, types)
 
 
 def _shown(name: str) -> bool:

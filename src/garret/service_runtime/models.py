@@ -6,14 +6,22 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from garret.service_runtime.errors import ModelError, NotFound, UnknownChoice
 from garret.service_runtime.families import Defaults, defaults_of, find_configuration, native_size
-from garret.service_runtime.model_files import FOLDERS, ModelFile, embedding_files, model_files, version_of
+from garret.service_runtime.model_files import (
+    EMBEDDING,
+    FOLDERS,
+    SUFFIX,
+    ModelFile,
+    embedding_files,
+    model_files,
+    version_of,
+)
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
 from garret.service_runtime.tensor_families import REFINER, SDXL, UNKNOWN, family_of, why_useless
 from garret.service_runtime.widths import Widths, widths_of, widths_of_folder
@@ -109,11 +117,9 @@ class Models:
         """Return the folder of a type that has one."""
         return self._root / FOLDERS[model_type]
 
-    def all(self, model_type: str | None = None) -> list[Model]:
-        """Return the models there are now, by type and name."""
-        with self._lock:
-            found = [self._model(file) for file in self._files() if model_type in (None, file.type)]
-        return sorted((model for model in found if model), key=lambda model: (model.type, model.name))
+    def all(self, *types: str | None) -> list[Model]:
+        """Return the models there are now, of these types or of all, by type and name."""
+        return self._models(self._files([one for one in types if one is not None]))
 
     def find_checkpoint(self, text: str = "") -> Model:
         """Return the checkpoint that a title, file name, name or hash means; the default one for an empty text."""
@@ -151,11 +157,16 @@ class Models:
         Raises:
             UnknownChoice: names the field, and the models that there are.
         """
-        models = self.all(model_type)
+        # Nearly always it is a file's name: the other files, hundreds of LoRAs, need not be looked at.
+        alike = (text.lower(), f"{text}{SUFFIX}".lower())
+        models = self._models(file for file in self._files([model_type]) if file.path.name.lower() in alike)
         found = _named(text, models)
         if found is None:
-            alike = [one for one in models if text.lower() in (one.name.lower(), one.path.name.lower())]
-            found = alike[0] if len(alike) == 1 else None
+            models = self.all(model_type)
+            found = _named(text, models)
+        if found is None:
+            named = [one for one in models if text.lower() in (one.name.lower(), one.path.name.lower())]
+            found = named[0] if len(named) == 1 else None
         if found is None:
             known = ", ".join(model.name for model in models) or "none"
             reason = f"no {TITLES[model_type]} is called {text[:120]!r}"
@@ -180,9 +191,14 @@ class Models:
                 digest = sha256_of(model.path)
                 self._hashes.put(model.path, model.size, model.modified_ns, digest)
 
-    def _files(self) -> Iterator[ModelFile]:
-        yield from model_files(self._root)
-        if self._embeddings is not None:
+    def _models(self, files: Iterable[ModelFile]) -> list[Model]:
+        with self._lock:
+            found = [self._model(file) for file in files]
+        return sorted((model for model in found if model), key=lambda model: (model.type, model.name))
+
+    def _files(self, types: Collection[str]) -> Iterator[ModelFile]:
+        yield from model_files(self._root, types)
+        if self._embeddings is not None and (not types or EMBEDDING in types):
             yield from embedding_files(self._embeddings)
 
     def _model(self, file: ModelFile) -> Model | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +18,11 @@ from safetensors.torch import load_file, save_file
 from garret import demo_model
 from garret.service_runtime.batch import UsedLora
 from garret.service_runtime.engine.lora_file import read_lora
-from garret.service_runtime.engine.loras import Loras, identity_of
+from garret.service_runtime.engine.loras import Loras, changeable, identity_of, layers_of
+from garret.service_runtime.engine.modules import build_text_encoder, build_unet
 from garret.service_runtime.engine.parts import Parts
 from garret.service_runtime.errors import ModelError
+from garret.service_runtime.sdxl_files import configuration_files
 
 LAYER = "down_blocks.1.attentions.0.transformer_blocks.0.attn2.to_k"
 CONVOLUTION = "down_blocks.1.resnets.0.conv1"
@@ -358,3 +362,37 @@ def test_half_precision_is_gone_to_the_bit_as_well() -> None:
     demo.loras.use([use(demo_model.LORA, -1.7)])
     demo.loras.use([])
     assert demo.changed() == set()
+
+
+def test_every_layer_that_kohya_s_scripts_train_of_sdxl_is_known() -> None:
+    """722 of the UNet under either kind of name, 72 and 192 of the text encoders: the counts that its scripts print."""
+    files = {path: json.loads(text) for path, text in configuration_files() if path.endswith("config.json")}
+    unet = build_unet(files["unet/config.json"])
+    first, second = (build_text_encoder(files[f"{name}/config.json"]) for name in ("text_encoder", "text_encoder_2"))
+    nothing: Any = None
+    parts = Parts("sdxl", unet, nothing, first, second, nothing, nothing, scheduler_config={}, config={})
+    layers = layers_of(parts, changeable(parts))
+    for pattern, count in (
+        (r"unet (down|mid|up)_block.*(attn|ff_net|_attentions_\d_proj_(in|out)$)", 722),
+        (r"unet (input|middle|output)_block.*(attn|ff_net|_proj_(in|out)$)", 722),
+        (r"text_encoder .*(self_attn|mlp)", 72),
+        (r"text_encoder_2 .*(self_attn|mlp)", 192),
+    ):
+        found = {layers[key] for key in layers if re.match(pattern, " ".join(key)) and "time_emb" not in key[1]}
+        assert len(found) == count, pattern
+    for name, weight in {
+        "input_blocks_4_1_transformer_blocks_1_attn2_to_out_0": (
+            "down_blocks.1.attentions.0.transformer_blocks.1.attn2.to_out.0"
+        ),
+        "input_blocks_8_1_proj_in": "down_blocks.2.attentions.1.proj_in",
+        "middle_block_1_transformer_blocks_9_ff_net_0_proj": (
+            "mid_block.attentions.0.transformer_blocks.9.ff.net.0.proj"
+        ),
+        "output_blocks_5_1_transformer_blocks_0_attn1_to_k": (
+            "up_blocks.1.attentions.2.transformer_blocks.0.attn1.to_k"
+        ),
+        "output_blocks_2_2_conv": "up_blocks.0.upsamplers.0.conv",
+        "input_blocks_3_0_op": "down_blocks.0.downsamplers.0.conv",
+        "input_blocks_1_0_in_layers_2": "down_blocks.0.resnets.0.conv1",
+    }.items():
+        assert layers["unet", name] == ("unet", f"{weight}.weight")

@@ -60,7 +60,7 @@ class Loras:
         """
         identity = identity_of(loras)
         if identity != self.identity:
-            weights = _weights(self._parts)
+            weights = changeable(self._parts)
             plan, notes = _plan(self._parts, loras, weights)
             try:
                 self._carry(plan, weights)
@@ -90,7 +90,7 @@ def _plan(
     parts: Parts, loras: Sequence[UsedLora], weights: Mapping[Place, torch.Tensor]
 ) -> tuple[Plan, dict[str, str]]:
     """Return the changes of each weight, having read and checked every file before any weight is touched."""
-    layers = _layers(parts, weights)
+    layers = layers_of(parts, weights)
     plan: Plan = {}
     notes: dict[str, str] = {}
     for lora in loras:
@@ -126,7 +126,7 @@ def _check_size(change: Change, weight: torch.Tensor, path: Path) -> None:
         raise ModelError(f"loras: {path.name} was made for another model: {reason}", "Choose another LoRA") from None
 
 
-def _weights(parts: Parts) -> dict[Place, torch.Tensor]:
+def changeable(parts: Parts) -> dict[Place, torch.Tensor]:
     """Return every weight that a LoRA may change: matrices and convolutions."""
     return {
         (part, name): weight
@@ -148,7 +148,7 @@ def _modules(parts: Parts) -> Iterator[tuple[str, Any]]:
             yield part, module
 
 
-def _layers(parts: Parts, weights: Mapping[Place, torch.Tensor]) -> dict[Place, Place]:
+def layers_of(parts: Parts, weights: Mapping[Place, torch.Tensor]) -> dict[Place, Place]:
     """Return each weight's place by its part and its layer's name, the UNet's also by the original names."""
     names = [name for part, name in weights if part == UNET]
     originals = unet_sources(names, parts.unet.config, "")
