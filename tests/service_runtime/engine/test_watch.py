@@ -102,11 +102,11 @@ def test_what_the_picture_was_cut_from_is_told_to_the_model(engine: Any) -> None
 
 
 @pytest.mark.parametrize("tiled", [True, False])
-def test_decoding_in_tiles_is_nearly_the_same(tiled: bool) -> None:
+def test_decoding_in_tiles_is_nearly_the_same(engine: Any, tiled: bool) -> None:
     """And encoding brings the picture's latents back."""
     from garret.service_runtime.engine.decode import decode, encode
 
-    vae = plain_pipeline().vae
+    vae = engine._residency.take(str(demo_model.WEIGHTS))[0].vae
     rows = torch.linspace(-0.8, 0.8, 192).view(1, 1, -1, 1).expand(1, 3, 192, 192)
     with torch.no_grad():
         latents = encode(vae, rows, tiled=tiled)
@@ -114,3 +114,53 @@ def test_decoding_in_tiles_is_nearly_the_same(tiled: bool) -> None:
     assert picture.shape == (192, 192, 3)
     wanted = ((rows[0] / 2 + 0.5) * 255).permute(1, 2, 0).numpy()
     assert abs(picture - wanted).mean() < 12
+
+
+def test_nothing_is_read_back_from_the_device(engine: Any) -> None:
+    """The loop runs where tensors have no memory at all: there every look at a value raises."""
+    import copy
+
+    from garret.service_runtime.engine.denoise import Pass, denoise
+    from garret.service_runtime.engine.guidance import Guide, Ids
+    from garret.service_runtime.engine.noise import Noises
+    from garret.service_runtime.engine.walk import build_walk
+    from garret.service_runtime.engine.watch import Watch
+    from garret.service_runtime.engine.words import Conditioning, Told, Words
+
+    device = torch.device("meta")
+    parts, _ = engine._residency.take(str(demo_model.WEIGHTS))
+    unet = copy.deepcopy(parts.unet).to(device)
+    steps: list[Any] = []
+    told = [
+        Told((text(77 * length, device), text(77 * length, device)), text(77 * length, device)) for length in (1, 2)
+    ]
+    words = Words([Conditioning(tuple(told)), Conditioning(tuple(reversed(told)))], [0, 1, 0])
+    for sampler in ("Euler a", "DPM++ 2M"):
+        noises = Noises([1, 2], device)
+        walk = build_walk(parts.scheduler_config, other(BATCH, sampler=sampler).request, 3, device, noises)
+        guide = Guide(unet, Ids((64.0,) * 6, (64.0,) * 6), 3.0, device)
+        one = Pass("denoise", guide, walk, words, 3.0, 3)
+        with torch.no_grad():
+            made = denoise(one, walk.begin(noises.first((4, 8, 8))), Watch(steps.append, 3, device))
+        assert (made.shape, made.dtype, made.device) == ((2, 4, 8, 8), torch.float32, device)
+    assert [step.done for step in steps] == [1, 2, 3] * 2
+
+
+def text(tokens: int, device: Any) -> Any:
+    """Return a text without words for the demo model's UNet."""
+    from garret.service_runtime.engine.words import Text
+
+    return Text(torch.empty(tokens, 112, device=device), torch.empty(64, device=device))
+
+
+def test_half_precision_is_the_same_picture_nearly(engine: Any) -> None:
+    """Through all stages: nothing mixes types, and the error is that of the model alone."""
+    from garret.service_runtime.engine.sdxl import SdxlEngine
+
+    batch = other(BATCH, hires=Hires(scale=1.5, steps=2, denoise=0.5, upscaler="Lanczos"), pictures=PAIR)
+    half = SdxlEngine("cpu", demo_model.CONFIG, "bf16")
+    try:
+        for rough, full in zip(pictures(half, batch), pictures(engine, batch), strict=True):
+            assert 0 < abs(rough - full).mean() < 4
+    finally:
+        half.close()

@@ -29,11 +29,10 @@ class Row:
 class Group:
     """Rows with texts of one length, as tensors: which pictures, and what they are told.
 
-    `plain` is the common case: one text for each picture, all or none of them with the negative one before.
+    `pictures` is None in the common case: one text for each picture, all or none of them after a negative one.
     """
 
-    pictures: Tensor
-    plain: bool
+    pictures: Tensor | None
     embeds: Tensor
     added: dict[str, Tensor]
     rows: tuple[Row, ...]
@@ -63,11 +62,12 @@ class Guide:
         Latents and predictions are in full precision, the UNet in its own.
         """
         groups = self._groups(conditioning, guided)
-        if len(groups) == 1 and groups[0].plain:
+        if len(groups) == 1 and groups[0].pictures is None:
             return self._simple(inputs, timestep, groups[0])
         total = torch.zeros_like(inputs)
         for group in groups:
-            answers = self._ask(inputs.index_select(0, group.pictures), timestep, group)
+            chosen = inputs if group.pictures is None else inputs.index_select(0, group.pictures)
+            answers = self._ask(chosen, timestep, group)
             for row, answer in zip(group.rows, answers, strict=True):
                 total[row.picture] += row.part * answer
         return total
@@ -102,16 +102,22 @@ class Guide:
         for row in rows:
             lengths.setdefault(len(row.text.embeds), []).append(row)
         count = len(conditioning.pictures)
-        return tuple(self._group(group, is_plain(group, count)) for group in lengths.values())
+        alone = len(lengths) == 1
+        return tuple(self._group(group, alone and is_plain(group, count)) for group in lengths.values())
 
     def _group(self, rows: Sequence[Row], plain: bool) -> Group:
         embeds = torch.stack([row.text.embeds for row in rows])
         added = {
             "text_embeds": torch.stack([row.text.pooled for row in rows]),
-            "time_ids": torch.tensor([row.ids for row in rows], dtype=embeds.dtype).to(self._device),
+            "time_ids": self._moved(torch.tensor([row.ids for row in rows], dtype=embeds.dtype)),
         }
-        pictures = torch.tensor([row.picture for row in rows]).to(self._device)
-        return Group(pictures, plain, embeds, added, tuple(rows))
+        pictures = None if plain else self._moved(torch.tensor([row.picture for row in rows]))
+        return Group(pictures, embeds, added, tuple(rows))
+
+    def _moved(self, values: Tensor) -> Tensor:
+        # From pinned memory the copy is only queued: words that change between steps do not make the host wait.
+        pinned = values.pin_memory() if self._device.type == "cuda" else values
+        return pinned.to(self._device, non_blocking=True)
 
 
 def is_plain(rows: Sequence[Row], pictures: int) -> bool:

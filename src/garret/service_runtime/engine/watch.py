@@ -53,9 +53,10 @@ class Watch:
             self._tell(self._queued.popleft())
 
     def finish(self) -> None:
-        """Tell the steps that are left, when the device has done them."""
-        while self._queued:
-            self._tell(self._queued.popleft())
+        """Tell the last step while the device is at it, so that what comes next can be made ready meanwhile."""
+        for told in self._queued:
+            self._emit(told.step)
+        self._queued.clear()
 
     def _mark(self) -> torch.cuda.Event | None:
         if not self._cuda:
