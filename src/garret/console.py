@@ -72,6 +72,15 @@ class Console:
         click.echo(f"\r{label} {bar}{size}\x1b[K", file=self._err, nl=False)
         self._bar_shown = True
 
+    def share(self, label: str, share: float, detail: str = "") -> None:
+        """Draw how much of something is done, 0 to 1, and where it is; off a terminal, nothing."""
+        if not self._err.isatty():
+            return
+        filled = int(BAR_WIDTH * min(1.0, max(0.0, share)))
+        bar = f"[{'#' * filled}{'.' * (BAR_WIDTH - filled)}]"
+        click.echo(f"\r{label} {bar} {detail}\x1b[K", file=self._err, nl=False)
+        self._bar_shown = True
+
     def waiting(self, label: str, seconds: float) -> None:
         """Draw for how long something has been going on of which nobody knows the end; off a terminal, nothing."""
         if not self._err.isatty():
@@ -106,6 +115,11 @@ class Console:
         elif type(known) is OperationError and known is not error and not isinstance(error, OSError):
             self.note("        the traceback: the same command with --debug")
         return known.exit_code
+
+    @property
+    def draws(self) -> bool:
+        """Say whether somebody sits before a terminal and sees what is drawn."""
+        return self._err.isatty()
 
     def _end_bar(self) -> None:
         if self._bar_shown:

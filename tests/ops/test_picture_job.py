@@ -108,6 +108,17 @@ def test_a_job_that_goes_on_is_waited_for_hours() -> None:
     assert clock.now > 6 * 3600
 
 
+def test_how_far_it_is_is_told() -> None:
+    """Its place in line, then its share and step."""
+    progress = {"share": 0.4, "stage": "painting", "step": 2, "steps": 5}
+    answers = [record("Queued", position=3), record("Running", progress=progress), record("Success")]
+    told: list[tuple[float, str]] = []
+    job = PictureJob(Script(lambda number: answers[number - 1]), SMALL)  # type: ignore[arg-type]
+    job.told = lambda share, where: told.append((share, where))
+    assert job.make() == [PICTURE]
+    assert told == [(0.0, "number 3 in line"), (0.4, "painting, step 2 of 5")]
+
+
 @pytest.mark.parametrize(("state", "patience"), [("Running", STALL_S), ("Queued", QUEUE_S)])
 def test_a_job_that_stands_still_is_given_up(state: str, patience: float) -> None:
     """And cancelled: nobody would fetch it."""

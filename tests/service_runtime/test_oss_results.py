@@ -104,6 +104,7 @@ def test_a_service_brings_its_pictures_there(tmp_path: Path, metadata: str) -> N
             url = job["url"]
             wait(lambda: service.call("GET", url).json["deliveries"][0]["state"] == "done", 5, "it to be noted")
             assert service.call("GET", url).json["deliveries"][0]["said"] == f"oss://my-bucket/pictures/{job['id']}/"
+            assert service.call("GET", url).json["deliveries"][0]["tries"] == 1
             pictures = [service.call("GET", one["url"]).body for one in job["pictures"]]
         there = bucket.came
         assert [one.path for one in there] == [

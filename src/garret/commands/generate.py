@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -71,7 +72,8 @@ def generate(caller: Caller, prompt: str, output: Path | None, count: int, name:
     body = merged(_body(prompt, said), read_fields(said["fields"]))
     if (picture_format := format_of(output)) != "png":
         body = merged(body, {"output": {"format": picture_format}})
-    written = make(deployment, body, file_names(output, prompt, count), cloud)
+    told = partial(caller.console.share, "making") if caller.console.draws else None
+    written = make(deployment, body, file_names(output, prompt, count), cloud, told)
     seconds = time.monotonic() - started
     facts = {"name": deployment.name, "prompt": prompt, "pictures": [str(path) for path in written]}
     caller.console.answer(facts, [f"{path}   ({seconds:.1f} s)" for path in written])

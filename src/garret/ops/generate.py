@@ -38,12 +38,16 @@ def endpoint_of(deployment: Deployment) -> Endpoint:
 
 
 def generate(
-    deployment: Deployment, body: Mapping[str, Any], paths: list[Path], cloud: Callable[[], Cloud | None] = lambda: None
+    deployment: Deployment,
+    body: Mapping[str, Any],
+    paths: list[Path],
+    cloud: Callable[[], Cloud | None] = lambda: None,
+    told: Callable[[float, str], None] | None = None,
 ) -> list[Path]:
     """Ask for as many pictures as there are paths, and write each whole or not at all.
 
     It waits for as long as the job goes on. The `cloud` is asked for the machine only when nobody answers: an idle
-    node has itself stopped.
+    node has itself stopped. `told` hears of the job's share, 0 to 1, and where it is, every second.
 
     Raises:
         UsageError: the service refuses the request, in its own words; nothing was written.
@@ -53,7 +57,10 @@ def generate(
         if not path.parent.is_dir():
             raise UsageError(f"{path}: there is no folder {path.parent}", f"mkdir -p {path.parent}")
     try:
-        pictures = PictureJob(endpoint_of(deployment), {**body, "batch_size": 1, "n_iter": len(paths)}).make()
+        job = PictureJob(endpoint_of(deployment), {**body, "batch_size": 1, "n_iter": len(paths)})
+        if told is not None:
+            job.told, job.look_s = told, 1.0
+        pictures = job.make()
     except NotReady as error:
         raise _why_silent(deployment, error, cloud) from error
     for path, picture in zip(paths, pictures, strict=False):

@@ -33,13 +33,14 @@ _MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 @dataclass
 class PictureJob:
-    """One request to a service; `clock` and `sleep` count seconds."""
+    """One request to a service; `told` hears of its share, 0 to 1, and where it is; times are in seconds."""
 
     endpoint: Endpoint
     body: Mapping[str, Any]
     clock: Callable[[], float] = time.monotonic
     sleep: Callable[[float], None] = time.sleep
     look_s: float = LOOK_S
+    told: Callable[[float, str], None] = lambda _share, _where: None
     url: str = field(default="", init=False)
 
     def make(self) -> list[bytes]:
@@ -67,8 +68,8 @@ class PictureJob:
         tries = 0
         while True:
             try:
-                path = f"/v1/jobs?wait={self.look_s:g}"
-                job = _record(self.endpoint.post(path, dict(self.body), self.look_s + 30, headers=headers))
+                # Without waiting: whoever gives up from here on knows which job to cancel.
+                job = _record(self.endpoint.post("/v1/jobs", dict(self.body), 60, headers=headers))
             except NotReady as error:
                 tries += 1
                 # The reply was lost on its way: whether the job was accepted, only the service knows.
@@ -82,6 +83,7 @@ class PictureJob:
     def _until_over(self, job: dict[str, Any]) -> dict[str, Any]:
         seen, since = _sign(job), self.clock()
         while job["ended_at"] is None:
+            self.told(float((job.get("progress") or {}).get("share", 0.0)), _where(job))
             job = self._again(lambda: _record(self.endpoint.get(f"{self.url}?wait={self.look_s:g}", self.look_s + 30)))
             if _sign(job) != seen:
                 seen, since = _sign(job), self.clock()
@@ -130,7 +132,7 @@ def _where(job: Mapping[str, Any]) -> str:
     if job["state"] == "Queued":
         return f"number {job.get('position')} in line"
     progress = job.get("progress") or {}
-    return f"step {progress.get('step')} of {progress.get('steps')}"
+    return f"{progress.get('stage')}, step {progress.get('step')} of {progress.get('steps')}"
 
 
 def _broke(error: NotReady) -> bool:
