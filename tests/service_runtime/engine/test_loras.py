@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -13,11 +14,14 @@ from typing import Any
 import pytest
 import torch
 from diffusers import StableDiffusionXLPipeline
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from safetensors.torch import load_file, save_file
 
 from garret import demo_model
 from garret.service_runtime.batch import UsedLora
 from garret.service_runtime.engine.lora_file import read_lora
+from garret.service_runtime.engine.lora_keys import ROLES
 from garret.service_runtime.engine.loras import Loras, changeable, identity_of, layers_of
 from garret.service_runtime.engine.modules import build_text_encoder, build_unet
 from garret.service_runtime.engine.parts import Parts
@@ -360,6 +364,24 @@ def test_half_precision_is_gone_to_the_bit_as_well() -> None:
     demo.loras.use([use(demo_model.LORA, 0.3)])
     assert demo.changed()
     demo.loras.use([use(demo_model.LORA, -1.7)])
+    demo.loras.use([])
+    assert demo.changed() == set()
+
+
+SHAPES = st.lists(st.integers(0, 4) | st.sampled_from([72, 112]), max_size=4)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(tensors=st.dictionaries(st.sampled_from(sorted(ROLES)), SHAPES, min_size=1, max_size=5))
+def test_no_file_of_whatever_sizes_does_more_than_be_refused(
+    demo: Demo, tmp_path: Path, tensors: dict[str, list[int]]
+) -> None:
+    """Or be applied, where it fits; afterwards everything is as it was."""
+    path = tmp_path / "odd.safetensors"
+    base = f"lora_unet_{LAYER.replace('.', '_')}"
+    save_file({f"{base}.{role}": torch.ones(shape) for role, shape in tensors.items()}, path)
+    with contextlib.suppress(ModelError):
+        demo.loras.use([use(path)])
     demo.loras.use([])
     assert demo.changed() == set()
 

@@ -64,8 +64,11 @@ def read_lora(path: Path) -> tuple[list[Change], list[str]]:
         layers.setdefault((key.part, key.layer), {})[key.role] = (name, key, tensor)
     scales = _AdapterScales(metadata)
     changes = []
-    for entries in layers.values():
-        change = _change(entries, scales)
+    for (_, layer), entries in layers.items():
+        try:
+            change = _change(entries, scales)
+        except (RuntimeError, IndexError, ValueError):
+            raise ModelError(f"loras: {path.name}: the tensors of {layer} are of no known form") from None
         if change is None:
             unknown += [name for name, _, _ in entries.values()]
         else:

@@ -23,7 +23,7 @@ _PARTS = (
     ("diffusion_model.", UNET),
     ("base_model.model.", UNET),
 )
-_ROLES = {
+ROLES = {
     "lora_up.weight": "up",
     "lora_down.weight": "down",
     "lora_mid.weight": "mid",
@@ -45,9 +45,9 @@ _ROLES = {
     "lora_embedding_A": "embedding",
     "lora_embedding_B": "embedding",
 }
-_ROLES |= {f"hada_{name}": name for name in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")}
-_ROLES |= {f"lokr_{name}": f"k_{name}" for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")}
-_ROLE = re.compile(rf"^(.+)\.({'|'.join(re.escape(role) for role in sorted(_ROLES, key=len, reverse=True))})$")
+ROLES |= {f"hada_{name}": name for name in ("w1_a", "w1_b", "w2_a", "w2_b", "t1", "t2")}
+ROLES |= {f"lokr_{name}": f"k_{name}" for name in ("w1", "w1_a", "w1_b", "w2", "w2_a", "w2_b", "t2")}
+_ROLE = re.compile(rf"^(.+)\.({'|'.join(re.escape(role) for role in sorted(ROLES, key=len, reverse=True))})$")
 _PROCESSOR = re.compile(r"^(.+)\.processor\.to_(q|k|v|out)_lora\.(up|down)\.weight$")
 
 
@@ -70,7 +70,7 @@ def parse_key(name: str) -> Key | None:
     match = _ROLE.match(name)
     if match is None:
         return None
-    base, role = match[1], _ROLES[match[2]]
+    base, role = match[1], ROLES[match[2]]
     for prefix, part in _PARTS:
         if base.startswith(prefix):
             return Key(part, layer_of(part, base.removeprefix(prefix)), role, base)

@@ -120,7 +120,7 @@ def _check_size(change: Change, weight: torch.Tensor, path: Path) -> None:
     try:
         # Without memory: what matters is only whether the numbers of rows and columns fit.
         change.delta(weight.shape, torch.device("meta"))
-    except RuntimeError:
+    except (RuntimeError, IndexError, ValueError):
         sizes = " and ".join("x".join(map(str, one.shape)) for one in change.tensors.values())
         reason = f"{change.base} has {sizes}, and the checkpoint's layer is {'x'.join(map(str, weight.shape))}"
         raise ModelError(f"loras: {path.name} was made for another model: {reason}", "Choose another LoRA") from None
