@@ -51,7 +51,7 @@ def single(request: ImageRequest, index: int, facts: Facts) -> ImageRequest:
     return replace(
         request,
         checkpoint=facts.model,
-        prompt=" ".join(filter(None, (facts.prompt, *map(tag, facts.loras)))),
+        prompt=" ".join((facts.prompt.rstrip(), *map(tag, facts.loras))).lstrip() if facts.loras else facts.prompt,
         negative_prompt=facts.negative_prompt,
         seed=request.seed_of(index),
         batch_size=1,

@@ -60,9 +60,9 @@ class _Collector:
         yield gauge("garret_workers_ready", "Workers that can take work.", pool.ready)
         yield counter("garret_worker_restarts", "Worker processes that ended.", "", {"": pool.deaths})
         yield counter("garret_worker_busy_seconds", "Time that a worker had work; its rate is use.", "worker", busy)
-        for name, help_text in (("used", "in use"), ("total", "there is")):
+        for name, help_text in (("used", "that is in use"), ("total", "in all")):
             sizes = {key: value[f"memory_{name}"] for key, value in facts.items() if f"memory_{name}" in value}
-            yield gauge(f"garret_device_memory_{name}_bytes", f"Memory of the device that is {help_text}.", sizes)
+            yield gauge(f"garret_device_memory_{name}_bytes", f"Memory of the device {help_text}.", sizes)
         low = {key: value.get("mode") == "low-vram" for key, value in facts.items() if value}
         yield gauge("garret_worker_low_memory", "1 where a worker runs in low-VRAM mode.", low)
 

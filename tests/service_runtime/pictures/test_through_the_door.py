@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import PIL.Image
 
+import garret
 from garret.service_runtime.infotext_reader import request_fields
 from garret.service_runtime.pictures.watermark import BITS, bits_in
 from tests.service_runtime.living import fake_settings, serving
@@ -37,3 +39,26 @@ def test_files_say_what_they_are(tmp_path: Path) -> None:
     furthest = max(abs(a - b) for a, b in zip(picture.convert("RGB").tobytes(), third.tobytes(), strict=True))
     assert furthest < 40
     assert request_fields(third.text["parameters"])[0] == fields
+
+
+def test_a_text_makes_its_picture_again(tmp_path: Path) -> None:
+    """The demo model, a LoRA by its tag, a variation, a second pass: what the file says brings the same pixels."""
+    demo = Path(garret.__file__).parent / "demo_model"
+    for name, kind in (("demo", "Stable-diffusion"), ("heart", "Lora")):
+        (tmp_path / kind).mkdir()
+        (tmp_path / kind / f"{name}.safetensors").symlink_to(demo / f"{name}.safetensors")
+    settings = replace(fake_settings(tmp_path), engine="sdxl", models_dir=tmp_path, config_dir=demo / "config")
+    asked = {
+        **ASKED, "prompt": "a red heart <lora:heart:0.7> on (white:1.2)", "width": 64, "height": 64, "clip_skip": 2,
+        "sampler": "Euler a", "variation": {"seed": 4, "strength": 0.3}, "n_iter": 2,
+        "hires": {"scale": 1.5, "steps": 2, "denoise": 0.5, "schedule": "exponential"},
+    }  # fmt: skip
+    with serving(replace(settings, device="cpu", max_batch=1)) as service:
+        job = service.call("POST", "/v1/jobs?wait=60", asked).json
+        second = PIL.Image.open(io.BytesIO(service.call("GET", f"/v1/jobs/{job['id']}/pictures/1").body))
+        fields, _ = request_fields(second.text["parameters"])
+        assert (fields["variation"]["seed"], fields["prompt"]) == (5, "a red heart  on (white:1.2) <lora:heart:0.7>")
+        again = service.call("POST", "/v1/jobs?wait=60", fields).json
+        alone = PIL.Image.open(io.BytesIO(service.call("GET", f"/v1/jobs/{again['id']}/pictures/0").body))
+    assert alone.text["parameters"] == second.text["parameters"]
+    assert alone.tobytes() == second.tobytes()
