@@ -155,7 +155,9 @@ def test_a_job_is_watched_and_cancelled(slow: Service) -> None:
     assert (seen["state"], seen["position"]) == ("Running", 0)
     assert seen["progress"]["steps"] == 50
     assert 0 < seen["progress"]["share"] < 1
-    assert slow.call("GET", f"{first['url']}/preview").status in (200, 204)
+    wait(lambda: slow.call("GET", first["url"]).json["progress"]["preview"], 10, "a preview")
+    assert slow.call("GET", f"{first['url']}/preview").body.startswith(SIGNATURE)
+    assert slow.call("GET", f"{first['url']}/preview?number=99").status == 204
     with ThreadPoolExecutor(1) as callers:
         told = callers.submit(slow.call, "GET", f"{first['url']}/events")
         wait(lambda: slow.call("GET", first["url"]).json["progress"]["step"] > 5, 10, "more steps")

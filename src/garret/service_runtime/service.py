@@ -248,7 +248,7 @@ class Service:
 
     async def deliveries_of(self, job: Job) -> list[Delivery]:
         """Return who is to be told of a job's end, and whether they were; nobody before it is over."""
-        if job.is_open:
+        if job.is_open or not (job.webhook or self.settings.results_oss):
             return []
         return await self._background.in_thread(self._store.deliveries.of, job.id)
 

@@ -50,7 +50,7 @@ def router(service: Service) -> APIRouter:
         if not known:
             if terms.webhook:
                 await asyncio.to_thread(service.webhooks.check, terms.webhook)
-            asked = await asyncio.to_thread(keep_pictures, body, service.inputs)
+            asked = await asyncio.to_thread(keep_pictures, body, service.inputs) if body.get("start") else body
             job_id = await service.submit(
                 parse_job(asked, service.models.usable_checkpoint, service.inputs), owner, terms
             )
