@@ -11,8 +11,8 @@ import pytest
 
 from garret import demo_model
 from garret.demo_model.check import matches
-from garret.service_runtime.asked import Hires, Variation
-from garret.service_runtime.batch import Batch, Picture
+from garret.service_runtime.asked import Hires, Refiner, Variation
+from garret.service_runtime.batch import Batch, Picture, Used
 from garret.service_runtime.engine.base import Image, Step
 from garret.service_runtime.errors import ModelError
 from garret.service_runtime.samplers import SAMPLERS
@@ -316,6 +316,15 @@ def test_the_service_draws_with_the_real_engine(engine: Any, tmp_path: Path) -> 
         assert json.loads(copied.json["info"])["sd_model_name"] == "copy"
         again = Pillow.open(io.BytesIO(copied.pictures[0]))
         assert difference(numpy.asarray(again).astype(int), expected) <= 2
+        shutil.copyfile(demo_model.REFINER, folder / "fine.safetensors")
+        passes = {"enable_hr": True, "hr_scale": 1.5, "denoising_strength": 0.5, "refiner_checkpoint": "fine"}
+        refined = service.call("POST", "/sdapi/v1/txt2img", {**body, **passes, "refiner_switch_at": 0.5})
+        larger = numpy.asarray(Pillow.open(io.BytesIO(refined.pictures[0]))).astype(int)
+        used = Used(str(demo_model.WEIGHTS), refiner=str(demo_model.REFINER))
+        hires, refiner = Hires(scale=1.5, denoise=0.5), Refiner(switch_at=0.5)
+        again = batch_of("", WORDS[0], used=used, steps=3, width=128, height=128, hires=hires, refiner=refiner)
+        assert larger.shape == (192, 192, 3)
+        assert difference(pictures(engine, again)[0], larger) <= 2
         (folder / "page.safetensors").write_text("<html>", encoding="utf-8")
         wrong = service.call("POST", "/sdapi/v1/txt2img", {"override_settings": {"sd_model_checkpoint": "page"}})
         assert (wrong.status, wrong.json["error"]) == (422, "ModelError")
