@@ -41,6 +41,16 @@ def test_a_lost_device_costs_nobody_a_picture(tmp_path: Path) -> None:
         assert [answer.status for answer in answers] == [200] * 4
 
 
+def test_a_job_is_not_failed_for_what_its_neighbour_does(tmp_path: Path) -> None:
+    """One ends each process that makes it; the other, in decoding when that happens first, is made."""
+    settings = fake_settings(tmp_path, fake_seconds=0.2, fake_finish_seconds=0.7, fake_faults="fatal@2")
+    with serving(settings) as service:
+        small = {"prompt": "a", "height": 64, "steps": 2}
+        jobs = [service.call("POST", "/v1/jobs", {**small, "width": side}).json for side in (64, 128)]
+        ends = [service.call("GET", f"{job['url']}?wait=20").json["state"] for job in jobs]
+        assert ends == ["Success", "Failed"]
+
+
 def test_a_worker_that_never_begins_is_ended_in_time(tmp_path: Path) -> None:
     """504 after the job's time, and a new worker for the next one."""
     with serving(fake_settings(tmp_path, fake_faults="hang@1", job_timeout_s=1)) as service:

@@ -105,9 +105,10 @@ class Hearing:
                 reason,
                 extra={"jobs": [live.job_id for one in begun for live in self._live.of(one)]},
             )
-        # The last one is what ran; those before it were only being decoded, and go first again.
+        # The last one is what ran; those before it were only being decoded, and go first again. Which of them it was is
+        # not known before each has been by itself.
         for assignment in reversed(begun):
-            hung = error == "TimedOut" and assignment is begun[-1]
+            hung = error == "TimedOut" and len(begun) == 1
             for live in self._live.of(assignment):
                 live.deaths += 1
                 if live.deaths > 1 or (hung and len(assignment.tasks) == 1):

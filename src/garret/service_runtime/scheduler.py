@@ -68,6 +68,11 @@ class Assignment:
     tasks: tuple[Task, ...]
 
     @property
+    def alone(self) -> bool:
+        """Say whether it is one picture that is tried again, by itself."""
+        return self.tasks[0].alone
+
+    @property
     def batch(self) -> Batch:
         """Return what the engine is told."""
         first = self.tasks[0]

@@ -37,6 +37,8 @@ logger = logging.getLogger(__name__)
 _LONGEST_PAUSE_S = 30.0
 _STOP_S = 3.0
 STARTS_BEFORE_GIVING_UP = 3
+MOST_FINISHING = 2
+"""With so many batches in decoding no further one is begun: each has its latents on the device."""
 OfBatch = Stepped | Previewed | Made | Denoised | Done | Failed
 
 
@@ -115,6 +117,9 @@ class Worker:
                 await self._listen(reader)
             except (OSError, EOFError, ValueError) as error:
                 logger.warning("worker %s: %s", process.process.pid, error or "closed its socket")
+            except Exception:
+                # Whatever went wrong here, the place must not stay empty for it.
+                logger.exception("worker %s is replaced", process.process.pid)
             finally:
                 await self._end(process)
             was_ready = self.ready is not None
@@ -148,6 +153,9 @@ class Worker:
             return False
         # Waiting for the last step lets a batch fill up, and still has it there before the device falls idle.
         if self.running is not None and not self._last_step:
+            return False
+        # Beside one that is tried again there is no other: should it end the process once more, it is known which did.
+        if len(self.finishing) >= MOST_FINISHING or any(one.alone for one in self.held):
             return False
         assignment = self._listener.next_assignment(self.loaded, self._others.held_by_idle(self))
         if assignment is None:
@@ -222,6 +230,8 @@ class Worker:
             self._over(assignment)
             if isinstance(message, Failed):
                 self._listener.failed(assignment, message.error, message.message)
+                # What is tried again may be what an idle worker has the model of.
+                self._others.feed()
 
     # ---- one batch after another
 
