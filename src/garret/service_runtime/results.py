@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from garret.service_runtime.background import Background
-from garret.service_runtime.errors import InsufficientStorage, ServiceError
+from garret.service_runtime.errors import Cancelled, InsufficientStorage, ServiceError
 from garret.service_runtime.files import write_atomically
 from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.jobs import Job, Kept, MadeWith
@@ -89,8 +89,8 @@ class Results:
             live.notes.update(notes)
             if len(live.kept) == live.request.count:
                 await self.finish(live)
-            else:
-                await self._background.in_thread(self._store.keep, live.job_id, index, kept)
+            elif not await self._background.in_thread(self._store.keep, live.job_id, index, kept):
+                await self._background.in_thread(self._delete_unnamed, live)
         except Exception as error:  # noqa: BLE001  (a picture that cannot be kept fails its job, not the service)
             self._live.fail(live, storage_error(error))
 
@@ -98,7 +98,11 @@ class Results:
         """Note that a job has all its pictures, and give them to who waits."""
         result = result_of(live)
         made = MadeWith(result.model_name, result.model_sha256, round(result.seconds, 3), result.notes)
-        await self._background.in_thread(self._store.finish, live.job_id, live.kept, made)
+        if not await self._background.in_thread(self._store.finish, live.job_id, live.kept, made):
+            # Its cancelling was written down first, and is what who waits is told.
+            await self._background.in_thread(self._delete_unnamed, live)
+            self._live.fail(live, Cancelled("the job was over before its last picture"))
+            return
         self._live.close(live)
         if not live.future.done():
             live.future.set_result(result)
@@ -126,6 +130,12 @@ class Results:
     def _delete(self, names: Iterable[str]) -> None:
         for name in names:
             self.path(name).unlink(missing_ok=True)
+
+    def _delete_unnamed(self, live: Live) -> None:
+        """Delete those files of a job that is over which its record does not name."""
+        job = self._store.get(live.job_id)
+        named = {kept.name for kept in job.pictures.values()} if job is not None else set()
+        self._delete(kept.name for kept in list(live.kept.values()) if kept.name not in named)
 
     def _write(self, live: Live, index: int, made: Made) -> tuple[bytes, Kept, dict[str, str]]:
         form = live.request.output.format

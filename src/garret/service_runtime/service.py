@@ -33,7 +33,7 @@ from garret.service_runtime.idle import Idle
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.job_watcher import JobWatcher
-from garret.service_runtime.jobs import SUCCESS, Job
+from garret.service_runtime.jobs import CANCELLED, SUCCESS, Job
 from garret.service_runtime.life import Beacon
 from garret.service_runtime.live import Live, LiveJobs
 from garret.service_runtime.logs import JobLog
@@ -232,11 +232,13 @@ class Service:
         return True
 
     async def cancel_for_good(self, job_id: str, reason: str) -> bool:
-        """End a job, and return when that is written down: no restart brings it back."""
+        """End a job, and return when that is written down: no restart brings it back. False when it was over before."""
         if not self.cancel(job_id, reason):
             return False
         await self._background.in_thread(self._store.cancel, job_id, reason)
-        return True
+        job = await self.job(job_id)
+        # It may have been finished in the same moment.
+        return job is None or job.state == CANCELLED
 
     def positions(self) -> dict[str, int]:
         """Return the places in line of the jobs that wait, 1 for the next one."""
