@@ -7,6 +7,7 @@ import sys
 from benchmarks import (
     autostop,
     bake,
+    cold_start,
     deploy_again,
     deploy_far,
     download,
@@ -39,6 +40,7 @@ BENCHMARKS = {
     "soak": soak,
     "host_step": host_step,
     "watermark": watermark,
+    "cold_start": cold_start,
 }
 
 

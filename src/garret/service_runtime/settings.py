@@ -10,6 +10,7 @@ from pathlib import Path
 PREFIX = "GARRET_SERVICE_"
 ENGINES = ("sdxl", "fake")
 LOG_FORMATS = ("text", "json")
+COMPILES = ("auto", "on", "off")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 MAXIMUM_BODY_BYTES = 1_000_000
 """The largest body of a request that the service reads; a front before it has the same limit."""
@@ -62,6 +63,9 @@ class ServiceSettings:
     device: str = "auto"
     # The type of weights: fp32, fp16 or bf16; auto is fp16 on a GPU and fp32 on a CPU.
     precision: str = "auto"
+    # Compile the model's blocks at start: on, off, or auto for on a GPU; and a baked image's own compiled code.
+    compile: str = "auto"
+    compiled_seed_dir: Path = Path("/usr/share/garret/compiled")
     # How many bytes of a device's memory the engine may use, 0 for as many as there are.
     memory_bytes: int = 0
     workers: int = 0
@@ -124,6 +128,7 @@ class ServiceSettings:
             f"{self.precision!r} is not a precision",
             f"Give one of {PRECISIONS}",
         )
+        _require(self.compile in COMPILES, "compile", f"{self.compile!r} is not a choice", f"Give one of {COMPILES}")
         _require(self.memory_bytes >= 0, "memory_bytes", "must be 0 (all there is) or more")
         _require(
             0 <= self.workers <= 64, "workers", f"{self.workers} is not a number of workers", "Give 0 (auto) to 64"

@@ -61,9 +61,16 @@ def build_engine(settings: ServiceSettings) -> Engine:
             settings.fake_finish_seconds,
             settings.fake_picture,
         )
-    from garret.service_runtime.engine.sdxl import SdxlEngine
+    from garret.service_runtime.engine.sdxl import SdxlEngine, Tuning
 
-    return SdxlEngine(settings.device, settings.config_dir, settings.precision, settings.memory_bytes)
+    tuning = Tuning(
+        precision=settings.precision,
+        memory_bytes=settings.memory_bytes,
+        compile=settings.compile,
+        compiled_dir=settings.state_dir / "compiled",
+        compiled_seed=settings.compiled_seed_dir,
+    )
+    return SdxlEngine(settings.device, settings.config_dir, tuning)
 
 
 def build_alone(settings: ServiceSettings, checkpoint: Path | None) -> Engine:

@@ -153,10 +153,10 @@ def test_a_visit_leaves_weights_where_and_as_they_were() -> None:
 @pytest.fixture(scope="module")
 def engines() -> Iterator[tuple[Any, Any]]:
     """One engine with all the memory it wants, and one with too little for a checkpoint."""
-    from garret.service_runtime.engine.sdxl import SdxlEngine
+    from garret.service_runtime.engine.sdxl import SdxlEngine, Tuning
 
     roomy = SdxlEngine("cpu", demo_model.CONFIG)
-    short = SdxlEngine("cpu", demo_model.CONFIG, memory_bytes=weights() // 2)
+    short = SdxlEngine("cpu", demo_model.CONFIG, Tuning(memory_bytes=weights() // 2))
     yield roomy, short
     roomy.close()
     short.close()

@@ -99,10 +99,10 @@ class Painting:
         if course.kind == "hires":
             latents = self._enlarged(course, latents)
         noise, before, level = torch.empty(0), 0, 0.0
+        residency, shortcuts = self._shop.residency, self._batch.request.shortcuts
         for leg, spoken in zip(course.legs, words, strict=True):
             ids = ids_of(leg.parts, self._batch.request, course.width, course.height)
             guide = Guide(leg.parts.unet, ids, course.guidance, self._shop.device)
-            shortcuts = self._batch.request.shortcuts
             one = Pass(leg.stage, guide, leg.walk, spoken, course.guidance, course.steps, before, shortcuts)
             if before:
                 latents = join(leg.walk, latents, level, course.noises)
@@ -110,7 +110,7 @@ class Painting:
                 noise = self._noise(course, latents)
                 latents = self._begin(course, leg.walk, noise, latents)
             blend = self._canvas.blending(leg.walk, noise, before, course.steps) if self._canvas else None
-            with self._shop.residency.using(leg.parts.unet):
+            with residency.using(leg.parts.unet), residency.speedups.drawing(leg.parts.unet, shortcuts.fp8):
                 latents = denoise(one, latents, watch, blend)
             before, level = before + leg.walk.total_steps, leg.walk.sigmas[-1]
         return latents

@@ -19,6 +19,7 @@ from garret.service_runtime.engine.estimate import ROOM, Weighed, bytes_of, weig
 from garret.service_runtime.engine.layout import lay_out
 from garret.service_runtime.engine.loras import Loras
 from garret.service_runtime.engine.parts import Parts, load
+from garret.service_runtime.engine.speedups import Speedups
 from garret.service_runtime.engine.visit import at_home, visiting
 from garret.service_runtime.errors import ModelError
 from garret.service_runtime.model_files import version_of
@@ -48,7 +49,14 @@ class Residency:
     `budget` is how many bytes of the device may be used, 0 for as many as there are.
     """
 
-    def __init__(self, device: torch.device, dtype: torch.dtype, config_dir: Path, budget: int = 0) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        dtype: torch.dtype,
+        config_dir: Path,
+        budget: int = 0,
+        speedups: Speedups | None = None,
+    ) -> None:
         self.device = device
         self.dtype = dtype
         self.low = False
@@ -56,6 +64,7 @@ class Residency:
         """Held while a VAE is at work or moved: one batch is decoded in another thread while the next one is made."""
         self._config_dir = config_dir
         self._budget = budget
+        self.speedups = speedups or Speedups(device, "off")
         self._held: OrderedDict[Key, Held] = OrderedDict()
         self._weighed: dict[Key, Weighed] = {}
         self._guests = 0
@@ -66,6 +75,7 @@ class Residency:
         The refiner of an earlier batch goes first, then the checkpoints that were used longest ago.
         """
         used = batch.used
+        self.speedups.check(batch.request.shortcuts.fp8)
         needed = [key_of(path) for path in (used.checkpoint, used.refiner) if path]
         self._forget_replaced(needed)
         weights = sum(self._weigh(key).weights for key in needed)
@@ -99,6 +109,7 @@ class Residency:
             borrowed = {"vae": share.vae, "text_encoder_2": share.text_encoder_2, "tokenizer_2": share.tokenizer_2}
             held.parts, held.share = replace(held.parts, **borrowed), share
             held.loras = Loras(held.parts)
+        self.speedups.put_on(held.parts, self.low)
         self._held.move_to_end(key)
         return held.parts, held.loras
 
@@ -137,6 +148,7 @@ class Residency:
     def unload(self) -> None:
         """Let every checkpoint go."""
         self._held.clear()
+        self.speedups.forget()
         self.release()
 
     def release(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -12,38 +13,70 @@ from typing import Any
 import torch
 from diffusers.utils import logging as diffusers_logging
 
-from garret.service_runtime.batch import Batch
+from garret.service_runtime.batch import Batch, Picture, Used
 from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Rest
+from garret.service_runtime.engine.compiled import CompileCache, fingerprint_of
 from garret.service_runtime.engine.painting import Painting, Workshop
 from garret.service_runtime.engine.previews import Colours
 from garret.service_runtime.engine.residency import Residency
+from garret.service_runtime.engine.speedups import Speedups
 from garret.service_runtime.engine.stepping import Emit, Stopped, stepwise
 from garret.service_runtime.engine.vaes import Vaes
 from garret.service_runtime.engine.words import WordEncoder
 from garret.service_runtime.errors import OutOfMemory, ServiceError
+from garret.service_runtime.request import ImageRequest
 
 logger = logging.getLogger(__name__)
 diffusers_logging.set_verbosity_error()
 diffusers_logging.disable_progress_bar()
 
 
+@dataclass(frozen=True)
+class Tuning:
+    """How the engine works rather than what it draws; see the settings of the same names."""
+
+    precision: str = "auto"
+    memory_bytes: int = 0
+    compile: str = "auto"
+    compiled_dir: Path | None = None
+    compiled_seed: Path | None = None
+
+
 class SdxlEngine:
     """One object that touches the device, from one thread: a second thread would bring a second pool of OpenMP's."""
 
-    def __init__(self, device: str, config_dir: Path, precision: str = "auto", memory_bytes: int = 0) -> None:
+    def __init__(
+        self, device: str, config_dir: Path, tuning: Tuning = Tuning(), residency: Residency | None = None
+    ) -> None:
         self._device = torch.device(choose_device(device))
-        self._dtype = choose_dtype(self._device, precision)
-        self._residency = Residency(self._device, self._dtype, config_dir, memory_bytes)
+        self._dtype = choose_dtype(self._device, tuning.precision)
+        self._residency = residency or self._empty(config_dir, tuning)
+        self._speedups = self._residency.speedups
         self._vaes = Vaes(self._device, self._dtype)
         self._words = WordEncoder()
         self._workshop = Workshop(self._residency, self._vaes, self._words, Colours(), self._device)
         self._side: torch.cuda.Stream | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
 
+    def _empty(self, config_dir: Path, tuning: Tuning) -> Residency:
+        cache = None
+        if tuning.compiled_dir is not None:
+            name = fingerprint_of(self._device, self._dtype)
+            cache = CompileCache(tuning.compiled_dir, tuning.compiled_seed, name)
+        speedups = Speedups(self._device, tuning.compile, cache)
+        return Residency(self._device, self._dtype, config_dir, tuning.memory_bytes, speedups)
+
+    @property
+    def compiles(self) -> bool:
+        """Say whether setting up compiles."""
+        return self._speedups.compiles
+
     def setup(self, checkpoint: Path | None) -> str:
         """Load the checkpoint to begin with and return the device's name."""
         if checkpoint is not None:
             self._thread.submit(self._guarded, self._residency.take, str(checkpoint)).result()
+            if self._speedups.compiles:
+                self._thread.submit(self._guarded, self._warm, str(checkpoint)).result()
         if self._device.type == "cuda":
             return f"{self._device} {torch.cuda.get_device_name(self._device)}"
         return str(self._device)
@@ -74,7 +107,7 @@ class SdxlEngine:
             "memory_total": total,
             "mode": self._residency.mode,
             "dtype": str(self._dtype).removeprefix("torch."),
-            "compiled": False,
+            "compiled": self._speedups.is_compiled,
         }
 
     def _unload(self) -> None:
@@ -82,6 +115,19 @@ class SdxlEngine:
             self._words.cache.clear()
             self._vaes.unload()
             self._residency.unload()
+
+    def _warm(self, checkpoint: str) -> None:
+        """Draw one picture of the model's own size, so that what it takes is compiled before anybody waits for it."""
+        if self._speedups.cache is not None:
+            self._speedups.cache.load()
+        with torch.no_grad():
+            parts, _ = self._residency.take(checkpoint)
+            side = parts.unet.config.sample_size * parts.scale
+            request = ImageRequest(checkpoint, "", width=side, height=side, steps=4, cfg_scale=5.0, seed=1)
+            painting = Painting(self._workshop, Batch(request, Used(checkpoint), (Picture("", "", 1),)))
+            for _ in painting.images(painting.paint(lambda _: None)):
+                pass
+        self._speedups.compiled()
 
     def _make(self, batch: Batch, emit: Emit) -> None:
         # Not inference_mode: tensors made in it cannot be used outside, and LoRAs change weights in between.
@@ -118,6 +164,7 @@ class SdxlEngine:
             if kind is Fatal:
                 raise Fatal(f"the device is lost: {error}"[:300]) from error
             if kind is OutOfMemory:
+                self._speedups.forget()
                 self._residency.release()
                 raise OutOfMemory("the device's memory does not suffice", "Ask for a smaller picture") from None
             raise
