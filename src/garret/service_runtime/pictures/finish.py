@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
+from garret.service_runtime.chosen import OWN
 from garret.service_runtime.extensions.safety import REASON
 from garret.service_runtime.infotext import Facts, infotext
 from garret.service_runtime.messages import Made
-from garret.service_runtime.models import Model, Models
+from garret.service_runtime.models import Models
 from garret.service_runtime.pictures.encode import Texts, encode_picture, fits
 from garret.service_runtime.pictures.label import label_text
 from garret.service_runtime.pictures.watermark import is_large_enough, watermarked
@@ -57,9 +57,9 @@ class Finisher:
 
 def facts_of(prepared: Prepared, notes: dict[str, str], models: Models) -> Facts:
     """Return what a picture was made with, with hashes where they are known."""
-    used, words = prepared.used, prepared.words
-    vae, refiner = _known(used.vae, "vae", models), _known(used.refiner, "checkpoint", models)
-    hashes = {Path(one.path).stem: _hash(one.path, "lora", models) for one in used.loras}
+    words, chosen = prepared.words, prepared.chosen
+    vae, refiner = (chosen.vae, chosen.refiner) if chosen else (None, None)
+    embeddings = {str(one.path): one.sha256 for one in models.all("embedding")} if words.embeddings else {}
     return Facts(
         model=prepared.model.name,
         model_hash=prepared.model.sha256,
@@ -67,21 +67,12 @@ def facts_of(prepared: Prepared, notes: dict[str, str], models: Models) -> Facts
         negative_prompt=words.negative_prompt,
         hires_prompt=words.hires_prompt,
         hires_negative_prompt=words.hires_negative_prompt,
-        vae=(vae.name if vae else Path(used.vae).stem) or ("None" if prepared.request.vae == "None" else ""),
+        # Said when it was said: A1111 has no word for the checkpoint's own.
+        vae=vae.name if vae else prepared.request.vae if prepared.request.vae.lower() == OWN else "",
         vae_hash=vae.sha256 if vae else "",
-        refiner=refiner.name if refiner else Path(used.refiner).stem,
+        refiner=refiner.name if refiner else "",
         loras=words.loras,
-        lora_hashes=hashes,
-        embedding_hashes={word: _hash(path, "embedding", models) for word, path in used.embeddings},
+        lora_hashes={one.model.name: one.model.sha256 for one in chosen.loras} if chosen else {},
+        embedding_hashes={word: embeddings.get(path, "") for word, path in words.embeddings},
         notes=notes,
     )
-
-
-def _known(path: str, kind: str, models: Models) -> Model | None:
-    found = models.all(kind) if path else []
-    return next((one for one in found if str(one.path) == path), None)
-
-
-def _hash(path: str, kind: str, models: Models) -> str:
-    model = _known(path, kind, models)
-    return model.sha256 if model else ""
