@@ -73,7 +73,11 @@ def test_many_models_come_from_a_list(house: House, hub: Hub, tmp_path: Path) ->
     house.garret("generate", "a blue square on a yellow background", "--model", "mine", "-o", str(picture))
     assert shows(picture, "a blue square on a yellow background")
     told = house.garret("ops", "list-models", "--type", "lora")
-    assert told.splitlines()[1].split()[:3] == ["lora", "ink", "lora-sdxl"]
+    assert [line.split()[:3] for line in told.splitlines()[1:3]] == [
+        ["lora", "heart", "lora-sdxl"], ["lora", "ink", "lora-sdxl"],
+    ]  # fmt: skip
+    house.garret("generate", "a red heart on a blue background <lora:heart:1>", "-o", str(picture))
+    assert shows(picture, "a red heart on a blue background"), "what comes with the demo model is there to be used"
 
 
 def test_a_lora_of_another_family_is_refused_unless_that_is_meant(house: House, hub: Hub) -> None:
