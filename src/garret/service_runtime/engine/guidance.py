@@ -87,7 +87,8 @@ class Guide:
             added_cond_kwargs=group.added,
             return_dict=False,
         )[0]
-        return answers.float()
+        # A copy in any precision: samplers look back at answers, and a recorded graph writes its next one in their place.
+        return answers.to(torch.float32, copy=True)
 
     def _groups(self, conditioning: Conditioning, guided: bool) -> tuple[Group, ...]:
         key = (id(conditioning), guided)
