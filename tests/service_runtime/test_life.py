@@ -211,7 +211,7 @@ def test_a_full_disk_is_answered_before_anything_is_begun(tmp_path: Path) -> Non
         try:
             with pytest.raises(InsufficientStorage, match="1 MiB left"):
                 await inside.submit(ImageRequest("tiny", "x", 64, 64, 1, 1.0, 1), "me")
-            assert await inside.recent_jobs("me") == []
+            assert await inside.records.recent("me") == []
         finally:
             await inside.stop()
 

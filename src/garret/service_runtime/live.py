@@ -91,9 +91,9 @@ class LiveJobs:
         """Return a job that is not over."""
         return self._live.get(job_id)
 
-    def ending(self, job_id: str) -> Live | None:
-        """Return a job that is over and not yet written down as such."""
-        return self._ending.get(job_id)
+    def find(self, job_id: str) -> Live | None:
+        """Return a job that is not over, or whose end is just being written down."""
+        return self._live.get(job_id) or self._ending.get(job_id)
 
     def of(self, assignment: Assignment) -> list[Live]:
         """Return the jobs that a batch makes pictures of, without those that are over."""

@@ -15,13 +15,11 @@ from garret.service_runtime.autostop_settings import AutostopFile, AutostopSetti
 from garret.service_runtime.background import Background
 from garret.service_runtime.carriers import oss_of, webhooks_of
 from garret.service_runtime.courier import Courier
-from garret.service_runtime.deliveries import OSS, WEBHOOK, Delivery
+from garret.service_runtime.deliveries import OSS, WEBHOOK
 from garret.service_runtime.errors import (
     InsufficientStorage,
-    NotFound,
     ServiceError,
     Unavailable,
-    from_record,
 )
 from garret.service_runtime.executions import ExecutionStore
 from garret.service_runtime.extensions.safety import check_filter
@@ -33,7 +31,7 @@ from garret.service_runtime.idle import Idle
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.job_watcher import JobWatcher
-from garret.service_runtime.jobs import CANCELLED, SUCCESS, Job
+from garret.service_runtime.jobs import CANCELLED
 from garret.service_runtime.life import Beacon
 from garret.service_runtime.live import Live, LiveJobs
 from garret.service_runtime.logs import JobLog
@@ -44,8 +42,9 @@ from garret.service_runtime.pace import Pace
 from garret.service_runtime.pictures.finish import Finisher
 from garret.service_runtime.prepare import prepare
 from garret.service_runtime.readiness import Readiness, State
+from garret.service_runtime.records import Records
 from garret.service_runtime.renewal import Renewal
-from garret.service_runtime.request import ImageRequest, ImageResult
+from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.results import Results
 from garret.service_runtime.scheduler import Scheduler
 from garret.service_runtime.self_stop import SelfStop
@@ -101,6 +100,8 @@ class Service:
             earlier=settings.state_dir / "pictures",
             keep_bytes=settings.keep_bytes,
         )
+        for_all = bool(settings.results_oss)
+        self.records = Records(self._store, self._jobs, self.results, self._background, all_are_told=for_all)
         self._courier.carriers[OSS] = oss_of(settings, self.results.path)
         self._accepting = Accepting(
             store=self._store,
@@ -200,25 +201,7 @@ class Service:
 
     def find(self, job_id: str) -> Live | None:
         """Return a job that is not over, or whose end is just being written down."""
-        return self._jobs.get(job_id) or self._jobs.ending(job_id)
-
-    async def result(self, job_id: str) -> ImageResult:
-        """Wait until a job is over and return its pictures, or raise what it ended with."""
-        live = self.find(job_id)
-        if live is not None:
-            return await asyncio.shield(live.future)
-        job = await self.job(job_id)
-        if job is None or (job.state == SUCCESS and job.removed):
-            raise NotFound("its pictures are not kept any more", "Send the request with another Idempotency-Key")
-        if job.state != SUCCESS:
-            failure = job.error or {"error": "Unavailable", "message": "the job is not over"}
-            raise from_record(failure["error"], failure["message"])
-        files = await self._background.in_thread(self.results.read, job)
-        texts = tuple(job.pictures[number].infotext for number in files)
-        made = job.made
-        return ImageResult(
-            job.id, job.request, tuple(files.values()), texts, made.model, made.model_sha256, made.seconds, made.notes
-        )
+        return self._jobs.find(job_id)
 
     def cancel(self, job_id: str, reason: str) -> bool:
         """End a job that nobody wants: not begun, it never is; running, it stops at the next step."""
@@ -236,27 +219,13 @@ class Service:
         if not self.cancel(job_id, reason):
             return False
         await self._background.in_thread(self._store.cancel, job_id, reason)
-        job = await self.job(job_id)
+        job = await self.records.get(job_id)
         # It may have been finished in the same moment.
         return job is None or job.state == CANCELLED
 
     def positions(self) -> dict[str, int]:
         """Return the places in line of the jobs that wait, 1 for the next one."""
         return self._scheduler.positions()
-
-    async def job(self, job_id: str) -> Job | None:
-        """Return a job's record."""
-        return await self._background.in_thread(self._store.get, job_id)
-
-    async def deliveries_of(self, job: Job) -> list[Delivery]:
-        """Return who is to be told of a job's end, and whether they were; nobody before it is over."""
-        if job.is_open or not (job.webhook or self.settings.results_oss):
-            return []
-        return await self._background.in_thread(self._store.deliveries.of, job.id)
-
-    async def recent_jobs(self, owner: str, limit: int = 100, state: str = "", before: str = "") -> list[Job]:
-        """Return the records of an owner's newest jobs, of one state, and older than the job `before`."""
-        return await self._background.in_thread(self._store.recent, owner, limit, state, before)
 
     def refuse_jobs_for(self, seconds: float, *, then_stop: bool = False) -> int:
         """Take no new jobs for so long: somebody is about to stop the node. 0 takes them again. Those still open.

@@ -20,7 +20,7 @@ async def events_of(service: Service, job_id: str) -> AsyncIterator[str]:
     last, said_at = "", 0.0
     while True:
         live = service.find(job_id)
-        job = await service.job(job_id)
+        job = await service.records.get(job_id)
         if job is None:
             return
         text = json.dumps(await view_of(service, job))

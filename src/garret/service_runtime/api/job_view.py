@@ -15,7 +15,7 @@ from garret.service_runtime.service import Service
 
 async def own_job(service: Service, job_id: str, request: Request) -> Job:
     """Return a job of the caller's; somebody else's is not there for them."""
-    job = await service.job(job_id)
+    job = await service.records.get(job_id)
     if job is None or job.owner != request.state.caller:
         raise NotFound(f"there is no job {job_id[:64]!r}", "GET /v1/jobs lists yours")
     return job
@@ -32,7 +32,7 @@ async def view_of(service: Service, job: Job, places: Mapping[str, int] | None =
         "url": f"/v1/jobs/{job.id}",
         "position": position,
         "progress": progress_of(live) if live is not None else None,
-        "deliveries": [one.to_dict() for one in await service.deliveries_of(job)],
+        "deliveries": [one.to_dict() for one in await service.records.deliveries_of(job)],
     }
 
 

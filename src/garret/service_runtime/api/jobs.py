@@ -67,7 +67,7 @@ def router(service: Service) -> APIRouter:
             raise BadRequest("limit", f"must be 1 to {LONGEST_LIST}")
         if state := asked.get("state", ""):
             check_choice("state", state, STATES)
-        found = await service.recent_jobs(request.state.caller, int(limit), state, asked.get("before", ""))
+        found = await service.records.recent(request.state.caller, int(limit), state, asked.get("before", ""))
         places = service.positions()
         return [await view_of(service, job, places) for job in found]
 
@@ -86,7 +86,7 @@ def router(service: Service) -> APIRouter:
         forget = request.query_params.get("forget") == "true"
         if forget and not cancelled:
             await service.results.forget_job(job.id)
-        return {"cancelled": cancelled, "forgotten": forget and await service.job(job.id) is None}
+        return {"cancelled": cancelled, "forgotten": forget and await service.records.get(job.id) is None}
 
     return routes
 

@@ -21,7 +21,7 @@ async def wait_for(service: Service, asked: ImageRequest, request: Request, body
     terms = Terms(attached=not key, key=key, digest=digest_of(request, body) if key else "")
     owner = request.state.caller
     job_id = await service.repeated(owner, terms) or await service.submit(asked, owner, terms)
-    result = asyncio.ensure_future(service.result(job_id))
+    result = asyncio.ensure_future(service.records.result(job_id))
     try:
         if not await first_of(result, request, service):
             if terms.attached:
