@@ -208,7 +208,8 @@ def test_the_last_two_models_are_kept(engine: Any, tmp_path: Path) -> None:
     expected = pictures(engine, BATCH)[0]
     for path in copies:
         (made,) = pictures(engine, other(BATCH, checkpoint=str(path)))
-        assert difference(made, expected) == 0
+        # The first one's words may have been read in a batch with others, on a CPU in another order of sums.
+        assert difference(made, expected) <= 1
     assert loaded_paths(engine) == [str(path) for path in copies[1:]]
     pictures(engine, other(BATCH, checkpoint=str(copies[1])))
     assert loaded_paths(engine) == [str(copies[2]), str(copies[1])]
