@@ -11,6 +11,7 @@ from benchmarks import (
     deploy_again,
     deploy_far,
     download,
+    gpu,
     help_start,
     host_step,
     killed,
@@ -41,6 +42,7 @@ BENCHMARKS = {
     "host_step": host_step,
     "watermark": watermark,
     "cold_start": cold_start,
+    "gpu": gpu,
 }
 
 
