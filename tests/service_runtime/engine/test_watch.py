@@ -155,10 +155,10 @@ def text(tokens: int, device: Any) -> Any:
 
 def test_half_precision_is_the_same_picture_nearly(engine: Any) -> None:
     """Through all stages: nothing mixes types, and the error is that of the model alone."""
-    from garret.service_runtime.engine.sdxl import SdxlEngine
+    from garret.service_runtime.engine.sdxl import SdxlEngine, Tuning
 
     batch = other(BATCH, hires=Hires(scale=1.5, steps=2, denoise=0.5, upscaler="Lanczos"), pictures=PAIR)
-    half = SdxlEngine("cpu", demo_model.CONFIG, "bf16")
+    half = SdxlEngine("cpu", demo_model.CONFIG, Tuning(precision="bf16"))
     try:
         for rough, full in zip(pictures(half, batch), pictures(engine, batch), strict=True):
             assert 0 < abs(rough - full).mean() < 4

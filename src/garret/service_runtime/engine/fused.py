@@ -6,6 +6,7 @@ multiplied with. Moving them elsewhere parts them from it, so they are joined ag
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 import torch
@@ -13,8 +14,24 @@ from torch import nn
 from torch.nn import functional
 
 
-class FusedAttention:
+class PlainAttention:
     """diffusers' processor for one attention of SDXL's UNet: no masks, no norms inside, no biases on the three."""
+
+    def __call__(
+        self,
+        attn: Any,
+        hidden_states: torch.Tensor,
+        encoder_hidden_states: torch.Tensor | None = None,
+        attention_mask: torch.Tensor | None = None,  # noqa: ARG002  (diffusers passes it by position)
+        **_: Any,
+    ) -> torch.Tensor:
+        """Return [rows, tokens, width]."""
+        told = hidden_states if encoder_hidden_states is None else encoder_hidden_states
+        return attend(attn, attn.to_q(hidden_states), attn.to_k(told), attn.to_v(told))
+
+
+class FusedAttention:
+    """The same with the three weights, or those of key and value, as one."""
 
     def __init__(self, joined: torch.Tensor, itself: bool) -> None:
         self._joined = joined
@@ -40,9 +57,20 @@ class FusedAttention:
         else:
             query = attn.to_q(hidden_states)
             key, value = functional.linear(encoder_hidden_states, self._joined).chunk(2, dim=-1)
-        query, key, value = (one.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for one in (query, key, value))
-        seen = functional.scaled_dot_product_attention(query, key, value)
-        return attn.to_out[0](seen.transpose(1, 2).flatten(-2))
+        return attend(attn, query, key, value)
+
+
+def attend(attn: Any, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor) -> torch.Tensor:
+    """Return what an attention makes of its three, each [rows, tokens, width]."""
+    query, key, value = (one.unflatten(-1, (attn.heads, -1)).transpose(1, 2) for one in (query, key, value))
+    seen = functional.scaled_dot_product_attention(query, key, value)
+    result: torch.Tensor = attn.to_out[0](seen.transpose(1, 2).flatten(-2))
+    return result
+
+
+for _kind in (PlainAttention, FusedAttention):
+    # diffusers asks for it at every call; worked out anew each time it costs a seventh of a step of the demo model.
+    _kind.__call__.__signature__ = inspect.signature(_kind.__call__)  # type: ignore[union-attr]
 
 
 def fuse(unet: nn.Module) -> None:
@@ -62,11 +90,10 @@ def fuse(unet: nn.Module) -> None:
 
 
 def part(unet: nn.Module) -> None:
-    """Have every attention use its three weights by themselves again; they may be moved then."""
-    from diffusers.models.attention_processor import AttnProcessor2_0
-
+    """Have every attention use its three weights by themselves; they may be moved then."""
     for attention in attentions_of(unet):
-        attention.set_processor(AttnProcessor2_0())
+        if not isinstance(attention.processor, PlainAttention):
+            attention.set_processor(PlainAttention())
 
 
 def attentions_of(unet: nn.Module) -> list[Any]:

@@ -87,7 +87,7 @@ class Guide:
             added_cond_kwargs=group.added,
             return_dict=False,
         )[0]
-        # A copy in any precision: samplers look back at answers, and a recorded graph writes its next one in their place.
+        # A copy in any precision: samplers look back at answers, and a recorded graph writes its next one there.
         return answers.to(torch.float32, copy=True)
 
     def _groups(self, conditioning: Conditioning, guided: bool) -> tuple[Group, ...]:

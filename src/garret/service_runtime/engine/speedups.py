@@ -50,6 +50,7 @@ class Speedups:
         if self.compiles and unet not in self._compiled:
             self._compiled[unet] = compile_regions(unet) + compile_regions(parts.vae)
         if not self.graphs:
+            part(unet)
             return
         if unet not in self._graphed:
             self._graphed[unet] = Graphed(unet, self._record)
