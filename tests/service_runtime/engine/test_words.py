@@ -152,7 +152,7 @@ def test_a_picture_is_told_the_same_beside_others(encoder: Any, parts: Any) -> N
     together = encoder.encode(parts, pictures, ask(), Used("demo"), CPU).at(1, 4).pictures
     for picture, beside in zip(pictures, together, strict=True):
         alone = told(type(encoder)(), parts, picture.prompt, picture.negative_prompt, 1)
-        assert same(beside.texts[0], (alone.texts[0].embeds, alone.texts[0].pooled), within=1e-5)
+        assert same(beside.texts[0], (alone.texts[0].embeds, alone.texts[0].pooled))
         assert same(beside.negative, (alone.negative.embeds, alone.negative.pooled))
     assert [len(one.texts[0].embeds) for one in together] == [77, 154, 77]
 
@@ -228,15 +228,15 @@ def counted(parts: Any) -> Iterator[list[int]]:
 def test_what_was_read_is_not_read_again(encoder: Any, parts: Any, counted: list[int]) -> None:
     """Unless a LoRA or another layer would make something else of it."""
     first = told(encoder, parts, "a star", "blue")
-    assert counted == [3]
+    assert counted == [1, 1, 1]
     again = told(encoder, parts, "blue", "a star")
-    assert counted == [3]
+    assert counted == [1, 1, 1]
     assert torch.equal(again.negative.embeds, first.texts[0].embeds)
     told(encoder, parts, "a star", clip_skip=3)
     told(encoder, parts, "a star", changes=(("ink", 1.0),))
     told(encoder, parts, "(a star:1.1)")
     told(encoder, parts, "a star", "blue")
-    assert counted == [3, 2, 2, 1]
+    assert counted == [1] * 8
 
 
 def test_the_cache_is_bounded_and_goes_with_its_encoder() -> None:

@@ -19,9 +19,6 @@ from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.prompt.chunks import Chunk
 
 LAST_BUT_ONE = 2
-# Together on a CPU, where a call of a small encoder is mostly the call; one by one on a GPU, whose half-precision
-# products depend on how many there are, so that words mean the same beside others and out of the cache.
-_TOGETHER = {"cpu": 8}
 
 
 class Read(NamedTuple):
@@ -43,40 +40,27 @@ class ChunkReader:
     vectors: Mapping[str, tuple[Hashable, Tensor]]
 
     def read(self, chunks: Sequence[Chunk]) -> dict[Chunk, Read]:
-        """Return what each chunk is read as, from the cache where it was read before."""
+        """Return what each chunk is read as, from the cache where it was read before.
+
+        One by one: products depend a little on how many there are, and words mean the same beside others and alone.
+        """
         found: dict[Chunk, Read] = {}
-        missing: list[Chunk] = []
         for chunk in dict.fromkeys(chunks):
             kept = self.cache.get(self.encoder, self._key(chunk))
+            found[chunk] = Read(*kept) if kept is not None else self._encode(chunk)
             if kept is None:
-                missing.append(chunk)
-            else:
-                found[chunk] = Read(*kept)
-        size = _TOGETHER.get(self.device.type, 1)
-        for begin in range(0, len(missing), size):
-            some = missing[begin : begin + size]
-            for chunk, read in zip(some, self._encode(some), strict=True):
-                self.cache.put(self.encoder, self._key(chunk), read)
-                found[chunk] = read
+                self.cache.put(self.encoder, self._key(chunk), found[chunk])
         return found
 
     def _key(self, chunk: Chunk) -> Hashable:
         learned = tuple((place, self.vectors[word][0]) for place, word in chunk.learned)
         return chunk.tokens, chunk.weights, learned, self.clip_skip, self.changes, str(self.device)
 
-    def _encode(self, chunks: Sequence[Chunk]) -> list[Read]:
-        tokens = torch.tensor([chunk.tokens for chunk in chunks], device=self.device)
-        with self._learned(chunks):
-            states = self.encoder(tokens)
-        read = states.hidden_states[-self._depth(len(states.hidden_states))]
-        # Copies: a row of several would keep them all in memory for as long as it is kept.
-        return [
-            Read(
-                weigh(read[index], chunk.weights) if chunk.is_weighed else read[index].clone(),
-                states.pooled[index].clone(),
-            )
-            for index, chunk in enumerate(chunks)
-        ]
+    def _encode(self, chunk: Chunk) -> Read:
+        with self._learned(chunk):
+            states = self.encoder(torch.tensor([chunk.tokens], device=self.device))
+        read = states.hidden_states[-self._depth(len(states.hidden_states))][0]
+        return Read(weigh(read, chunk.weights) if chunk.is_weighed else read, states.pooled[0])
 
     def _depth(self, states: int) -> int:
         """Return which hidden state is read, counted from the last; the first of all is the tokens' own."""
@@ -86,18 +70,17 @@ class ChunkReader:
         return max(self.clip_skip, LAST_BUT_ONE)
 
     @contextmanager
-    def _learned(self, chunks: Sequence[Chunk]) -> Iterator[None]:
-        """Put learned words' vectors in the places that chunks hold free for them, for one call of the encoder."""
-        if not any(chunk.learned for chunk in chunks):
+    def _learned(self, chunk: Chunk) -> Iterator[None]:
+        """Put learned words' vectors in the places that a chunk holds free for them, for one call of the encoder."""
+        if not chunk.learned:
             yield
             return
 
         def replace(_module: Any, _arguments: Any, embedded: Tensor) -> Tensor:
             changed = embedded.clone()
-            for row, chunk in enumerate(chunks):
-                for place, word in chunk.learned:
-                    vectors = self.vectors[word][1].to(embedded)
-                    changed[row, place : place + len(vectors)] = vectors
+            for place, word in chunk.learned:
+                vectors = self.vectors[word][1].to(embedded)
+                changed[0, place : place + len(vectors)] = vectors
             return changed
 
         handle = self.encoder.text_model.embeddings.token_embedding.register_forward_hook(replace)
