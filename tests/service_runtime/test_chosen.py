@@ -12,7 +12,7 @@ from garret.service_runtime.asked import Lora, Refiner
 from garret.service_runtime.batch import Used, UsedLora
 from garret.service_runtime.chosen import MAXIMUM_LORAS, choose_models
 from garret.service_runtime.errors import ModelError, UnknownChoice
-from garret.service_runtime.models import HashCache, Models
+from garret.service_runtime.models import HashCache, Model, Models
 from garret.service_runtime.tensor_families import UNET
 from tests.service_runtime.asking import ask
 from tests.service_runtime.living import safetensors_bytes
@@ -100,6 +100,28 @@ def test_too_many_loras_are_refused(models: Models, tmp_path: Path) -> None:
         (tmp_path / f"Lora/n{number}.safetensors").write_bytes(safetensors_bytes({LORA: (2, 8)}))
     with pytest.raises(ModelError, match="33 are asked for"):
         choose_models(ask(checkpoint="base"), [Lora(f"n{number}") for number in range(MAXIMUM_LORAS + 1)], models)
+
+
+class Counting(Models):
+    """A registry that counts how often it is asked for a name."""
+
+    asked = 0
+
+    def find(self, model_type: str, text: str, field_name: str) -> Model:
+        """Return the model, counted."""
+        self.asked += 1
+        return super().find(model_type, text, field_name)
+
+
+def test_a_thousand_tags_of_a_lora_look_for_it_once(models: Models, tmp_path: Path) -> None:
+    """A prompt has room for them, and the service answers nobody else meanwhile."""
+    assert models.all("lora")
+    cache = HashCache(tmp_path / "models.sqlite")
+    counting = Counting(tmp_path, tmp_path / "configs", cache)
+    chosen = choose_models(ask(checkpoint="base"), [Lora("heart", 0.5), Lora("Heart", -0.25)] * 500, counting)
+    cache.close()
+    assert [(one.weight, one.text_weight) for one in chosen.loras] == [(125.0, 125.0)]
+    assert counting.asked == 2
 
 
 @pytest.mark.parametrize(

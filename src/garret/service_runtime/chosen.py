@@ -66,23 +66,25 @@ def choose_models(request: ImageRequest, loras: Iterable[Lora], models: Models) 
 
 
 def _loras(asked: Iterable[Lora], checkpoint: Model, models: Models) -> tuple[ChosenLora, ...]:
-    found: dict[str, ChosenLora] = {}
+    weights: dict[str, tuple[float, float]] = {}
     for lora in asked:
-        model = models.usable("lora", lora.name, "loras")
+        before, text_before = weights.get(lora.name, (0.0, 0.0))
+        text_weight = lora.weight if lora.text_weight is None else lora.text_weight
+        weights[lora.name] = before + lora.weight, text_before + text_weight
+    if len(weights) > MAXIMUM_LORAS:
+        raise ModelError(f"loras: {len(weights)} are asked for", f"Ask for at most {MAXIMUM_LORAS}")
+    found: dict[str, ChosenLora] = {}
+    # Each name is looked for once: a prompt has room for a thousand tags, and a folder for a thousand files.
+    for name, (weight, text_weight) in weights.items():
+        model = models.usable("lora", name, "loras")
         if not fits(model.widths.text, checkpoint.widths.text):
             raise ModelError(
                 f"loras: {model.name} was made for text {model.widths.text} wide, and {checkpoint.name} reads "
                 f"{checkpoint.widths.text}",
                 "Choose one that was made for this checkpoint's family",
             )
-        weight = lora.weight
-        text_weight = weight if lora.text_weight is None else lora.text_weight
-        before = found.get(str(model.path))
-        if before:
-            weight, text_weight = before.weight + weight, before.text_weight + text_weight
-        found[str(model.path)] = ChosenLora(model, weight, text_weight)
-    if len(found) > MAXIMUM_LORAS:
-        raise ModelError(f"loras: {len(found)} are asked for", f"Ask for at most {MAXIMUM_LORAS}")
+        same = found.get(str(model.path), ChosenLora(model, 0.0, 0.0))
+        found[str(model.path)] = ChosenLora(model, same.weight + weight, same.text_weight + text_weight)
     # One that changes nothing is none: it neither costs time nor keeps a request from a batch.
     return tuple(one for one in found.values() if one.weight or one.text_weight)
 

@@ -10,7 +10,7 @@ from garret.service_runtime.asked import Lora
 from garret.service_runtime.embeddings import Embeddings
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.limits import check_text
-from garret.service_runtime.prompt.parts import parse_prompt
+from garret.service_runtime.prompt.parts import count_parts
 from garret.service_runtime.prompt.tags import Tag, take_tags
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.styles import Styles
@@ -63,7 +63,8 @@ class Vocabulary:
         if unread:
             notes["LoRA passed over"] = f"{', '.join(tag.name for tag in unread)}: stands in the negative prompt"
         texts = (prompt, negative_prompt, again, negative_again)
-        loras = _loras(request.loras, (*tags, *(tag for tag in tags_again if tag not in tags)))
+        known = set(tags)
+        loras = _loras(request.loras, (*tags, *(tag for tag in tags_again if tag not in known)))
         return ReadyWords(*texts, loras, self._embeddings(texts, notes), notes)
 
     def _styled(self, request: ImageRequest, prompt: str, negative_prompt: str) -> tuple[str, str]:
@@ -91,6 +92,6 @@ def _loras(asked: tuple[Lora, ...], tags: Iterable[Tag]) -> tuple[Lora, ...]:
 
 
 def _check_parts(text: str) -> None:
-    count = len(parse_prompt(text))
+    count = count_parts(text)
     if count > MAXIMUM_PARTS:
         raise BadRequest("prompt", f"AND joins {count} texts", f"Join at most {MAXIMUM_PARTS}")

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from garret.service_runtime.prompt.moment import Moment
-from garret.service_runtime.prompt.parts import parse_negative, parse_prompt
+from garret.service_runtime.prompt.parts import count_parts, parse_negative, parse_prompt
 from garret.service_runtime.prompt.tags import Tag, take_tags
 from tests.service_runtime.prompt.test_moment import ANY_TEXT
 
@@ -86,8 +86,8 @@ def test_other_angles_are_text() -> None:
 @settings(deadline=None)
 @given(ANY_TEXT)
 def test_any_text_has_parts_and_tags(text: str) -> None:
-    """Nothing raises, and there is always something to read."""
-    assert parse_prompt(text)
+    """Nothing raises, there is always something to read, and parts can be counted without it."""
+    assert len(parse_prompt(text)) == count_parts(text) > 0
     rest, tags = take_tags(f"{text}<lora:x:1>")
     assert tags
     assert len(rest) <= len(text)

@@ -34,15 +34,24 @@ def parse_prompt(text: str) -> tuple[Part, ...]:
 
     Only where there are several does a number at the end weigh a part: "at 12:30" alone is a time of day.
     """
-    texts = [part for part in _AND.split(text) if part.strip()]
+    texts = _texts(text)
     if len(texts) < 2:
         return (Part(parse(texts[0] if texts else "")),)
     return tuple(_weighted(part) for part in texts)
 
 
+def count_parts(text: str) -> int:
+    """Return how many parts a prompt has, without reading what they say."""
+    return max(1, len(_texts(text)))
+
+
 def parse_negative(text: str) -> Part:
     """Return a negative prompt, in which AND is a word like any other."""
     return Part(parse(text))
+
+
+def _texts(text: str) -> list[str]:
+    return [part for part in _AND.split(text) if part.strip()]
 
 
 def _weighted(text: str) -> Part:
