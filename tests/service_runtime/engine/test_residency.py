@@ -119,6 +119,33 @@ def test_short_memory_is_low_vram_mode_by_itself(models: list[str]) -> None:
     assert held.mode == "low-vram"
 
 
+def test_low_vram_mode_leaves_the_device_to_its_batch(models: list[str]) -> None:
+    """Another checkpoint that lies on the device goes, as room is just what is missing; one at home may stay."""
+    held = residency(budget=20 * weights())
+    for path in models[:2]:
+        held.begin(using(path))
+        held.take(path)
+    held.begin(replace(using(models[1]), memory="low"))
+    assert held.loaded() == (models[1],)
+    held.take(models[1])
+    assert held.memory()[0] == 0
+    held.begin(replace(using(models[2]), memory="low"))
+    assert held.loaded() == (models[1],)
+
+
+def test_a_checkpoint_that_cannot_be_moved_is_let_go(models: list[str]) -> None:
+    """Half on the device and half at home, it would fail every batch after this one."""
+    held = residency()
+    held.begin(using(models[0]))
+    parts, _ = held.take(models[0])
+    parts.vae.decoder.conv_in.weight = torch.nn.Parameter(torch.empty(0, device="meta"))
+    held.begin(replace(using(models[0]), memory="low"))
+    with pytest.raises(NotImplementedError):
+        held.take(models[0])
+    assert held.loaded() == ()
+    assert held.take(models[0])[0] is not parts
+
+
 def test_in_low_vram_mode_only_the_stage_at_work_is_on_the_device() -> None:
     """Its weights come for as long as it lasts; the device never holds the whole checkpoint."""
     from garret.service_runtime.engine.estimate import bytes_of

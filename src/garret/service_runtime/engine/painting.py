@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from garret.service_runtime.asked import LATENT_UPSCALERS
 from garret.service_runtime.batch import Batch
 from garret.service_runtime.engine.base import Image
 from garret.service_runtime.engine.canvas import Canvas, open_canvas
@@ -46,11 +47,12 @@ class Painting:
         self._shop = workshop
         self._batch = batch
         residency, used = workshop.residency, batch.used
-        with residency.decoding:
-            residency.begin(batch)
-            parts, loras = residency.take(used.checkpoint)
-            refiner = self._take_refiner(parts)
-            self._parts = parts.with_vae(workshop.vaes.choose(parts, used))
+        residency.begin(batch)
+        # The mode of this batch: its pictures are decoded while the next one, perhaps in another, is made.
+        self._tiled = residency.tiled
+        parts, loras = residency.take(used.checkpoint)
+        refiner = self._take_refiner(parts)
+        self._parts = parts.with_vae(workshop.vaes.choose(parts, used))
         self._notes = loras.use(used.loras)
         self._models = Models(self._parts, refiner, loras.identity)
         self._canvas: Canvas | None = None
@@ -65,10 +67,12 @@ class Painting:
             self._notes |= leg.walk.notes
         with shop.residency.using(parts.text_encoder, parts.text_encoder_2):
             words = words_of(courses, self._batch, self._models, shop.words, shop.device)
-        with shop.residency.decoding, shop.residency.using(parts.vae):
-            colours = shop.colours.of(parts.vae)
-            self._canvas = open_canvas(parts, self._batch, tiled=shop.residency.tiled)
-        watch = Watch(emit, sum(course.steps for course in courses), shop.device, colours)
+        if self._batch.request.start is not None or parts.vae not in shop.colours:
+            # Only who needs the VAE waits until no other thread decodes with it.
+            with shop.residency.decoding, shop.residency.using(parts.vae):
+                shop.colours.of(parts.vae)
+                self._canvas = open_canvas(parts, self._batch, tiled=self._tiled)
+        watch = Watch(emit, sum(course.steps for course in courses), shop.device, shop.colours.of(parts.vae))
         count = len(self._batch.pictures)
         latents = self._canvas.latents.expand(count, -1, -1, -1) if self._canvas else torch.empty(0)
         for course, spoken in zip(courses, words, strict=True):
@@ -79,7 +83,7 @@ class Painting:
     def images(self, latents: Tensor) -> Iterator[Image]:
         """Yield the pictures of latents, one by one."""
         residency, vae = self._shop.residency, self._parts.vae
-        pictures = decode(vae, latents, tiled=residency.tiled)
+        pictures = decode(vae, latents, tiled=self._tiled)
         for index in range(len(latents)):
             # A batch that is made meanwhile may want the VAE as well, and have it elsewhere.
             with residency.decoding, residency.using(vae):
@@ -130,5 +134,8 @@ class Painting:
         residency, vae, hires = self._shop.residency, self._parts.vae, self._batch.request.hires
         if hires is None:
             return latents
+        size, scale = (course.width, course.height), self._parts.scale
+        if hires.upscaler in LATENT_UPSCALERS:
+            return enlarge(latents, hires, size, scale, vae, tiled=self._tiled)
         with residency.decoding, residency.using(vae):
-            return enlarge(latents, hires, (course.width, course.height), self._parts.scale, vae, tiled=residency.tiled)
+            return enlarge(latents, hires, size, scale, vae, tiled=self._tiled)

@@ -24,8 +24,12 @@ class Colours:
     def __init__(self) -> None:
         self._fitted: WeakKeyDictionary[Any, Tensor] = WeakKeyDictionary()
 
+    def __contains__(self, vae: Any) -> bool:
+        """Say whether a VAE's matrix is known."""
+        return vae in self._fitted
+
     def of(self, vae: Any) -> Tensor:
-        """Return a VAE's matrix; it must be on its device."""
+        """Return a VAE's matrix; the VAE must be on its device where it is not known yet."""
         if vae not in self._fitted:
             self._fitted[vae] = fit(vae)
         return self._fitted[vae]

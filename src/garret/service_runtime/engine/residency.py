@@ -83,6 +83,10 @@ class Residency:
         capacity = self._capacity()
         short = capacity is not None and weights + work > capacity
         self.low = batch.memory == "low" or (batch.memory == "auto" and short)
+        if self.low and capacity is not None:
+            # What others have on the device is what this one lacks.
+            for key in [key for key, held in self._held.items() if key not in needed and not held.away]:
+                self._drop(key)
         others = [key for key in self._held if key not in needed]
         others.sort(key=lambda key: self._held[key].share is None)
         while others and self._too_much(needed, weights + work, capacity):
@@ -101,9 +105,7 @@ class Residency:
             parts = load(Path(path), self._config_dir, home, self.dtype, share)
             held = self._held[key] = Held(parts, Loras(parts), self._weigh(key).weights, share, self.low)
         elif held.away != self.low:
-            for module in modules_of(held.parts):
-                at_home(module, _CPU if self.low else self.device)
-            held.away = self.low
+            self._move(key, held)
         if share is not None and held.share is not share:
             # The base is another one than last time; what the refiner borrows comes from there now.
             borrowed = {"vae": share.vae, "text_encoder_2": share.text_encoder_2, "tokenizer_2": share.tokenizer_2}
@@ -115,8 +117,9 @@ class Residency:
 
     @contextmanager
     def using(self, *modules: Any) -> Iterator[None]:
-        """Have these modules on the device inside the block."""
-        guests = [module for module in modules if module is not None] if self.low else []
+        """Have these modules on the device inside the block, also those that another batch's mode has sent home."""
+        there = [module for module in modules if module is not None]
+        guests = [one for one in there if self.low or next(one.parameters()).device.type != self.device.type]
         self._guests += sum(map(bytes_of, guests))
         try:
             with visiting(guests, lambda weight: weight.to(self.device, non_blocking=True)):
@@ -177,6 +180,18 @@ class Residency:
             self._weighed[key] = weigh(lay_out(Path(key[0]), self._config_dir), self.dtype)
         return self._weighed[key]
 
+    def _move(self, key: Key, held: Held) -> None:
+        """Move a checkpoint's weights to where this mode has them."""
+        try:
+            with self.decoding:
+                for module in modules_of(held.parts):
+                    at_home(module, _CPU if self.low else self.device)
+        except BaseException:
+            # Half here and half there it is of no use to any batch.
+            self._drop(key)
+            raise
+        held.away = self.low
+
     def _forget_replaced(self, needed: list[Key]) -> None:
         """Let go of checkpoints whose files are others by now."""
         paths = {path: (path, size, time) for path, size, time in needed}
@@ -184,6 +199,8 @@ class Residency:
             self._drop(key)
 
     def _drop(self, key: Key) -> None:
+        if key not in self._held:
+            return
         parts = self._held.pop(key).parts
         for other in [other for other, held in self._held.items() if held.share is parts]:
             # A refiner that borrows from it would keep half of it in memory.
