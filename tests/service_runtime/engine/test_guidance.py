@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from typing import Any
 
 import pytest
 
 torch = pytest.importorskip("torch")
 
-from garret.service_runtime.engine.guidance import Guide, Ids  # noqa: E402
+from garret.service_runtime.engine.guidance import KEPT, Guide, Ids  # noqa: E402
 from garret.service_runtime.engine.words import Conditioning, Text, Told  # noqa: E402
 
 IDS = Ids((64.0, 64.0, 0.0, 0.0, 64.0, 64.0), (64.0, 64.0, 0.0, 0.0, 64.0, 32.0))
@@ -47,7 +49,8 @@ LESS = Told((text(1.0, weight=0.7),), text(0.4))
 
 
 @pytest.mark.parametrize(
-    "pictures", [(PLAIN,), (PLAIN, PLAIN), (PLAIN, LONG), (BOTH,), (LESS, PLAIN), (BOTH, LONG, PLAIN)]
+    "pictures",
+    [(PLAIN,), (PLAIN, PLAIN), (PLAIN, LONG), (BOTH,), (LESS,), (LESS, LESS), (LESS, PLAIN), (BOTH, LONG, PLAIN)],
 )
 @pytest.mark.parametrize("guided", [True, False])
 def test_each_picture_gets_its_own_formula(pictures: tuple[Told, ...], guided: bool) -> None:
@@ -75,6 +78,31 @@ def test_texts_of_another_length_are_asked_apart() -> None:
     guide = Guide(unet, IDS, 5.0, torch.device("cpu"))
     guide.predict(torch.randn(2, 4, 2, 2), TIME, Conditioning((PLAIN, LONG)), guided=True)
     assert unet.rows == [2, 2]
+
+
+def test_many_texts_are_asked_in_pieces() -> None:
+    """However many AND joins, the device never holds more rows than for a plain prompt."""
+    unet = Answering()
+    guide = Guide(unet, IDS, 5.0, torch.device("cpu"))
+    many = Told(tuple(text(float(number), weight=0.25) for number in range(1, 9)), text(0.3))
+    inputs = torch.randn(2, 4, 2, 2)
+    made = guide.predict(inputs, TIME, Conditioning((many, PLAIN)), guided=True)
+    assert unet.rows == [4, 4, 3]
+    for index, told in enumerate((many, PLAIN)):
+        torch.testing.assert_close(made[index], inputs[index] * expected(told, 5.0))
+
+
+def test_words_of_every_step_are_not_all_kept() -> None:
+    """A prompt that says something else at each of many steps would fill the device."""
+    guide = Guide(Answering(), IDS, 5.0, torch.device("cpu"))
+    held = []
+    for number in range(3 * KEPT):
+        conditioning = Conditioning((Told((text(float(number)),), text(0.2)),))
+        held.append(weakref.ref(conditioning))
+        guide.predict(torch.randn(1, 4, 2, 2), TIME, conditioning, guided=True)
+    del conditioning
+    gc.collect()
+    assert [one() is not None for one in held] == [False] * 2 * KEPT + [True] * KEPT
 
 
 @pytest.mark.parametrize(

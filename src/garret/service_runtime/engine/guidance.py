@@ -12,6 +12,8 @@ from torch import Tensor
 from garret.service_runtime.engine.words import Conditioning, Text
 
 Predict = Callable[[Tensor, Tensor], Tensor]
+KEPT = 8
+"""So many sets of words are kept as tensors: a prompt may say something else at every step."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ class Guide:
         if len(group.rows) == pictures:
             return self._ask(inputs, timestep, group)
         negative, positive = self._ask(torch.cat([inputs, inputs]), timestep, group).chunk(2)
-        return negative + self._guidance * (positive - negative)
+        return negative + group.rows[-1].part * (positive - negative)
 
     def _ask(self, inputs: Tensor, timestep: Tensor, group: Group) -> Tensor:
         answers: Tensor = self._unet(
@@ -92,10 +94,12 @@ class Guide:
 
     def _groups(self, conditioning: Conditioning, guided: bool) -> tuple[Group, ...]:
         key = (id(conditioning), guided)
-        if key not in self._known:
-            # The conditioning is kept beside its groups, so that no other one can come to its id.
-            self._known[key] = (conditioning, self._assemble(conditioning, guided))
-        return self._known[key][1]
+        # The conditioning is kept beside its groups, so that no other one can come to its id.
+        known = self._known.pop(key, None) or (conditioning, self._assemble(conditioning, guided))
+        self._known[key] = known
+        if len(self._known) > KEPT:
+            del self._known[next(iter(self._known))]
+        return known[1]
 
     def _assemble(self, conditioning: Conditioning, guided: bool) -> tuple[Group, ...]:
         rows = rows_of(conditioning, self._ids, self._guidance if guided else 1.0)
@@ -104,7 +108,12 @@ class Guide:
             lengths.setdefault(len(row.text.embeds), []).append(row)
         count = len(conditioning.pictures)
         alone = len(lengths) == 1
-        return tuple(self._group(group, alone and is_plain(group, count)) for group in lengths.values())
+        groups: list[Group] = []
+        for some in lengths.values():
+            plain = alone and is_plain(some, count)
+            # Never more rows at once than without AND, which is what memory was reckoned for.
+            groups += (self._group(part, plain) for part in _pieces(some, 2 * count))
+        return tuple(groups)
 
     def _group(self, rows: Sequence[Row], plain: bool) -> Group:
         embeds = torch.stack([row.text.embeds for row in rows])
@@ -119,6 +128,10 @@ class Guide:
         # From pinned memory the copy is only queued: words that change between steps do not make the host wait.
         pinned = values.pin_memory() if self._device.type == "cuda" else values
         return pinned.to(self._device, non_blocking=True)
+
+
+def _pieces(rows: Sequence[Row], most: int) -> list[Sequence[Row]]:
+    return [rows[begin : begin + most] for begin in range(0, len(rows), most)]
 
 
 def is_plain(rows: Sequence[Row], pictures: int) -> bool:
