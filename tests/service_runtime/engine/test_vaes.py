@@ -88,6 +88,15 @@ def test_a_vae_replaced_under_its_name_is_loaded_anew(files: Files, tmp_path: Pa
         vaes.choose(files.parts, used)
 
 
+def test_a_vae_is_scaled_as_each_checkpoint_says(files: Files) -> None:
+    """What its file does not say comes from the checkpoint that is asked for now, not from the one before."""
+    vaes, used = Vaes(CPU, torch.float32), Used("demo", vae=str(files.original))
+    first = vaes.choose(files.parts, used)
+    other = AutoencoderKL.from_config({**files.parts.vae.config, "scaling_factor": 0.5})
+    assert vaes.choose(replace(files.parts, vae=other), used).config.scaling_factor == 0.5
+    assert vaes.choose(files.parts, used) is first
+
+
 def test_what_is_no_vae_of_this_kind_is_refused_by_name(files: Files, tmp_path: Path) -> None:
     """Other tensors, other sizes, no safetensors file."""
     vaes, path = Vaes(CPU, torch.float32), tmp_path / "other.safetensors"

@@ -289,6 +289,12 @@ def test_an_embedding_stands_for_its_vectors(encoder: Any, parts: Any, pipeline:
     assert same(told(encoder, parts, "a glorb", embeddings=used).texts[0], plain(pipeline, "a blue star shape"))
 
 
+def test_a_letter_that_only_looks_like_an_embeddings_is_text(encoder: Any, parts: Any, tmp_path: Path) -> None:
+    """Python takes a long s for an s in whatever case; its lower case is another letter."""
+    used = (embedding(parts, tmp_path / "sos.safetensors", "red circle"),)
+    assert told(encoder, parts, "sos, \u017fos", embeddings=used).texts
+
+
 def test_an_embedding_of_another_model_is_named(encoder: Any, parts: Any, tmp_path: Path) -> None:
     """By its file, with both widths; so is one that is gone."""
     from safetensors.torch import save_file

@@ -80,8 +80,10 @@ class TextReader:
             return list(self._ids(text))
         tokens: list[Token] = []
         for index, part in enumerate(self._names.split(text)):
-            if index % 2:
-                tokens.append(Learned(part.lower(), self._learned[part.lower()].count))
+            # Regular expressions take a long s for an s, which are not the same in lower case.
+            vectors = self._learned.get(part.lower()) if index % 2 else None
+            if vectors is not None:
+                tokens.append(Learned(part.lower(), vectors.count))
             else:
                 tokens.extend(self._ids(part))
         return tokens

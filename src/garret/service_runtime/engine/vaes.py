@@ -15,7 +15,9 @@ from garret.service_runtime.errors import ModelError
 from garret.service_runtime.model_files import version_of
 
 KEPT = 2
-Key = tuple[str, int, int, bool]
+Key = tuple[str, int, int, bool, str]
+SAID_BY_OWN = ("scaling_factor", "shift_factor", "latents_mean", "latents_std", "force_upcast", "block_out_channels")
+"""What a file of weights does not say, and the checkpoint's own VAE does."""
 
 
 class Vaes:
@@ -43,7 +45,8 @@ class Vaes:
 
     def _take(self, path: Path, own: Any, half_safe: bool) -> Any:
         try:
-            key = (str(path), *version_of(path), half_safe)
+            said = str([own.config.get(name) for name in SAID_BY_OWN])
+            key = (str(path), *version_of(path), half_safe, said)
         except OSError as error:
             raise ModelError(f"vae: {path.name}: {error.strerror}") from None
         if key not in self._loaded:
