@@ -198,3 +198,15 @@ def test_low_vram_mode_makes_the_same_picture_and_says_so(engines: tuple[Any, An
     first, second = (numpy.frombuffer(image.rgb, numpy.uint8).astype(int) for image in (roomy, short))
     assert abs(first - second).mean() < 2
     assert engines[1].facts()["memory_total"] == weights() // 2
+
+
+def test_a_full_device_is_told_in_numbers() -> None:
+    """How much more was asked for, how much there is; not where PyTorch says none."""
+    from garret.service_runtime.engine.sdxl import shortage
+
+    said = "CUDA out of memory. Tried to allocate 2.50 GiB. GPU 0 has a total capacity of 22.06 GiB of which 1 MiB"
+    told = shortage(said, 20 << 30, 22 << 30, "low-vram")
+    assert told.endswith("in low-vram mode: 2.50 GiB more were asked for, with 20.00 of 22.00 GiB in use")
+    said = "DefaultCPUAllocator: can't allocate memory: you tried to allocate 4000000000 bytes. Error code 12"
+    assert "4000000000 bytes more" in shortage(said, 1 << 30, 0, "normal")
+    assert shortage("", 1 << 30, 0, "normal").endswith("in normal mode, with 1.00 GiB in use")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -164,9 +165,10 @@ class SdxlEngine:
             if kind is Fatal:
                 raise Fatal(f"the device is lost: {error}"[:300]) from error
             if kind is OutOfMemory:
+                text = shortage(str(error), *self._residency.memory(), self._residency.mode)
                 self._speedups.forget()
                 self._residency.release()
-                raise OutOfMemory("the device's memory does not suffice", "Ask for a smaller picture") from None
+                raise OutOfMemory(text, "Ask for a smaller picture") from None
             raise
 
 
@@ -189,6 +191,14 @@ def choose_dtype(device: torch.device, precision: str = "auto") -> torch.dtype:
     if precision != "auto":
         return {"fp32": torch.float32, "fp16": torch.float16, "bf16": torch.bfloat16}[precision]
     return torch.float16 if device.type == "cuda" else torch.float32
+
+
+def shortage(said: str, used: int, total: int, mode: str) -> str:
+    """Return what is told of a device whose memory, in bytes, did not suffice; `said` is what PyTorch says of it."""
+    asked = re.search(r"tried to allocate ([\d.]+ (?:bytes|[KMGT]iB))", said, re.IGNORECASE)
+    more = f": {asked[1]} more were asked for" if asked else ""
+    there = f" of {total / 2**30:.2f}" if total else ""
+    return f"the device's memory does not suffice in {mode} mode{more}, with {used / 2**30:.2f}{there} GiB in use"
 
 
 def classify(error: Exception) -> type[Exception] | None:
