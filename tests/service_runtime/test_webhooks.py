@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import socket
+import sqlite3
+import threading
+import time
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +18,7 @@ import pytest
 
 from garret.service_runtime.courier import PAUSES_S, Courier
 from garret.service_runtime.deliveries import DONE, GIVEN_UP, PENDING, WEBHOOK, Delivery
+from garret.service_runtime.delivery_errors import NotNow
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.fetching import Policy
 from garret.service_runtime.job_store import JobStore
@@ -189,3 +196,47 @@ def test_an_end_and_who_is_to_be_told_are_written_together(tmp_path: Path, clock
     store.fail("a", "ServiceError", "late")
     assert [one.job_id for one in store.deliveries.due()] == ["a", "b", "c"]
     store.close()
+
+
+def test_what_cannot_be_noted_is_not_told_again_at_once(tmp_path: Path, clock: Clock) -> None:
+    """A full disk must not turn one piece of news into thousands."""
+    store = ended(tmp_path / "jobs.sqlite", clock, "http://example.com/")
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as other:
+        other.execute("CREATE TRIGGER full BEFORE UPDATE ON deliveries BEGIN SELECT RAISE(ABORT, 'disk full'); END")
+        other.commit()
+    tries: list[Delivery] = []
+
+    def carry(one: Delivery, _: Job) -> str:
+        tries.append(one)
+        return "200"
+
+    async def run() -> None:
+        courier = Courier(store, {WEBHOOK: carry})
+        with suppress(TimeoutError):
+            await asyncio.wait_for(courier.run(), 0.5)
+
+    asyncio.run(run())
+    store.close()
+    assert len(tries) == 1
+
+
+def test_who_answers_a_byte_at_a_time_is_hung_up_on() -> None:
+    """Each byte is in time, the whole would take for ever; other news must not wait behind it."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def drip() -> None:
+            end, _ = server.accept()
+            with end, suppress(OSError):
+                while True:
+                    end.sendall(b"H")
+                    time.sleep(0.05)
+
+        thread = threading.Thread(target=drip)
+        thread.start()
+        hooks = Webhooks(lambda: SECRET, replace(OPEN, timeout_s=0.3))
+        one = Delivery(1, "j", WEBHOOK, f"http://127.0.0.1:{server.getsockname()[1]}/", PENDING, 0, 0.0, "")
+        began = time.monotonic()
+        with pytest.raises(NotNow):
+            hooks(one, finished())
+        assert time.monotonic() - began < 5
+        thread.join()

@@ -7,7 +7,6 @@ import logging
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from functools import partial
 
 from garret.service_runtime.background import Background
 from garret.service_runtime.deliveries import DONE, GIVEN_UP, PENDING, Delivery
@@ -22,6 +21,8 @@ PAUSES_S = (5, 30, 120, 600, 1800, 7200, 18_000, 36_000)
 LOOK_EVERY_S = 2.0
 MOST_AT_A_TIME = 8
 _JITTER = 0.2
+_UNNOTED_S = 60.0
+"""A try whose outcome could not be written down is not made again at once: the disk may be full for hours."""
 
 Carrier = Callable[[Delivery, Job], str]
 """Delivers one; returns what was answered, raises NotNow or GaveUp."""
@@ -66,28 +67,35 @@ class Courier:
 
     async def _try(self, one: Delivery) -> None:
         # A thread of its own: an address that answers slowly holds up no picture, and no end of the service.
-        await self._background.aside(partial(self.carry, one))
+        noted: list[bool] = []
+        await self._background.aside(lambda: noted.append(self.carry(one)))
+        if not noted:
+            await asyncio.sleep(_UNNOTED_S)
         self._carried.discard(one.id)
         self.wake()
 
-    def carry(self, one: Delivery) -> None:
-        """Try one once, and write down what came of it."""
+    def carry(self, one: Delivery) -> bool:
+        """Try one once, and write down what came of it; say whether it arrived."""
         job = self._store.get(one.job_id)
         carrier = self.carriers.get(one.kind)
         if job is None or carrier is None:
             self._store.deliveries.note(one, GIVEN_UP, "there is nothing to bring, or no way to bring it any more")
-            return
+            return False
         try:
-            self._store.deliveries.note(one, DONE, carrier(one, job))
+            said = carrier(one, job)
         except GaveUp as error:
             self._give_up(one, str(error))
         except Exception as error:  # noqa: BLE001  (whatever it was, the next one must be brought)
             said = str(error) if isinstance(error, NotNow) else f"{type(error).__name__}: {error}"
             if one.tries >= len(self._pauses_s):
                 self._give_up(one, said)
-                return
+                return False
             pause = self._pauses_s[one.tries] * (1 + random.uniform(-_JITTER, _JITTER))  # noqa: S311  (no secret)
             self._store.deliveries.note(one, PENDING, said, pause)
+        else:
+            self._store.deliveries.note(one, DONE, said)
+            return True
+        return False
 
     def _give_up(self, one: Delivery, said: str) -> None:
         logger.warning("gave up the %s of job %s after %d tries: %s", one.kind, one.job_id, one.tries + 1, said)

@@ -14,9 +14,11 @@ import http.client
 import json
 import os
 import secrets
+import socket
+import threading
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,6 +34,7 @@ from garret.service_runtime.jobs import Job
 PREFIX = "whsec_"
 LONGEST_URL = 2000
 TIMEOUT_S = 15.0
+"""The longest silence; and a try is over after twice as long, however slowly its answer comes."""
 _SECRET_BYTES = (24, 64)
 _ANSWER_BYTES = 4096
 _GONE = 410
@@ -90,15 +93,34 @@ class Webhooks:
             parts = check_url(url, self.policy)
             with closing(vetted_connection(parts, self.policy)) as connection:
                 target = parts._replace(scheme="", netloc="", fragment="").geturl() or "/"
-                connection.request("POST", target, body, headers)
-                reply = connection.getresponse()
-                reply.read(_ANSWER_BYTES)
+                connection.connect()
+                with _hung_up(connection.sock, 2 * self.policy.timeout_s):
+                    connection.request("POST", target, body, headers)
+                    reply = connection.getresponse()
+                    reply.read(_ANSWER_BYTES)
                 return reply.status
         except Refused as refused:
             # A name that led to a private address once may be a mistake of its owner's that is mended.
             raise NotNow(refused.message) from None
         except (OSError, http.client.HTTPException, UnicodeError) as error:
             raise NotNow(f"{type(error).__name__}: {error}"[:200]) from None
+
+
+@contextmanager
+def _hung_up(end: socket.socket, after_s: float) -> Iterator[None]:
+    """End a connection that is still used after so long: whoever answers a byte at a time holds up others' news."""
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            socket.socket.shutdown(end, socket.SHUT_RDWR)
+
+    timer = threading.Timer(after_s, hang_up)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def event_of(job: Job) -> dict[str, Any]:
