@@ -142,6 +142,13 @@ def test_a_lost_reply_is_asked_for_with_the_same_key() -> None:
     assert silent.asked == ["POST"]
 
 
+def test_an_older_node_is_named_as_such() -> None:
+    """It says that there is no such route, which says little to who typed a prompt."""
+    make, _ = waited(Script(lambda _: UsageError("POST /v1/jobs: Not Found", "GET /docs lists the routes")))
+    with pytest.raises(UsageError, match="older garret"):
+        make()
+
+
 def test_a_service_that_is_away_has_a_while_to_come_back() -> None:
     """Then it is told."""
     answers = [record("Running"), *[lost(ConnectionRefusedError())] * 5, record("Success")]

@@ -77,6 +77,13 @@ class PictureJob:
                     raise
                 self.sleep(tries)
                 continue
+            except UsageError as error:
+                if error.message.startswith("POST /v1/jobs: Not Found"):
+                    text = f"{self.endpoint.url} runs an older garret, which does not take pictures as jobs"
+                    raise UsageError(
+                        text, "its page and /sdapi/v1/txt2img go on; a node deployed anew has it"
+                    ) from None
+                raise
             self.url = str(job["url"])
             return job
 
