@@ -170,6 +170,17 @@ def test_a_job_is_watched_and_cancelled(slow: Service) -> None:
     assert slow.call("GET", f"{second['url']}?wait=10").json["state"] == "Success"
 
 
+def test_a_full_queue_says_so_before_a_picture_is_decoded(slow: Service) -> None:
+    """At once, and not after what was sent with the request was looked at."""
+    clear(slow)
+    for seed in range(3):
+        assert post(slow, seed=seed).status == 202
+    assert post(slow, start={"image": base64.b64encode(b"no picture").decode()}).status == 429
+    body = {"init_images": [base64.b64encode(b"no picture").decode()]}
+    assert slow.call("POST", "/sdapi/v1/img2img", body).status == 429
+    clear(slow)
+
+
 def test_a_full_queue_says_when_there_is_room(slow: Service) -> None:
     """At once; and later callers are told to come later."""
     clear(slow)
@@ -209,6 +220,27 @@ def test_jobs_are_listed_in_pages(service: Service) -> None:
     assert service.call("GET", f"/v1/jobs?limit=1&before={ids[1]}").json[0]["id"] == ids[0]
     for query in ("limit=0", "limit=x", "state=Nothing"):
         assert service.call("GET", f"/v1/jobs?{query}").status in (400, 422)
+
+
+@pytest.mark.parametrize("limit", ["%C2%B2", "0000000019999999999999999999", "1001", "-1", ""])
+def test_a_limit_that_is_none_is_refused(service: Service, limit: str) -> None:
+    """422, whatever digits it is made of."""
+    assert service.call("GET", f"/v1/jobs?limit={limit}").status == 422
+
+
+def test_a_picture_whose_file_went_is_gone(tmp_path: Path) -> None:
+    """410, between its record's end and its own."""
+    with serving(fake_settings(tmp_path)) as service:
+        job = post(service, wait_s=10).json
+        for file in (tmp_path / "state" / "results").iterdir():
+            file.unlink()
+        assert service.call("GET", job["pictures"][0]["url"]).status == 410
+
+
+def test_a_large_body_is_large_for_its_pictures(service: Service) -> None:
+    """Millions of small values would take gigabytes where their text takes megabytes."""
+    answer = service.call("POST", "/v1/jobs", b'{"loras": [' + b"{}," * 1_000_000 + b"{}]}")
+    assert (answer.status, answer.json["error"]) == (413, "TooLarge")
 
 
 def test_pictures_beyond_what_is_kept_make_room(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 
 from garret.service_runtime.background import Background
@@ -48,6 +49,14 @@ class Accepting:
         self._background = background
         self._prepare = prepare
         self._expiry_s = expiry_s
+        self._entering: dict[str, asyncio.Event] = {}
+
+    def check_room(self) -> None:
+        """Refuse at once, before anything is decoded for a job, when the queue is full; say when there is room."""
+        try:
+            self._scheduler.check_room()
+        except Busy as error:
+            raise Busy(error.message, error.hint, retry_after=self._pace.until_room()) from None
 
     async def accept(self, request: ImageRequest, owner: str, terms: Terms) -> str:
         """Accept a request and return its job's id, or that of the one which the same key has made.
@@ -57,20 +66,23 @@ class Accepting:
             NotFound, ModelError, BadRequest: what it names is not there.
         """
         prepared = self._prepare(request)
+        self.check_room()
         job_id = secrets.token_hex(16)
-        try:
-            self._scheduler.reserve(job_id)
-        except Busy as error:
-            raise Busy(error.message, error.hint, retry_after=self._pace.until_room()) from None
+        self._scheduler.reserve(job_id)
+        entered = self._entering[job_id] = asyncio.Event()
         try:
             job = await self._background.in_thread(partial(self._write, job_id, owner, request, terms))
+            if job.id == job_id:
+                self._live.enter(job, prepared, {}, attached=terms.attached)
         except Exception as error:
             self._scheduler.close(job_id)
             raise storage_error(error) from error
+        finally:
+            del self._entering[job_id]
+            entered.set()
         if job.id != job_id:
             self._scheduler.close(job_id)
-            return _same(job, terms)
-        self._live.enter(job, prepared, {}, attached=terms.attached)
+            return await self._same(job, terms)
         return job_id
 
     async def repeated(self, owner: str, terms: Terms) -> str:
@@ -80,7 +92,7 @@ class Accepting:
             KeyTaken: its key has made another one.
         """
         job = await self._background.in_thread(self._store.keyed, owner, terms.key) if terms.key else None
-        return _same(job, terms) if job is not None else ""
+        return await self._same(job, terms) if job is not None else ""
 
     async def take_up(self) -> None:
         """Queue the jobs that were accepted before this process was, in their order; say of a job why it cannot be."""
@@ -94,7 +106,9 @@ class Accepting:
                 continue
             pictures = await self._background.in_thread(self._results.read, job)
             self._scheduler.reserve(job.id, over_limit=True)
-            live = self._live.enter(job, prepared, pictures, attached=False)
+            # One that was begun before is not given up for having waited.
+            waits = replace(job, expires_at=None) if job.starts else job
+            live = self._live.enter(waits, prepared, pictures, attached=False)
             if len(live.kept) == job.request.count:
                 await self._results.finish(live)
 
@@ -124,8 +138,10 @@ class Accepting:
         )
         return self._store.add(job, terms.key) or job
 
-
-def _same(job: Job, terms: Terms) -> str:
-    if job.digest != terms.digest:
-        raise KeyTaken(f"the Idempotency-Key {terms.key[:40]!r} has made another request", "Give a new one")
-    return job.id
+    async def _same(self, job: Job, terms: Terms) -> str:
+        if job.digest != terms.digest:
+            raise KeyTaken(f"the Idempotency-Key {terms.key[:40]!r} has made another request", "Give a new one")
+        if (entered := self._entering.get(job.id)) is not None:
+            # Its record is there, and who wrote it has not come to queue it yet.
+            await entered.wait()
+        return job.id

@@ -85,8 +85,11 @@ class InputStore:
         if not isinstance(sha256, str) or not _NAME.fullmatch(sha256):
             raise BadRequest(field, "is not the SHA-256 of an input", "Send the picture itself")
         path = self._path(sha256)
-        if not path.is_file():
-            raise NotFound(f"{field}: there is no input {sha256[:12]}…", "Send the picture again")
+        try:
+            # Whoever names it is about to become a job: it must not be swept away before that is written down.
+            os.utime(path)
+        except FileNotFoundError:
+            raise NotFound(f"{field}: there is no input {sha256[:12]}…", "Send the picture again") from None
         return path
 
     def size(self, sha256: str) -> tuple[int, int]:

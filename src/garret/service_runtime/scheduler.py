@@ -103,10 +103,15 @@ class Scheduler:
         """Return how many jobs were accepted and are not over."""
         return len(self._open)
 
+    def check_room(self) -> None:
+        """Say so when there is no place for a job."""
+        if len(self._open) >= self._limit:
+            raise Busy(f"{len(self._open)} jobs are waiting, as many as the queue holds", "Ask again", retry_after=5)
+
     def reserve(self, job_id: str, *, over_limit: bool = False) -> None:
         """Take a place for a job, or say that there is none; jobs from before a restart have theirs."""
-        if len(self._open) >= self._limit and not over_limit:
-            raise Busy(f"{len(self._open)} jobs are waiting, as many as the queue holds", "Ask again", retry_after=5)
+        if not over_limit:
+            self.check_room()
         self._open.add(job_id)
 
     def add(self, tasks: Iterable[Task]) -> None:

@@ -195,6 +195,10 @@ class Service:
         self.pool.feed()
         return job_id
 
+    def check_room(self) -> None:
+        """Refuse a job at once when the queue is full, before its body is looked at closely."""
+        self._accepting.check_room()
+
     async def repeated(self, owner: str, terms: Terms) -> str:
         """Return the id of the job that this very request has made before, or ""."""
         return await self._accepting.repeated(owner, terms)

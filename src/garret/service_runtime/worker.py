@@ -47,6 +47,7 @@ from garret.service_runtime.settings import ServiceSettings
 
 EXIT_DEVICE_LOST = 75
 PREVIEW_EVERY_S = 0.5
+_FAR_BACK = 1000
 
 
 def build_engine(settings: ServiceSettings) -> Engine:
@@ -102,6 +103,7 @@ class Worker:
         self._build = build
         self._orders: queue.SimpleQueue[Run | Unload] = queue.SimpleQueue()
         self._cancelled: set[int] = set()
+        self._cancelling = threading.Lock()
         self._outbox: queue.Queue[Message] = queue.Queue(maxsize=64)
         self._finisher = ThreadPoolExecutor(max_workers=1, thread_name_prefix="finish")
         self._previewed = 0.0
@@ -195,9 +197,10 @@ class Worker:
         self._send(Made(run.number, image.index, image.width, image.height, image.rgb, image.notes))
 
     def _done(self, run: Run) -> None:
-        cancelled = run.number in self._cancelled
-        # Of numbers further back nothing is asked any more: batches are finished in the order of their numbers.
-        self._cancelled = {number for number in self._cancelled if number > run.number}
+        with self._cancelling:
+            cancelled = run.number in self._cancelled
+            # Of numbers far back nothing is asked any more; the one before this one may still be in decoding.
+            self._cancelled = {number for number in self._cancelled if number > run.number - _FAR_BACK} - {run.number}
         self._send(Done(run.number, cancelled))
 
     def _send_status(self) -> None:
@@ -225,7 +228,8 @@ class Worker:
                 if isinstance(message, Run | Unload):
                     self._orders.put(message)
                 elif isinstance(message, Cancel):
-                    self._cancelled = self._cancelled | {message.number}
+                    with self._cancelling:
+                        self._cancelled = self._cancelled | {message.number}
         except (OSError, EOFError, ValueError):
             # The API process has gone; nobody is left to make pictures for, and a hung engine cannot be asked.
             os._exit(0)

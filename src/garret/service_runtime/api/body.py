@@ -12,6 +12,8 @@ from starlette.requests import ClientDisconnect, Request
 from garret.service_runtime.errors import BadRequest, TooLarge, TooSlow
 from garret.service_runtime.settings import MAXIMUM_BODY_BYTES
 
+_MOST_VALUES = 100_000
+
 
 async def read_json(request: Request, timeout_s: float, limit: int = MAXIMUM_BODY_BYTES) -> dict[str, Any]:
     """Return the body's JSON object, or say what is wrong with it; `timeout_s` is the longest silence within it."""
@@ -24,6 +26,9 @@ async def read_json(request: Request, timeout_s: float, limit: int = MAXIMUM_BOD
 
 
 def _parse(body: bytes) -> Any:
+    # A picture in base64 is one value; millions of small ones would take a hundred times their text in memory.
+    if len(body) > MAXIMUM_BODY_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
+        raise TooLarge("the body holds too many values", f"At most {_MOST_VALUES} beside its pictures")
     try:
         return json.loads(body, parse_constant=_no_constant, parse_float=_finite)
     except UnicodeDecodeError:

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from garret.service_runtime.api import a1111, fields
 from garret.service_runtime.api.a1111_fields import parse_txt2img
 from garret.service_runtime.api.body import read_json
+from garret.service_runtime.api.idempotency import key_of
 from garret.service_runtime.api.pictures import picture_of
 from garret.service_runtime.api.waiting import wait_for
 from garret.service_runtime.asked import FILLS, RESIZES, Mask, Start
@@ -106,6 +107,8 @@ def router(service: Service) -> APIRouter:
         told = dict(body)
         if not fields.boolean(body, "include_init_images", False):
             told |= {"init_images": None, "mask": None}
+        if not key_of(request):  # one that has a key may have its pictures already
+            service.check_room()
         start = await asyncio.to_thread(read_start, body, service.inputs)
         result = await wait_for(service, parse_img2img(body, service, start), request, body)
         return Response(a1111.reply_of(result, told, send_images=send_images), media_type="application/json")

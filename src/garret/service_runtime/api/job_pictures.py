@@ -27,7 +27,11 @@ def router(service: Service) -> APIRouter:
         kept = job.pictures.get(number)
         if kept is None:
             raise NotFound(f"the job has {len(job.pictures)} pictures and no number {number}")
-        data = await asyncio.to_thread(service.results.path(kept.name).read_bytes)
+        try:
+            data = await asyncio.to_thread(lambda: service.results.path(kept.name).read_bytes())
+        except FileNotFoundError:
+            # It went between the look at its record and this one.
+            raise Gone("this picture is not kept any more", "Ask for it again") from None
         return Response(data, media_type=kept.media_type)
 
     @routes.get("/{job_id}/preview")
@@ -38,7 +42,7 @@ def router(service: Service) -> APIRouter:
         previews = live.previews if live is not None else {}
         asked = request.query_params.get("number", "")
         newest = next(reversed(previews), -1)
-        found = previews.get(int(asked) if asked.isdigit() and len(asked) < 4 else newest)
+        found = previews.get(int(asked) if asked.isdecimal() and len(asked) < 4 else newest)
         if found is None:
             return Response(status_code=204)
         png = await asyncio.to_thread(encode_png, found.rgb, found.width, found.height)

@@ -48,6 +48,7 @@ def router(service: Service) -> APIRouter:
         terms, owner = _terms(request, body), request.state.caller
         job_id = known = await service.repeated(owner, terms)
         if not known:
+            service.check_room()
             if terms.webhook:
                 await asyncio.to_thread(service.webhooks.check, terms.webhook)
             asked = await asyncio.to_thread(keep_pictures, body, service.inputs) if body.get("start") else body
@@ -63,7 +64,7 @@ def router(service: Service) -> APIRouter:
         """List the caller's newest jobs: at most `limit`, of one `state`, older than the job `before`."""
         asked = request.query_params
         limit = asked.get("limit", "100")
-        if not limit.isdigit() or not 1 <= int(limit[:9]) <= LONGEST_LIST:
+        if not limit.isdecimal() or len(limit) > 9 or not 1 <= int(limit) <= LONGEST_LIST:
             raise BadRequest("limit", f"must be 1 to {LONGEST_LIST}")
         if state := asked.get("state", ""):
             check_choice("state", state, STATES)
