@@ -26,7 +26,9 @@ async def view_of(service: Service, job: Job, places: Mapping[str, int] | None =
     live = service.find(job.id) if job.is_open else None
     position = None
     if job.is_open:
-        position = (service.positions() if places is None else places).get(job.id, 0)
+        # One that a worker holds ready for when it is done is next as well.
+        held = 0 if live is None or live.started else 1
+        position = (service.positions() if places is None else places).get(job.id, held)
     return {
         **job.to_dict(),
         "url": f"/v1/jobs/{job.id}",
