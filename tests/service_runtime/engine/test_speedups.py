@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -149,6 +150,21 @@ def test_pictures_are_the_same_with_recordings() -> None:
     pixels = [numpy.frombuffer(image.rgb, numpy.uint8).astype(int) for image in (first, second, low)]
     assert abs(pixels[0] - pixels[1]).max() <= 2
     assert abs(pixels[0] - pixels[2]).mean() < 2
+
+
+def test_a_checkpoint_that_is_let_go_leaves_the_memory() -> None:
+    """Nothing that makes it fast holds on to it."""
+    from garret.service_runtime.engine.residency import Residency
+    from garret.service_runtime.engine.speedups import Speedups
+
+    held = Residency(CPU, torch.float32, demo_model.CONFIG, speedups=Speedups(CPU, "off", record=record))
+    parts, loras = held.take(str(demo_model.WEIGHTS))
+    unet = weakref.ref(parts.unet)
+    for _ in range(3):
+        answer(parts.unet, **asked(parts.unet))
+    del parts, loras
+    held.unload()
+    assert unet() is None
 
 
 def test_regions_are_told_to_compile(parts: Any) -> None:

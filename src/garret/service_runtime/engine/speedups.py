@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import torch
 from torch import nn
@@ -32,7 +32,8 @@ class Speedups:
     ) -> None:
         self._device = device
         self._record = record
-        self._graphed: WeakKeyDictionary[nn.Module, Graphed] = WeakKeyDictionary()
+        # A UNet holds what records it, and nothing here holds a UNet: one that is let go has to leave the memory.
+        self._graphed: WeakSet[Graphed] = WeakSet()
         self._compiled: WeakKeyDictionary[nn.Module, int] = WeakKeyDictionary()
         self.graphs = device.type == "cuda" or record is not record_cuda
         self.compiles = wants_compiling(setting, device)
@@ -52,13 +53,15 @@ class Speedups:
         if not self.graphs:
             part(unet)
             return
-        if unet not in self._graphed:
-            self._graphed[unet] = Graphed(unet, self._record)
+        graphed = graphed_of(unet)
+        if graphed is None:
+            graphed = Graphed(unet, self._record)
+            self._graphed.add(graphed)
         if low:
             part(unet)
         else:
             fuse(unet)
-        self._graphed[unet].refresh(on=not low)
+        graphed.refresh(on=not low)
 
     @contextmanager
     def drawing(self, unet: nn.Module, fp8: bool) -> Iterator[None]:
@@ -66,7 +69,7 @@ class Speedups:
         if not fp8:
             yield
             return
-        graphed = self._graphed.get(unet)
+        graphed = graphed_of(unet)
         if graphed is not None:
             graphed.on = False
         try:
@@ -91,5 +94,11 @@ class Speedups:
 
     def forget(self) -> None:
         """Give back the memory of recordings."""
-        for graphed in list(self._graphed.values()):
+        for graphed in list(self._graphed):
             graphed.forget()
+
+
+def graphed_of(unet: nn.Module) -> Graphed | None:
+    """Return what records a UNet, if something does."""
+    forward = vars(unet).get("forward")
+    return forward if isinstance(forward, Graphed) else None
