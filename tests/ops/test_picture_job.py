@@ -75,7 +75,7 @@ class Script:
     def _next(self, method: str) -> Any:
         self.asked.append(method)
         answer = self.answers(len(self.asked))
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return answer
 
@@ -128,6 +128,14 @@ def test_a_job_that_stands_still_is_given_up(state: str, patience: float) -> Non
         make()
     assert patience <= clock.now <= patience + 60
     assert script.asked[-1] == "DELETE"
+
+
+def test_whoever_leaves_takes_the_job_along() -> None:
+    """Ctrl-C: nobody would fetch it."""
+    script = Script(lambda number: record("Running") if number == 1 else KeyboardInterrupt())
+    with pytest.raises(KeyboardInterrupt):
+        waited(script)[0]()
+    assert script.asked == ["POST", "GET", "DELETE"]
 
 
 def test_a_lost_reply_is_asked_for_with_the_same_key() -> None:
