@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +21,18 @@ def test_what_was_accepted_is_made_and_nothing_new_is(tmp_path: Path) -> None:
         assert first.result().status == 200
         assert service.call("POST", "/machine/drain", {"seconds": 0}).json["jobs"] == 0
         assert service.txt2img(prompt="third").status == 200
+
+
+def test_who_is_being_told_of_an_end_is_waited_for(tmp_path: Path) -> None:
+    """Once: pictures may be on their way to where they are kept."""
+    settings = fake_settings(tmp_path, allow_private_webhook=True)
+    with serving(settings) as service, socket.create_server(("127.0.0.1", 0)) as silent:
+        body = {"prompt": "a", "width": 64, "height": 64, "webhook": f"http://127.0.0.1:{silent.getsockname()[1]}/"}
+        assert service.call("POST", "/v1/jobs?wait=10", body).status == 200
+        said = service.call("POST", "/machine/drain", {"seconds": 60}).json
+        assert said == {"jobs": 0, "operations": ["a delivery"]}
+        silent.accept()[0].close()
+        wait(lambda: not service.call("POST", "/machine/drain", {"seconds": 60}).json["operations"], 10, "the try")
 
 
 def test_a_caller_that_went_away_leaves_a_service_that_works(tmp_path: Path) -> None:

@@ -51,6 +51,11 @@ class Deliveries:
         statement = "SELECT * FROM deliveries WHERE state = ? AND next_at <= ? ORDER BY next_at, id LIMIT ?"
         return [Delivery(*row) for row in self._execute(statement, (PENDING, self._clock(), limit))]
 
+    def untried(self) -> int:
+        """Return how many have not been tried once, or are being tried for the first time."""
+        ((count,),) = self._execute("SELECT COUNT(*) FROM deliveries WHERE state = ? AND tries = 0", (PENDING,))
+        return int(count)
+
     def of(self, job_id: str) -> list[Delivery]:
         """Return those of one job."""
         statement = "SELECT * FROM deliveries WHERE job_id = ? ORDER BY id"

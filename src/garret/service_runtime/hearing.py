@@ -79,7 +79,8 @@ class Hearing:
         task = assignment.tasks[made.index]
         self._tally.made(assignment)
         live = self._live.get(task.job_id)
-        if live is not None:
+        if live is not None and task.index not in live.made:
+            live.made.add(task.index)
             self._background.spawn(self._results.save(live, task.index, made))
 
     def failed(self, assignment: Assignment, error: str, message: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,13 +21,16 @@ from garret.service_runtime.prepare import Prepared
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.scheduler import Assignment, Scheduler, Task
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass
 class Live:
     """One job that is not over; `attached` when it ends with the connection that asked for it.
 
     `pictures` are the files that are on the disk, by their numbers, and `kept` what their records say; `expires_at` is
-    when it is given up if no worker has begun it, in seconds since 1970.
+    when it is given up if no worker has begun it, in seconds since 1970. `made` are those that a worker has brought, on
+    the disk or on their way there.
     """
 
     job_id: str
@@ -46,6 +50,7 @@ class Live:
     notes: dict[str, str] = field(default_factory=dict)
     kept: dict[int, Kept] = field(default_factory=dict)
     expires_at: float | None = None
+    made: set[int] = field(default_factory=set)
 
     @property
     def request(self) -> ImageRequest:
@@ -109,20 +114,19 @@ class LiveJobs:
         live = Live(job.id, job.owner, prepared, future, job.created_at, notes=dict(prepared.words.notes))
         live.attached, live.expires_at = attached, job.expires_at
         live.pictures, live.kept = dict(pictures), {number: job.pictures[number] for number in pictures}
+        live.made = set(pictures)
         self._live[job.id] = live
         self._pace.began()
         missing = [number for number in range(prepared.request.count) if number not in pictures]
         self._scheduler.add(Task(job.id, number, prepared, job.owner) for number in missing)
-        for watcher in self.watchers:
-            watcher.accepted(live)
+        self._tell_watchers(lambda watcher: watcher.accepted(live))
         return live
 
     def begin(self, live: Live) -> None:
         """Note that a worker has begun a job, and for which time in the life of the job."""
         if not live.started:
             live.started, live.started_at = True, time.time()
-            for watcher in self.watchers:
-                watcher.begun(live)
+            self._tell_watchers(lambda watcher: watcher.begun(live))
             self._background.spawn(self._background.in_thread(self._store.start, live.job_id))
 
     def again_alone(self, assignment: Assignment, memory: str = "") -> None:
@@ -130,7 +134,7 @@ class LiveJobs:
         missing = [
             replace(task, alone=True, memory=memory or task.memory)
             for task in assignment.tasks
-            if task.job_id in self._live and task.index not in self._live[task.job_id].pictures
+            if task.job_id in self._live and task.index not in self._live[task.job_id].made
         ]
         self._scheduler.put_back(missing)
 
@@ -152,9 +156,16 @@ class LiveJobs:
         self._scheduler.close(live.job_id)
         if known:
             self._pace.ended(len(self._live))
-            for watcher in self.watchers:
-                watcher.ended(live, end, why)
+            self._tell_watchers(lambda watcher: watcher.ended(live, end, why))
         return known
+
+    def _tell_watchers(self, tell: Callable[[JobWatcher], None]) -> None:
+        """Whoever watches must not keep a job from its course."""
+        for watcher in self.watchers:
+            try:
+                tell(watcher)
+            except Exception:
+                logger.exception("%s failed", type(watcher).__name__)
 
     def _end(self, live: Live, end: str, error: ServiceError, write: Callable[[], bool]) -> None:
         if self.close(live, end, error.message):

@@ -76,7 +76,8 @@ class Service:
         watchers: Iterable[JobWatcher] = (),
     ) -> None:
         self.settings = settings
-        self._background = Background()
+        # Pictures are encoded in them; with many GPUs more come at a time, and records must not wait behind them.
+        self._background = Background(threads=max(2, min(16, os.cpu_count() or 2)))
         self._store = JobStore(settings.state_dir / "jobs.sqlite", settings.results_oss)
         self.inputs = InputStore(settings.state_dir / "inputs")
         self._hashes = HashCache(settings.state_dir / "models.sqlite")
@@ -255,6 +256,10 @@ class Service:
             return State("ready")
         return State("down", "no worker comes up", 30) if self._hearing.down else self._readiness.warming()
 
+    async def delivering(self) -> str:
+        """Say so when somebody is being told of a job's end for the first time; a second try may be hours away."""
+        return "a delivery" if await self._background.in_thread(self._store.deliveries.untried) else ""
+
     async def running_operations(self) -> list[str]:
         """Return the verbs of the executions that run on this node."""
         return await self._background.in_thread(self._running_operations)
@@ -291,7 +296,7 @@ class Service:
             return "a job"
         if not self.pool.was_ready and time.monotonic() - self._began < STARTING_S:
             return "the start"
-        return next(iter(await self.running_operations()), "")
+        return next(iter(await self.running_operations()), "") or await self.delivering()
 
     def _running_operations(self) -> list[str]:
         folder = self.settings.state_dir / "executions"

@@ -24,6 +24,7 @@ def router(service: Service) -> APIRouter:
 
         It ends by itself, so a caller that went away leaves a service that works; whoever wants it longer asks again.
         With `then_stop` true, the node has itself stopped instead, as soon as it is done.
+        `operations` names what else runs: "a delivery" is a job's end on its way to a webhook or to OSS.
         """
         body = await read_json(request, service.settings.client_timeout_s)
         if "seconds" not in body:
@@ -35,6 +36,9 @@ def router(service: Service) -> APIRouter:
         if not isinstance(then_stop, bool):
             raise BadRequest("then_stop", "must be true or false")
         jobs = service.refuse_jobs_for(seconds, then_stop=then_stop)
-        return {"jobs": jobs, "operations": await service.running_operations()}
+        operations = await service.running_operations()
+        if delivery := await service.delivering():
+            operations = [*operations, delivery]
+        return {"jobs": jobs, "operations": operations}
 
     return routes
