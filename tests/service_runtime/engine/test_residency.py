@@ -62,6 +62,24 @@ def test_weights_are_counted_as_they_will_lie_in_memory() -> None:
     assert sum(map(bytes_of, modules_of(parts))) == weights()
 
 
+def test_work_is_the_largest_stage_or_both_where_they_overlap() -> None:
+    """A GPU decodes one batch while it denoises the next; sizes, pictures, guidance and the type all count."""
+    from garret.service_runtime.engine.estimate import weigh, work_bytes
+    from garret.service_runtime.engine.layout import lay_out
+
+    weighed = weigh(lay_out(demo_model.WEIGHTS, demo_model.CONFIG), torch.float32)
+
+    def work(pictures: int = 1, overlapping: bool = False, **changes: Any) -> int:
+        request = other(BATCH, **changes).request
+        return work_bytes(weighed, request, pictures, torch.float32, overlapping=overlapping)
+
+    assert work(width=128) == 2 * work()
+    assert work(overlapping=True) > work()
+    many = work(16, cfg_scale=5.0)
+    assert many > work(16, cfg_scale=1.0) >= work()
+    assert work(hires=Hires(scale=2.0)) == 4 * work()
+
+
 def test_as_many_stay_as_there_is_memory_for(models: list[str]) -> None:
     """With room for two and their work the one that was used longest ago goes before the third comes."""
     held = residency(budget=3 * weights() - 1)

@@ -47,19 +47,21 @@ def weights_of(layout: Layout, dtype: torch.dtype) -> int:
     return sum(_count(entry.shape) for file in files.values() for entry in file.entries.values()) * dtype.itemsize
 
 
-def work_bytes(weighed: Weighed, request: ImageRequest, pictures: int, dtype: torch.dtype) -> int:
+def work_bytes(
+    weighed: Weighed, request: ImageRequest, pictures: int, dtype: torch.dtype, *, overlapping: bool = False
+) -> int:
     """Return what a request needs beside weights at its highest point, the step or the decoding of its largest size.
 
-    A batch of pictures is denoised at once and decoded one by one.
+    A batch of pictures is denoised at once and decoded one by one; `overlapping` is that the batch before is decoded
+    meanwhile.
     """
     vae = weighed.vae
     width, height = request.final_size
     rows = pictures * (2 if request.cfg_scale > 1 else 1)
     full = dtype == torch.float16 and vae.get("force_upcast", True)
-    return max(
-        denoise_bytes(weighed.unet, vae, width * height * rows, dtype.itemsize),
-        decode_bytes(vae, width * height, 4 if full else dtype.itemsize),
-    )
+    step = denoise_bytes(weighed.unet, vae, width * height * rows, dtype.itemsize)
+    decoding = decode_bytes(vae, width * height, 4 if full else dtype.itemsize)
+    return step + decoding if overlapping else max(step, decoding)
 
 
 def denoise_bytes(unet: Mapping[str, Any], vae: Mapping[str, Any], pixels: int, itemsize: int) -> int:

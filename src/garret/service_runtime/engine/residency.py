@@ -79,7 +79,9 @@ class Residency:
         needed = [key_of(path) for path in (used.checkpoint, used.refiner) if path]
         self._forget_replaced(needed)
         weights = sum(self._weigh(key).weights for key in needed)
-        work = work_bytes(self._weigh(needed[0]), batch.request, len(batch.pictures), self.dtype)
+        overlapping = self.device.type == "cuda"
+        base = self._weigh(needed[0])
+        work = work_bytes(base, batch.request, len(batch.pictures), self.dtype, overlapping=overlapping)
         capacity = self._capacity()
         short = capacity is not None and weights + work > capacity
         self.low = batch.memory == "low" or (batch.memory == "auto" and short)

@@ -72,12 +72,10 @@ class Speedups:
         graphed = graphed_of(unet)
         if graphed is not None:
             graphed.on = False
-        try:
-            with eight_bits(unet):
-                yield
-        finally:
-            if graphed is not None:
-                graphed.on = True
+        # Joined weights are multiplied by themselves; in 8 bits each layer has its own.
+        part(unet)
+        with eight_bits(unet):
+            yield
 
     def check(self, fp8: bool) -> None:
         """Refuse what was asked for and this device cannot do."""
