@@ -209,6 +209,7 @@ def _checkpoint(model: Model) -> dict[str, Any]:
         "config": None,
         # Not A1111's: the side in pixels the model was made for. A client that does not read it asks for 512.
         "garret_native_size": model.native_size,
+        "garret_family": model.family,
     }
 
 

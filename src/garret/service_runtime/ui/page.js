@@ -28,10 +28,15 @@ function number(name) {
   return field(name).value === "" ? null : Number(field(name).value);
 }
 
-async function fill(name, path, key, first) {
-  const entries = await call(path);
+async function fill(name, path, key, first, wanted = () => true) {
+  const entries = (await call(path)).filter(wanted);
   for (const entry of entries) field(name).add(new Option(entry[key], entry[key], false, entry[key] === first));
   return entries;
+}
+
+// A refiner only finishes what another model began.
+function begins(model) {
+  return model.garret_family !== "sdxl-refiner";
 }
 
 function describe() {
@@ -130,7 +135,7 @@ async function look() {
 }
 
 async function start() {
-  const checkpoints = await fill("model", "/sdapi/v1/sd-models", "model_name");
+  const checkpoints = await fill("model", "/sdapi/v1/sd-models", "model_name", null, begins);
   for (const entry of checkpoints) models.set(entry.model_name, entry.garret_native_size);
   describe();
   await fill("sampler", "/sdapi/v1/samplers", "name", "Euler");
