@@ -94,6 +94,21 @@ def test_joined_attention_gives_the_same_answers(parts: Any) -> None:
     assert torch.allclose(answer(unet, **told), before, atol=1e-4)
 
 
+def test_attention_to_words_as_wide_as_the_picture_stays_that() -> None:
+    """Widths do not tell what an attention looks at."""
+    from diffusers.models.attention_processor import Attention
+
+    from garret.service_runtime.engine.fused import fuse
+
+    both = torch.nn.ModuleList([Attention(16, words, heads=2, dim_head=8) for words in (None, 16)])
+    states, told = torch.randn(1, 4, 16), torch.randn(1, 6, 16)
+    with torch.no_grad():
+        before = both[0](states), both[1](states, told)
+        fuse(both)
+        after = both[0](states), both[1](states, told)
+    assert all(torch.allclose(one, other, atol=1e-5) for one, other in zip(before, after, strict=True))
+
+
 def test_a_size_that_comes_again_is_recorded_and_replayed(parts: Any) -> None:
     """With other inputs and other weights in the same place; four sizes are kept, and none when weights have moved."""
     from garret.service_runtime.engine.graphs import Graphed

@@ -76,9 +76,7 @@ for _kind in (PlainAttention, FusedAttention):
 def fuse(unet: nn.Module) -> None:
     """Join the weights of every attention of a UNet that are not joined, and have it use them so."""
     for attention in attentions_of(unet):
-        itself = attention.to_q.in_features == attention.to_k.in_features and attention.cross_attention_dim == (
-            attention.query_dim
-        )
+        itself = not attention.is_cross_attention
         processor = attention.processor
         if isinstance(processor, FusedAttention) and processor.joins(attention):
             continue

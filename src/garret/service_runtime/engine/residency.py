@@ -207,6 +207,7 @@ class Residency:
         for other in [other for other, held in self._held.items() if held.share is parts]:
             # A refiner that borrows from it would keep half of it in memory.
             del self._held[other]
+        del parts  # what is still named here would not be given back
         self.release()
 
 
