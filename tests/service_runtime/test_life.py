@@ -199,8 +199,9 @@ def test_a_new_model_is_seen_without_a_restart(tmp_path: Path) -> None:
 
 
 def test_a_full_disk_is_answered_before_anything_is_begun(tmp_path: Path) -> None:
-    """507; the free space is a seam of the service."""
+    """507; the free space is a seam of the service. What nobody has needed for a while makes room for the next one."""
     import asyncio
+    import os
 
     from garret.service_runtime.errors import InsufficientStorage
     from garret.service_runtime.service import Service as Inside
@@ -208,10 +209,16 @@ def test_a_full_disk_is_answered_before_anything_is_begun(tmp_path: Path) -> Non
     async def story() -> None:
         inside = Inside(fake_settings(tmp_path), free_bytes=lambda _: 1 << 20)
         await inside.start()
+        unused = tmp_path / "state" / "inputs" / f"{'ab' * 32}.png"
+        unused.touch()
+        os.utime(unused, (time.time() - 1200,) * 2)
         try:
             with pytest.raises(InsufficientStorage, match="1 MiB left"):
                 await inside.submit(ImageRequest("tiny", "x", 64, 64, 1, 1.0, 1), "me")
             assert await inside.records.recent("me") == []
+            async with asyncio.timeout(10):
+                while unused.exists():
+                    await asyncio.sleep(0.02)
         finally:
             await inside.stop()
 

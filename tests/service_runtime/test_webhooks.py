@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -53,6 +54,8 @@ def test_a_secret_is_made_once_and_kept_from_others(tmp_path: Path) -> None:
     assert secret_in(tmp_path / "secret") == made
     assert len(read_secret(made)) == 32
     assert (tmp_path / "secret").stat().st_mode & 0o777 == 0o600
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(lambda _: secret_in(tmp_path / "other"), range(8)))) == 1
     for wrong in ("", "whsec_", "whsec_%%%", "whsec_YWJj"):
         with pytest.raises(ValueError, match="whsec_"):
             read_secret(wrong)

@@ -28,7 +28,7 @@ from garret.service_runtime.extensions.words import change_words
 from garret.service_runtime.handed import drop_old
 from garret.service_runtime.hearing import Hearing
 from garret.service_runtime.idle import Idle
-from garret.service_runtime.inputs import InputStore
+from garret.service_runtime.inputs import SPARED_S, InputStore
 from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.job_watcher import JobWatcher
 from garret.service_runtime.jobs import CANCELLED
@@ -191,6 +191,7 @@ class Service:
     async def submit(self, request: ImageRequest, owner: str, terms: Terms = Terms()) -> str:  # noqa: B008  (frozen)
         """Accept a request as a job, or say why not; the job's id, or that of the one which the same key has made."""
         self._check_open()
+        self.check_room()
         request = await change_words(self.extensions, request)
         job_id = await self._accepting.accept(request, owner, terms)
         self.pool.feed()
@@ -278,8 +279,9 @@ class Service:
             raise Unavailable(f"no worker comes up: {self._hearing.down}", "See the service's log", retry_after=30)
         free = self._free_bytes(self.results.folder)
         if free < MINIMUM_FREE_BYTES:
-            # The next caller may be luckier: pictures that their callers have had long since make room.
+            # The next caller may be luckier: pictures that were had or sent long since make room.
             self._background.spawn(self.results.forget(_KEPT_WHEN_FULL_S))
+            self._background.spawn(self._forget_inputs(_KEPT_WHEN_FULL_S))
             raise InsufficientStorage(f"the disk has {free >> 20} MiB left", "Delete models or pictures")
 
     async def _say_ready(self) -> None:
@@ -308,11 +310,15 @@ class Service:
         except ServiceError:
             return ""
 
+    async def _forget_inputs(self, spared_s: float) -> None:
+        """Delete the pictures to begin from that no job names and nobody has sent for so long."""
+        await self._background.in_thread(lambda: self.inputs.keep_only(self._store.inputs(), spared_s))
+
     async def _keep_tidy(self) -> None:
         in_thread = self._background.in_thread
         while True:
             await self.results.forget(self.settings.keep_finished_s)
-            await in_thread(lambda: self.inputs.keep_only(self._store.inputs()))
+            await self._forget_inputs(SPARED_S)
             await in_thread(self.models.hash_all)
             await in_thread(Bin(self.settings.models_dir).purge)
             await in_thread(drop_old, self.settings.state_dir)

@@ -12,7 +12,6 @@ import hashlib
 import hmac
 import http.client
 import json
-import os
 import secrets
 import socket
 import threading
@@ -38,6 +37,7 @@ TIMEOUT_S = 15.0
 _SECRET_BYTES = (24, 64)
 _ANSWER_BYTES = 4096
 _GONE = 410
+_MAKING = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -152,13 +152,10 @@ def read_secret(text: str) -> bytes:
 
 def secret_in(path: Path) -> str:
     """Return the secret that this service made once, making it if there is none; nobody else may read the file."""
-    try:
-        return path.read_text("ascii").strip()
-    except FileNotFoundError:
-        made = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode("ascii")
-        old = os.umask(0o077)
+    with _MAKING:
         try:
+            return path.read_text("ascii").strip()
+        except FileNotFoundError:
+            made = PREFIX + base64.b64encode(secrets.token_bytes(32)).decode("ascii")
             write_atomically(path, made.encode(), 0o600)
-        finally:
-            os.umask(old)
-        return made
+            return made
