@@ -6,6 +6,7 @@ import json
 from dataclasses import replace
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as some
 
@@ -26,6 +27,7 @@ from garret.service_runtime.asked import (
 from garret.service_runtime.infotext import Facts, infotext, single, tag
 from garret.service_runtime.infotext_reader import request_fields, split
 from garret.service_runtime.limits import MAXIMUM_SECOND_SIDE, MAXIMUM_SEED
+from garret.service_runtime.prompt.tags import take_tags
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.samplers import SAMPLERS, SCHEDULES
 from tests.service_runtime.asking import ask
@@ -194,6 +196,9 @@ def test_a_lora_is_told_as_a_tag() -> None:
     """One weight where it is one, both by name where the text encoders have their own."""
     assert tag(Lora("ink", 0.5)) == "<lora:ink:0.5>"
     assert tag(Lora("ink", 1, 0.25)) == "<lora:ink:te=0.25:unet=1>"
+    for weight in (0.1 + 0.2, 1 / 3, -1e-05, 1e-30):
+        (read,) = take_tags(tag(Lora("ink", weight)))[1]
+        assert (read.problem, read.weight) == ("", pytest.approx(weight, abs=1e-20))
     asked = ask(prompt="a", loras=(Lora("ink", 0.5),))
     assert infotext(asked, 0, facts(asked, loras=asked.loras)).startswith("a <lora:ink:0.5>\nSteps: 4")
     assert json.dumps(single(asked, 0, facts(asked, loras=asked.loras)).to_dict()["loras"]) == "[]"

@@ -53,6 +53,13 @@ def test_a_second_pass_has_words_of_its_own(vocabulary: Vocabulary) -> None:
     assert vocabulary.ready(ask(prompt="a cat", hires=Hires())).hires_prompt == ""
 
 
+def test_tags_alone_are_no_words_of_a_second_pass(vocabulary: Vocabulary) -> None:
+    """It has the first one's, with the LoRA; whoever asks again by the picture's text gets the same."""
+    said = Hires(prompt="<lora:ink:0.5>", negative_prompt="<lora:x:1>")
+    ready = vocabulary.ready(ask(prompt="a cat", negative_prompt="blue", hires=said))
+    assert (ready.hires_prompt, ready.hires_negative_prompt, ready.loras) == ("a cat", "blue", (Lora("ink", 0.5, 0.5),))
+
+
 def test_a_tag_in_the_negative_prompt_is_passed_over(vocabulary: Vocabulary) -> None:
     """It is no word either."""
     ready = vocabulary.ready(ask(negative_prompt="rain <lora:pen:1>"))

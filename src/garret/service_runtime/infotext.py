@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from garret.service_runtime.asked import Lora, Output, Variation
 from garret.service_runtime.infotext_keys import PAIRS, number_text
 from garret.service_runtime.infotext_reader import EXACT_NEGATIVE, EXACT_PROMPT, NEGATIVE, split
+from garret.service_runtime.prompt.parse import NUMBER
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.samplers import find_sampler
 
@@ -88,8 +89,14 @@ def infotext(request: ImageRequest, index: int, facts: Facts) -> str:
 def tag(lora: Lora) -> str:
     """Return a LoRA as A1111's prompts name it."""
     if lora.text_weight is None or lora.text_weight == lora.weight:
-        return f"<lora:{lora.name}:{number_text(lora.weight)}>"
-    return f"<lora:{lora.name}:te={number_text(lora.text_weight)}:unet={number_text(lora.weight)}>"
+        return f"<lora:{lora.name}:{_weight_text(lora.weight)}>"
+    return f"<lora:{lora.name}:te={_weight_text(lora.text_weight)}:unet={_weight_text(lora.weight)}>"
+
+
+def _weight_text(weight: float) -> str:
+    """Return a weight as prompts take it, which know no exponents."""
+    text = number_text(weight)
+    return text if NUMBER.fullmatch(text) else f"{weight:.20f}".rstrip("0").rstrip(".")
 
 
 def _pairs(one: ImageRequest) -> dict[str, str]:

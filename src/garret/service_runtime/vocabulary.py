@@ -57,7 +57,10 @@ class Vocabulary:
         prompt, tags = take_tags(prompt)
         again, tags_again = take_tags(again)
         negative_prompt, unread = take_tags(negative_prompt)
-        negative_again, _ = take_tags(negative_again)
+        negative_again, unread_again = take_tags(negative_again)
+        # Tags alone are no words: empty means the first pass's for whoever reads this in a picture's text.
+        again = prompt if tags_again and not again.strip() else again
+        negative_again = negative_prompt if unread_again and not negative_again.strip() else negative_again
         for text in (prompt, again):
             _check_parts(text)
         if unread:

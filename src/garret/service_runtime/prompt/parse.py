@@ -18,7 +18,7 @@ DEEPEST = 50
 _TOKEN = re.compile(r"\\(?P<escaped>.)|(?P<mark>[()\[\]:|])|(?P<text>[^\\()\[\]:|]+)|\\", re.DOTALL)
 _BREAK = re.compile(r"\bBREAK\b")
 # As long as numbers get that anybody means; a longer one is text.
-NUMBER = re.compile(r"[+-]?(?:\d{1,9}\.?\d{0,9}|\.\d{1,9})", re.ASCII)
+NUMBER = re.compile(r"[+-]?(?:\d{1,9}\.?\d{0,20}|\.\d{1,20})", re.ASCII)
 
 
 @dataclass
