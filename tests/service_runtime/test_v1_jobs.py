@@ -15,7 +15,7 @@ import pytest
 
 from garret.service_runtime.pace import Pace
 from garret.service_runtime.png import SIGNATURE
-from tests.service_runtime.living import Answer, Service, fake_settings, serving, wait
+from tests.service_runtime.living import Answer, Service, fake_settings, launch, serving, wait
 
 SMALL = {"prompt": "a", "width": 64, "height": 64, "steps": 2}
 
@@ -135,6 +135,17 @@ def test_the_same_key_gives_the_same_job(service: Service) -> None:
         assert post(service, key=key).status == 422
 
 
+def test_a_key_tells_long_bodies_apart(service: Service) -> None:
+    """By what is in them, deep or shallow; what is nested without end is refused like anything wrong."""
+    start = {"image": base64.b64encode(picture(size=(200, 200)) + bytes(20_000)).decode()}
+    first = post(service, wait_s=10, key="long", start=start, seed=1)
+    assert post(service, key="long", start=start, seed=1).json["id"] == first.json["id"]
+    start = {"image": start["image"][:-8] + "AAAAAAA="}
+    assert post(service, key="long", start=start, seed=1).json["error"] == "KeyTaken"
+    deep = b'{"prompt": "a", "loras": ' + b"[" * 900 + b"]" * 900 + b"}"
+    assert service.call("POST", "/v1/jobs", deep, Idempotency_Key="deep").status == 422
+
+
 def test_a_key_gives_a_dialects_pictures_again(service: Service) -> None:
     """What A1111's route has answered once it answers again without making it."""
     body = {"prompt": "kept", "width": 64, "height": 64, "steps": 2, "n_iter": 2}
@@ -169,6 +180,24 @@ def test_a_job_is_watched_and_cancelled(slow: Service) -> None:
     assert names[-1] == "event: end"
     assert json.loads(events[-2].partition("data: ")[2])["state"] == "Cancelled"
     assert slow.call("GET", f"{second['url']}?wait=10").json["state"] == "Success"
+
+
+def test_watching_a_job_leaves_nothing_in_the_log(tmp_path: Path) -> None:
+    """However often somebody has looked at it until it was cancelled."""
+    service = launch(fake_settings(tmp_path, fake_seconds=1.0))
+    try:
+        service.wait_until("ok")
+        job = post(service, n_iter=4, batch_size=1).json
+        with ThreadPoolExecutor(1) as threads:
+            told = threads.submit(service.call, "GET", f"{job['url']}/events")
+            for _ in range(2):
+                service.call("GET", f"{job['url']}?wait=0.3")
+            service.call("DELETE", job["url"])
+            assert b"event: end" in told.result().body
+    finally:
+        service.process.terminate()
+    said, _ = service.process.communicate(timeout=20)
+    assert "ERROR" not in said
 
 
 def test_a_full_queue_says_so_before_a_picture_is_decoded(slow: Service) -> None:

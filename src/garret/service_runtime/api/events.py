@@ -42,7 +42,8 @@ async def _change(service: Service, end: asyncio.Future[Any] | None) -> None:
     """Wait a little, and no longer than until the job is over or the service stops."""
     stop = asyncio.ensure_future(service.closing.wait())
     try:
-        awaited: set[asyncio.Future[Any]] = {stop} if end is None else {stop, asyncio.shield(end)}
+        # Not shielded: waiting ends nothing, and each shield would stay with the job until its end.
+        awaited: set[asyncio.Future[Any]] = {stop} if end is None else {stop, end}
         await asyncio.wait(awaited, timeout=LOOK_EVERY_S, return_when=asyncio.FIRST_COMPLETED)
     finally:
         stop.cancel()

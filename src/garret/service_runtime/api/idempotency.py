@@ -16,6 +16,9 @@ from garret.service_runtime.errors import BadRequest
 
 HEADER = "Idempotency-Key"
 LONGEST_KEY = 255
+_LONG = 10_000
+_DEPTH = 4
+"""Pictures lie no deeper in a body: start, mask, image."""
 
 
 def key_of(request: Request) -> str:
@@ -33,5 +36,17 @@ def key_of(request: Request) -> str:
 
 def digest_of(request: Request, body: Mapping[str, Any]) -> str:
     """Return what tells this request from another one: where it went and what it said, however it was written."""
-    text = json.dumps([request.url.path, body], sort_keys=True, separators=(",", ":"))
+    try:
+        text = json.dumps([request.url.path, _short(body)], sort_keys=True, separators=(",", ":"))
+    except RecursionError:
+        raise BadRequest("body", "is nested too deep") from None
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _short(value: Any, depth: int = _DEPTH) -> Any:
+    """Return a value with a digest in the place of each long text: quoting megabytes would hold up everybody."""
+    if isinstance(value, str) and len(value) > _LONG:
+        return {"sha256": hashlib.sha256(value.encode("utf-8", "surrogatepass")).hexdigest()}
+    if isinstance(value, Mapping) and depth:
+        return {name: _short(inner, depth - 1) for name, inner in value.items()}
+    return [_short(inner, depth - 1) for inner in value] if isinstance(value, list) and depth else value

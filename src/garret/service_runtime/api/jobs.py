@@ -33,7 +33,7 @@ def router(service: Service) -> APIRouter:
     async def shown(job_id: str, request: Request, wait_s: float) -> dict[str, Any]:
         live = service.find(job_id)
         if wait_s and live is not None:
-            await first_of(asyncio.shield(live.future), request, service, wait_s)
+            await first_of(live.future, request, service, wait_s)
         return await view_of(service, await own_job(service, job_id, request))
 
     @routes.post("", status_code=202)
