@@ -14,7 +14,7 @@ from garret import demo_model
 from garret.service_runtime.asked import Hires
 from garret.service_runtime.batch import Picture
 from garret.service_runtime.engine.base import Image
-from garret.service_runtime.errors import ModelError
+from garret.service_runtime.errors import ModelError, OutOfMemory
 from tests.service_runtime.asking import batch_of, other
 
 torch = pytest.importorskip("torch")
@@ -162,6 +162,24 @@ def test_a_checkpoint_that_cannot_be_moved_is_let_go(models: list[str]) -> None:
         held.take(models[0])
     assert held.loaded() == ()
     assert held.take(models[0])[0] is not parts
+
+
+def test_a_picture_has_its_mode_beside_others_as_well() -> None:
+    """What fits by itself is not made with little memory, which shows, because others came along."""
+    from garret.service_runtime.engine.estimate import weigh, work_bytes
+    from garret.service_runtime.engine.layout import lay_out
+
+    weighed = weigh(lay_out(demo_model.WEIGHTS, demo_model.CONFIG), torch.float32)
+    four = replace(BATCH, pictures=BATCH.pictures * 4)
+    work = [work_bytes(weighed, BATCH.request, count, torch.float32) for count in (1, 4)]
+    held = residency(budget=weights() + (work[0] + work[1]) // 2)
+    with pytest.raises(OutOfMemory, match="4 pictures at once need"):
+        held.begin(four)
+    for batch in (BATCH, replace(four, memory="normal")):
+        held.begin(batch)
+        assert held.mode == "normal"
+    held.begin(replace(four, memory="low"))
+    assert held.mode == "low-vram"
 
 
 def test_in_low_vram_mode_only_the_stage_at_work_is_on_the_device() -> None:

@@ -21,7 +21,7 @@ from garret.service_runtime.engine.loras import Loras
 from garret.service_runtime.engine.parts import Parts, load
 from garret.service_runtime.engine.speedups import Speedups
 from garret.service_runtime.engine.visit import at_home, visiting
-from garret.service_runtime.errors import ModelError
+from garret.service_runtime.errors import ModelError, OutOfMemory
 from garret.service_runtime.model_files import version_of
 
 KEPT = 2
@@ -72,7 +72,12 @@ class Residency:
     def begin(self, batch: Batch) -> None:
         """Choose the mode of the batch that comes, and let go of what it leaves no room for.
 
-        The refiner of an earlier batch goes first, then the checkpoints that were used longest ago.
+        The mode is what one of its pictures needs, so that a picture is the same beside others; pictures that fit
+        by themselves but not together are left to be made one by one. The refiner of an earlier batch goes first,
+        then the checkpoints that were used longest ago.
+
+        Raises:
+            OutOfMemory: the pictures do not fit together.
         """
         used = batch.used
         self.speedups.check(batch.request.shortcuts.fp8)
@@ -81,10 +86,16 @@ class Residency:
         weights = sum(self._weigh(key).weights for key in needed)
         overlapping = self.device.type == "cuda"
         base = self._weigh(needed[0])
-        work = work_bytes(base, batch.request, len(batch.pictures), self.dtype, overlapping=overlapping)
+        one, work = (
+            work_bytes(base, batch.request, pictures, self.dtype, overlapping=overlapping)
+            for pictures in (1, len(batch.pictures))
+        )
         capacity = self._capacity()
-        short = capacity is not None and weights + work > capacity
+        short = capacity is not None and weights + one > capacity
         self.low = batch.memory == "low" or (batch.memory == "auto" and short)
+        if batch.memory == "auto" and not self.low and capacity is not None and weights + work > capacity:
+            needs, there = (weights + work) / 2**30, capacity / 2**30
+            raise OutOfMemory(f"{len(batch.pictures)} pictures at once need {needs:.2f} of {there:.2f} GiB")
         if self.low and capacity is not None:
             # What others have on the device is what this one lacks.
             for key in [key for key, held in self._held.items() if key not in needed and not held.away]:
