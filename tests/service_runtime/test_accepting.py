@@ -65,7 +65,8 @@ def test_a_key_leads_to_a_job_that_is_just_being_accepted(tmp_path: Path) -> Non
         assert live.get(known) is not None
         assert known == await first
         with pytest.raises(Busy):
-            accepting.check_room()
+            accepting.check_room("me")
+        accepting.check_room("somebody who has nothing open")
         background.end_threads()
         store.close()
 

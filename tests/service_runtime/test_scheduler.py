@@ -49,6 +49,20 @@ def test_a_full_queue_says_when_to_come_back() -> None:
     scheduler.reserve("b")
 
 
+def test_nobody_keeps_others_out_by_filling_the_queue() -> None:
+    """Who has nothing open gets one place beyond the limit, and no second one."""
+    scheduler = Scheduler(limit=2, max_batch=4)
+    for job in ("a", "b"):
+        scheduler.reserve(job, "much")
+    with pytest.raises(Busy):
+        scheduler.reserve("c", "much")
+    scheduler.reserve("d", "little")
+    with pytest.raises(Busy):
+        scheduler.reserve("e", "little")
+    scheduler.close("d")
+    scheduler.reserve("f", "little")
+
+
 def test_large_pictures_are_not_heaped_up() -> None:
     """Four of 1024 pixels fit together, of 2048 pixels one."""
     scheduler = Scheduler(10, 4)

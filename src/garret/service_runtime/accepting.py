@@ -51,10 +51,10 @@ class Accepting:
         self._expiry_s = expiry_s
         self._entering: dict[str, asyncio.Event] = {}
 
-    def check_room(self) -> None:
+    def check_room(self, owner: str) -> None:
         """Refuse at once, before anything is decoded for a job, when the queue is full; say when there is room."""
         try:
-            self._scheduler.check_room()
+            self._scheduler.check_room(owner)
         except Busy as error:
             raise Busy(error.message, error.hint, retry_after=self._pace.until_room()) from None
 
@@ -66,9 +66,9 @@ class Accepting:
             NotFound, ModelError, BadRequest: what it names is not there.
         """
         prepared = self._prepare(request)
-        self.check_room()
+        self.check_room(owner)
         job_id = secrets.token_hex(16)
-        self._scheduler.reserve(job_id)
+        self._scheduler.reserve(job_id, owner)
         entered = self._entering[job_id] = asyncio.Event()
         try:
             job = await self._background.in_thread(partial(self._write, job_id, owner, request, terms))
@@ -105,7 +105,7 @@ class Accepting:
                 await self._background.in_thread(self._store.fail, job.id, type(error).__name__, error.message)
                 continue
             pictures = await self._background.in_thread(self._results.read, job)
-            self._scheduler.reserve(job.id, over_limit=True)
+            self._scheduler.reserve(job.id, job.owner, over_limit=True)
             # One that was begun before is not given up for having waited.
             waits = replace(job, expires_at=None) if job.starts else job
             live = self._live.enter(waits, prepared, pictures, attached=False)

@@ -89,7 +89,7 @@ class Scheduler:
         self._max_batch = max_batch
         self._queues: dict[str, deque[Task]] = {}
         self._spent: dict[str, float] = {}
-        self._open: set[str] = set()
+        self._open: dict[str, str] = {}
         self._number = 0
         self._passed_over = 0
 
@@ -103,16 +103,16 @@ class Scheduler:
         """Return how many jobs were accepted and are not over."""
         return len(self._open)
 
-    def check_room(self) -> None:
-        """Say so when there is no place for a job."""
-        if len(self._open) >= self._limit:
+    def check_room(self, owner: str = "") -> None:
+        """Say so when there is no place for a job; who has none open has one also beside those who filled the queue."""
+        if len(self._open) >= self._limit and (not owner or owner in self._open.values()):
             raise Busy(f"{len(self._open)} jobs are waiting, as many as the queue holds", "Ask again", retry_after=5)
 
-    def reserve(self, job_id: str, *, over_limit: bool = False) -> None:
+    def reserve(self, job_id: str, owner: str = "", *, over_limit: bool = False) -> None:
         """Take a place for a job, or say that there is none; jobs from before a restart have theirs."""
         if not over_limit:
-            self.check_room()
-        self._open.add(job_id)
+            self.check_room(owner)
+        self._open[job_id] = owner
 
     def add(self, tasks: Iterable[Task]) -> None:
         """Queue the pictures of a job that has its place."""
@@ -152,7 +152,7 @@ class Scheduler:
 
     def close(self, job_id: str) -> None:
         """Forget a job that is over, with what of it still waits."""
-        self._open.discard(job_id)
+        self._open.pop(job_id, None)
         for owner, queue in self._queues.items():
             if any(task.job_id == job_id for task in queue):
                 self._queues[owner] = deque(task for task in queue if task.job_id != job_id)

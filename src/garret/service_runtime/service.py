@@ -191,15 +191,15 @@ class Service:
     async def submit(self, request: ImageRequest, owner: str, terms: Terms = Terms()) -> str:  # noqa: B008  (frozen)
         """Accept a request as a job, or say why not; the job's id, or that of the one which the same key has made."""
         self._check_open()
-        self.check_room()
+        self.check_room(owner)
         request = await change_words(self.extensions, request)
         job_id = await self._accepting.accept(request, owner, terms)
         self.pool.feed()
         return job_id
 
-    def check_room(self) -> None:
+    def check_room(self, owner: str) -> None:
         """Refuse a job at once when the queue is full, before its body is looked at closely."""
-        self._accepting.check_room()
+        self._accepting.check_room(owner)
 
     async def repeated(self, owner: str, terms: Terms) -> str:
         """Return the id of the job that this very request has made before, or ""."""

@@ -108,7 +108,7 @@ def router(service: Service) -> APIRouter:
         if not fields.boolean(body, "include_init_images", False):
             told |= {"init_images": None, "mask": None}
         if not key_of(request):  # one that has a key may have its pictures already
-            service.check_room()
+            service.check_room(request.state.caller)
         start = await asyncio.to_thread(read_start, body, service.inputs)
         result = await wait_for(service, parse_img2img(body, service, start), request, body)
         return Response(a1111.reply_of(result, told, send_images=send_images), media_type="application/json")

@@ -48,7 +48,7 @@ def router(service: Service) -> APIRouter:
         terms, owner = _terms(request, body), request.state.caller
         job_id = known = await service.repeated(owner, terms)
         if not known:
-            service.check_room()
+            service.check_room(owner)
             if terms.webhook:
                 await asyncio.to_thread(service.webhooks.check, terms.webhook)
             asked = await asyncio.to_thread(keep_pictures, body, service.inputs) if body.get("start") else body
