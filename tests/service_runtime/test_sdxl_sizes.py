@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from garret.service_runtime.limits import MAXIMUM_SIDE
@@ -15,6 +17,12 @@ def test_there_are_twenty_six_of_about_a_megapixel() -> None:
     assert all(0.89 < width * height / 1024**2 < 1.02 for width, height in SDXL_SIZES)
     assert all(width % 64 == height % 64 == 0 for width, height in SDXL_SIZES)
     assert list(SDXL_SIZES) == sorted(SDXL_SIZES, key=lambda size: size[0] / size[1])
+
+
+def test_the_manual_lists_them() -> None:
+    """In the same order, so that somebody can choose one."""
+    text = (Path(__file__).parents[2] / "docs" / "engine.md").read_text(encoding="utf-8")
+    assert " · ".join(f"{width}×{height}" for width, height in SDXL_SIZES) in " ".join(text.split())
 
 
 @pytest.mark.parametrize("size", [*SDXL_SIZES, *((side, side) for side in range(256, MAXIMUM_SIDE + 1, 8))], ids=str)
