@@ -22,7 +22,7 @@ def test_there_are_twenty_six_of_about_a_megapixel() -> None:
 def test_the_manual_lists_them() -> None:
     """In the same order, so that somebody can choose one."""
     text = (Path(__file__).parents[2] / "docs" / "engine.md").read_text(encoding="utf-8")
-    assert " · ".join(f"{width}×{height}" for width, height in SDXL_SIZES) in " ".join(text.split())
+    assert " · ".join(f"{width}\u00d7{height}" for width, height in SDXL_SIZES) in " ".join(text.split())
 
 
 @pytest.mark.parametrize("size", [*SDXL_SIZES, *((side, side) for side in range(256, MAXIMUM_SIDE + 1, 8))], ids=str)
