@@ -46,7 +46,10 @@ from garret.service_runtime.messages import (
 )
 from garret.service_runtime.settings import ServiceSettings
 
+logger = logging.getLogger(__name__)
+
 EXIT_DEVICE_LOST = 75
+EXIT_UNSAID = 76
 PREVIEW_EVERY_S = 0.5
 _FAR_BACK = 1000
 
@@ -224,6 +227,10 @@ class Worker:
                 self._channel.sendall(encode(message))
             except OSError:
                 os._exit(0)
+            except Exception:
+                # What cannot be said must not become a silence that is waited for.
+                logger.exception("a %s cannot be sent", type(message).__name__)
+                os._exit(EXIT_UNSAID)
             finally:
                 self._outbox.task_done()
 

@@ -56,7 +56,9 @@ def start_process(
         tls_certificate="",
         tls_key="",
     )
-    environment = {**os.environ, **_QUIET, **told.to_env()}
+    # Nor those of the collector of traces, which OpenTelemetry reads from variables of its own.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
+    environment = {**inherited, **_QUIET, **told.to_env()}
     path = environment.get("PYTHONPATH", "")
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, (str(_PACKAGE_ROOT), path)))
     if devices:
