@@ -438,6 +438,9 @@ def test_a_service_that_hangs_is_ended_and_comes_back(node: OnNode) -> None:
         assert node.says("systemctl show -p NRestarts --value garret.service") == "1"
     finally:
         node.says(f"rm -r {shorter}; systemctl daemon-reload; systemctl restart garret.service")
+        # Whoever has the node next finds a service that can make pictures.
+        ready = "curl -skf -m 10 -o /dev/null https://127.0.0.1:7860/readyz && exit 0"
+        node.says(f"for i in $(seq 120); do {ready}; sleep 0.5; done; exit 1")
 
 
 def test_an_extension_comes_and_goes(house: House, node: OnNode, tmp_path: Path) -> None:
