@@ -20,7 +20,7 @@ import pytest
 
 from garret.errors import GarretError, NotReady, OperationError, UsageError
 from garret.ops.authority import Authority
-from garret.ops.endpoint import Endpoint
+from garret.ops.endpoint import Endpoint, Full
 
 PICTURE = b"\x89PNG\r\n\x1a\n picture"
 REPLY = {"images": [base64.b64encode(PICTURE).decode()], "info": "{}"}
@@ -184,7 +184,7 @@ REFUSALS: list[tuple[int, object, type[GarretError], str]] = [
     (400, {"errors": "no model x", "detail": "no model x. Models are: demo"}, UsageError, "no model x"),
     (404, b"", UsageError, "404"),
     (401, {"errors": "who are you", "detail": ""}, OperationError, "token"),
-    (429, {"errors": "the queue is full", "detail": ""}, NotReady, "queue is full"),
+    (429, {"errors": "the queue is full", "detail": ""}, Full, "queue is full"),
     (503, b"", NotReady, "503"),
     (
         503,

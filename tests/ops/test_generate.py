@@ -18,7 +18,7 @@ def test_pictures_are_written(world: World, tmp_path: Path) -> None:
     """As many pictures as there are names."""
     deployed(world, tmp_path)
     paths = [tmp_path / "a-1.png", tmp_path / "a-2.png"]
-    assert generate(deployment_in(tmp_path), {"prompt": "a star"}, paths) == paths
+    assert generate(deployment_in(tmp_path), {"prompt": "a star"}, paths).paths == paths
     assert [path.read_bytes() for path in paths] == [PICTURE, PICTURE]
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from garret.commands.door import Caller, cloud_options, name_option
-from garret.errors import UsageError
+from garret.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
     from garret.ops.cloud import Cloud
@@ -73,10 +73,16 @@ def generate(caller: Caller, prompt: str, output: Path | None, count: int, name:
     if (picture_format := format_of(output)) != "png":
         body = merged(body, {"output": {"format": picture_format}})
     told = partial(caller.console.share, "making") if caller.console.draws else None
-    written = make(deployment, body, file_names(output, prompt, count), cloud, told)
+    try:
+        made = make(deployment, body, file_names(output, prompt, count), cloud, told)
+    except KeyboardInterrupt:
+        raise Interrupted("interrupted: the job was cancelled, and no picture written", "the same again") from None
     seconds = time.monotonic() - started
-    facts = {"name": deployment.name, "prompt": prompt, "pictures": [str(path) for path in written]}
-    caller.console.answer(facts, [f"{path}   ({seconds:.1f} s)" for path in written])
+    facts = {"name": deployment.name, "prompt": prompt, "pictures": [str(path) for path in made.paths]}
+    seeds = [f"seed {seed}, " for seed in made.seeds] or [""] * len(made.paths)
+    lines = [f"{path}   ({seed}{seconds:.1f} s)" for path, seed in zip(made.paths, seeds, strict=False)]
+    lines += [f"{name}: {text}" for name, text in made.notes.items()]
+    caller.console.answer({**facts, "seeds": made.seeds, "notes": made.notes}, lines)
     return 0
 
 

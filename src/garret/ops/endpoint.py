@@ -31,6 +31,10 @@ _LATER = (408, 429, 502, 503, 504)
 """Statuses that say nothing about the request itself: the same one may do a moment later."""
 
 
+class Full(NotReady):
+    """The service takes no more now; it goes on with what it has."""
+
+
 @dataclass(frozen=True)
 class Endpoint:
     """Where a service answers and as whom to ask; `fingerprint` is the SHA-256 of its certificate, hexadecimal.
@@ -140,6 +144,8 @@ class Endpoint:
             )
         if status in _LATER and (booting := _booting(raw)):
             return NotReady(f"{self.url}: {booting}", "garret status")
+        if status == 429:
+            return Full(f"{self.url}: {message}", "the same again in a few minutes")
         # A chunk of an upload that came twice, or while the last one is still being written: asked anew, it goes on.
         if status in _LATER or _parsed(raw).get("error") == "OutOfStep":
             return NotReady(f"{self.url}: {message or f'HTTP {status}'}", hint or "try again in a moment")

@@ -6,12 +6,13 @@ import base64
 import re
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from garret.errors import GarretError, NotReady, UsageError
 from garret.ops.deployment import Deployment, flag
-from garret.ops.endpoint import Endpoint, endpoint_at
+from garret.ops.endpoint import Endpoint, Full, endpoint_at
 from garret.ops.journal import write_atomic
 from garret.ops.picture_job import PictureJob
 
@@ -21,6 +22,15 @@ if TYPE_CHECKING:
 LONGEST_NAME = 40
 LARGEST_PICTURE = 20_000_000
 """Bytes of a picture's file that a service takes."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """The files that were written, the seed of each, and what the service has to say of them."""
+
+    paths: list[Path]
+    seeds: list[int]
+    notes: dict[str, str]
 
 
 def endpoint_of(deployment: Deployment) -> Endpoint:
@@ -43,7 +53,7 @@ def generate(
     paths: list[Path],
     cloud: Callable[[], Cloud | None] = lambda: None,
     told: Callable[[float, str], None] | None = None,
-) -> list[Path]:
+) -> Made:
     """Ask for as many pictures as there are paths, and write each whole or not at all.
 
     It waits for as long as the job goes on. The `cloud` is asked for the machine only when nobody answers: an idle
@@ -61,11 +71,13 @@ def generate(
         if told is not None:
             job.told, job.look_s = told, 1.0
         pictures = job.make()
+    except Full:
+        raise
     except NotReady as error:
         raise _why_silent(deployment, error, cloud) from error
     for path, picture in zip(paths, pictures, strict=False):
         write_atomic(path, picture, 0o644)
-    return paths[: len(pictures)]
+    return Made(paths[: len(pictures)], job.seeds, job.notes)
 
 
 def _why_silent(deployment: Deployment, error: NotReady, cloud: Callable[[], Cloud | None]) -> NotReady:

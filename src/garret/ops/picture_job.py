@@ -33,7 +33,10 @@ _MARKS = (b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff", b"RIFF")
 
 @dataclass
 class PictureJob:
-    """One request to a service; `told` hears of its share, 0 to 1, and where it is; times are in seconds."""
+    """One request to a service; `told` hears of its share, 0 to 1, and where it is; times are in seconds.
+
+    `seeds` and `notes` are those of the pictures, once they are made.
+    """
 
     endpoint: Endpoint
     body: Mapping[str, Any]
@@ -42,6 +45,8 @@ class PictureJob:
     look_s: float = LOOK_S
     told: Callable[[float, str], None] = lambda _share, _where: None
     url: str = field(default="", init=False)
+    seeds: list[int] = field(default_factory=list, init=False)
+    notes: dict[str, str] = field(default_factory=dict, init=False)
 
     def make(self) -> list[bytes]:
         """Return the pictures' files.
@@ -58,6 +63,8 @@ class PictureJob:
             raise
         if job["state"] != "Success":
             raise _failure(job)
+        self.seeds = [one["seed"] for one in job["pictures"] if "seed" in one]
+        self.notes = dict(job.get("notes") or {})
         pictures = [self._again(partial(self.endpoint.file, str(one["url"]))) for one in job["pictures"]]
         if not pictures or not all(picture.startswith(_MARKS) for picture in pictures):
             raise OperationError(f"{self.endpoint.url} answered without a picture", "garret status")
@@ -139,7 +146,9 @@ def _where(job: Mapping[str, Any]) -> str:
     if job["state"] == "Queued":
         return f"number {job.get('position')} in line"
     progress = job.get("progress") or {}
-    return f"{progress.get('stage')}, step {progress.get('step')} of {progress.get('steps')}"
+    done, count = int(progress.get("pictures_done", 0)), int(progress.get("pictures", 1))
+    made = f", {done} of {count} pictures made" if count > 1 else ""
+    return f"{progress.get('stage')}, step {progress.get('step')} of {progress.get('steps')}{made}"
 
 
 def _broke(error: NotReady) -> bool:

@@ -66,6 +66,7 @@ class Hearing:
         """Note progress."""
         for live in self._live.of(assignment):
             live.step, live.steps, live.stage = stepped.done, stepped.total, stepped.stage
+            live.beside = frozenset(task.index for task in assignment.tasks if task.job_id == live.job_id)
 
     def previewed(self, assignment: Assignment, preview: Previewed) -> None:
         """Hold what a picture looks like so far; nothing of it goes to the disk."""

@@ -45,7 +45,7 @@ def check_number(name: str, value: float, low: float, high: float) -> None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise BadRequest(name, "must be a number")
     if not (math.isfinite(value) and low <= value <= high):
-        raise BadRequest(name, f"must be {low:g} to {high:g}")
+        raise BadRequest(name, f"must be {low:.12g} to {high:.12g}")
 
 
 def check_side(name: str, side: int) -> None:

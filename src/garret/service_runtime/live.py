@@ -30,7 +30,7 @@ class Live:
 
     `pictures` are the files that are on the disk, by their numbers, and `kept` what their records say; `expires_at` is
     when it is given up if no worker has begun it, in seconds since 1970. `made` are those that a worker has brought, on
-    the disk or on their way there.
+    the disk or on their way there; `beside` are those that `step` is of, made side by side.
     """
 
     job_id: str
@@ -44,6 +44,7 @@ class Live:
     deaths: int = 0
     step: int = 0
     steps: int = 0
+    beside: frozenset[int] = frozenset()
     stage: str = ""
     previews: dict[int, Previewed] = field(default_factory=dict)
     attached: bool = True

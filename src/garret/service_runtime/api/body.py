@@ -36,7 +36,7 @@ def _parse(body: bytes) -> Any:
     except RecursionError:
         raise BadRequest("body", "is nested too deep") from None
     except json.JSONDecodeError as error:
-        raise BadRequest("body", f"is not JSON: {error.msg} at character {error.pos}") from None
+        raise BadRequest("body", f"is not JSON: {error.msg.removesuffix(' at')} at character {error.pos}") from None
     except ValueError:
         raise BadRequest("body", "holds a number with too many digits") from None
 

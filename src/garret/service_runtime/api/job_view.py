@@ -27,8 +27,8 @@ async def view_of(service: Service, job: Job, places: Mapping[str, int] | None =
     position = None
     if job.is_open:
         # One that a worker holds ready for when it is done is next as well.
-        held = 0 if live is None or live.started else 1
-        position = (service.positions() if places is None else places).get(job.id, held)
+        waits = live is not None and not live.started
+        position = (service.positions() if places is None else places).get(job.id, 1) if waits else 0
     return {
         **job.to_dict(),
         "url": f"/v1/jobs/{job.id}",
@@ -42,14 +42,13 @@ def progress_of(live: Live) -> dict[str, Any]:
     """Return how far a job is: the step of the batch that is being made, and the share of the whole job."""
     steps = live.steps or live.request.steps
     count, done = live.request.count, len(live.kept)
-    at_work = min(live.step / steps, 1.0) if live.started and done < count else 0.0
-    batch = min(count - done, live.request.batch_size)
+    at_work = min(live.step / steps, 1.0) * len(live.beside.difference(live.kept))
     return {
         "step": live.step,
         "steps": steps,
         "stage": live.stage or ("waiting" if not live.started else "starting"),
         "pictures_done": done,
         "pictures": count,
-        "share": round(min(1.0, (done + at_work * batch) / count), 4),
+        "share": round(min(1.0, (done + at_work) / count), 4),
         "preview": f"/v1/jobs/{live.job_id}/preview" if live.previews else None,
     }
