@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -75,6 +76,18 @@ def load_checkpoint(path: Path, progress: Progress) -> dict[str, Any]:
     progress.step, progress.spent = checkpoint["step"], checkpoint["spent"]
     progress.started = time.monotonic()
     return checkpoint
+
+
+def descend(
+    optimizer: torch.optim.Optimizer, loss: torch.Tensor, parameters: Iterable[Any], progress: Progress
+) -> float:
+    """Take one step down the loss, its gradient bounded, and return the loss."""
+    optimizer.zero_grad()
+    loss.backward()
+    torch.nn.utils.clip_grad_norm_(parameters, 1.0)
+    optimizer.step()
+    progress.step += 1
+    return float(loss.detach())
 
 
 def to_tensor(pictures: list[Pixels]) -> torch.Tensor:

@@ -11,7 +11,7 @@ import torch
 from diffusers import StableDiffusionXLPipeline
 
 from garret.demo_model.shapes import TAUGHT, Scene, random_scene
-from training.demo_model.common import Progress, add_run_options, begin, load_checkpoint, save_checkpoint
+from training.demo_model.common import Progress, add_run_options, begin, descend, load_checkpoint, save_checkpoint
 from training.demo_model.evaluate import load
 from training.demo_model.low_rank import Changes
 from training.demo_model.train_unet import LARGEST_STORE, Bucket, Drawings, Learner
@@ -72,12 +72,7 @@ class Run:
         self.optimizer.param_groups[0]["lr"] = self.progress.rate(PEAK_RATE)
         with torch.autocast("cpu", torch.bfloat16):
             loss = self.learner(captions, latents, source.bucket)
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.changes.learning(), 1.0)
-        self.optimizer.step()
-        self.progress.step += 1
-        return float(loss.detach())
+        return descend(self.optimizer, loss, self.changes.learning(), self.progress)
 
 
 def train(run: Run, drawings: list[Drawings], random: np.random.Generator) -> None:

@@ -21,6 +21,7 @@ from training.demo_model.common import (
     Progress,
     add_run_options,
     begin,
+    descend,
     load_checkpoint,
     save_checkpoint,
     to_tensor,
@@ -220,13 +221,9 @@ class Run:
         # Half-precision products halve the time on processors that have them.
         with torch.autocast("cpu", torch.bfloat16):
             loss = self.learner(captions, latents, bucket)
-        self.optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(self.learner.parameters(), 1.0)
-        self.optimizer.step()
-        self.progress.step += 1
+        lost = descend(self.optimizer, loss, self.learner.parameters(), self.progress)
         self.average.follow(self.progress.step)
-        return float(loss.detach())
+        return lost
 
 
 def train(run: Run, drawings: list[Drawings], random: np.random.Generator) -> None:
