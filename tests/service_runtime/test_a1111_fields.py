@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from garret.service_runtime.api.a1111_fields import TXT2IMG_SCHEMA, parse_txt2img
+from garret.service_runtime.api.a1111.fields import TXT2IMG_SCHEMA, parse_txt2img
 from garret.service_runtime.asked import Hires, Noise, Output, Refiner, Variation
 from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
 from garret.service_runtime.models import Model

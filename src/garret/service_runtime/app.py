@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import html
 import logging
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -13,110 +12,21 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse, JSONResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.responses import HTMLResponse, Response
 
-from garret.service_runtime.api import (
-    a1111,
-    drain,
-    health,
-    img2img,
-    inputs,
-    job_pictures,
-    jobs,
-    machine,
-    metrics,
-    models,
-    uploads,
-)
-from garret.service_runtime.auth import Authenticator, check_origin
-from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unauthorized, Unavailable
+from garret.service_runtime.api.dialects import spoken
+from garret.service_runtime.api.refusing import error_response, no_route
+from garret.service_runtime.auth import Authenticator
+from garret.service_runtime.errors import BadRequest, NotFound, ServiceError
 from garret.service_runtime.extensions.loading import failure
 from garret.service_runtime.extensions.web import Pages, add_extensions, name_in
-from garret.service_runtime.idle import PAGE, Idle, is_use
+from garret.service_runtime.guard import Guard
 from garret.service_runtime.service import Service
 
 logger = logging.getLogger(__name__)
 
 _UI = Path(__file__).resolve().parent / "ui"
 _PAGE_FILES = {"page.js": "text/javascript", "page.css": "text/css"}
-OPEN_PATHS = health.PATHS
-# What a front on this machine shows itself as long as there is no worker: how far the node is.
-_SHOWN_BY_FRONT = ("/", "/boot.json")
-_HEADERS = {
-    "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
-    "x-frame-options": "DENY",
-    "cache-control": "no-store",
-    "content-security-policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
-        "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-    ),
-}
-
-
-class Guard:
-    """Stands before every route: says who calls, keeps strangers out, and puts the safe headers on every answer."""
-
-    def __init__(
-        self,
-        app: ASGIApp,
-        authenticator: Authenticator,
-        idle: Idle,
-        *,
-        local_only: bool,
-        is_starting: Callable[[], bool],
-    ) -> None:
-        self._app = app
-        self._is_starting = is_starting
-        self._idle = idle
-        self._authenticator = authenticator
-        self._local_only = local_only
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Serve one connection."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-            return
-        if scope["type"] != "http":
-            return
-        began = time.perf_counter()
-
-        async def send_with_headers(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                extra = {**_HEADERS, "x-process-time": f"{time.perf_counter() - began:.4f}"}
-                message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in extra.items())]
-            await send(message)
-
-        try:
-            scope.setdefault("state", {})["caller"] = await self._caller(scope)
-        except ServiceError as error:
-            await error_response(error)(scope, receive, send_with_headers)
-            return
-        if not is_use(scope["path"]):
-            await self._app(scope, receive, send_with_headers)
-            return
-        sign = "an open page" if scope["path"] == PAGE else f"{scope['method']} {scope['path'][:80]}"
-        self._idle.touch(sign)
-
-        async def receive_and_note() -> Message:
-            message = await receive()
-            if message.get("body"):  # a large file that comes slowly is use for as long as it comes
-                self._idle.touch(sign)
-            return message
-
-        await self._app(scope, receive_and_note, send_with_headers)
-
-    async def _caller(self, scope: Scope) -> str:
-        if scope["path"] in OPEN_PATHS and scope["method"] in ("GET", "HEAD"):
-            return ""
-        if scope["path"] in _SHOWN_BY_FRONT and self._is_starting():
-            raise Unavailable("the service is starting", retry_after=5)
-        connection = HTTPConnection(scope)
-        check_origin(connection.headers, local_only=self._local_only)
-        address = connection.client.host if connection.client else ""
-        return await self._authenticator.caller(connection.headers.get("authorization", ""), address)
 
 
 def create_app(service: Service) -> FastAPI:
@@ -129,20 +39,11 @@ def create_app(service: Service) -> FastAPI:
         await service.stop()
 
     app = FastAPI(title="garret", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
-    app.include_router(health.router(service))
-    app.include_router(a1111.router(service))
-    app.include_router(img2img.router(service))
-    app.include_router(jobs.router(service))
-    app.include_router(job_pictures.router(service))
-    app.include_router(jobs.webhook_router(service))
-    app.include_router(inputs.router(service))
-    app.include_router(machine.router(service))
-    app.include_router(metrics.router(service))
-    app.include_router(drain.router(service))
-    app.include_router(models.router(service))
-    app.include_router(uploads.router(service))
+    for dialect in spoken(service.settings.dialects_off):
+        for router in dialect.routers:
+            app.include_router(router(service))
     _add_pages(app, add_extensions(app, service.extensions))
-    _add_errors(app)
+    _add_errors(app, service.settings.dialects_off)
     settings = service.settings
     app.add_middleware(
         Guard,
@@ -174,40 +75,29 @@ def _add_pages(app: FastAPI, pages: Pages) -> None:
         return HTMLResponse(_docs_page(app.openapi()))
 
 
-def _add_errors(app: FastAPI) -> None:
+def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:
     @app.exception_handler(ServiceError)
-    async def on_service_error(_: Request, error: ServiceError) -> Response:
-        return error_response(error)
+    async def on_service_error(request: Request, error: ServiceError) -> Response:
+        return error_response(error, request.url.path)
 
     @app.exception_handler(RequestValidationError)
-    async def on_validation(_: Request, error: RequestValidationError) -> Response:
+    async def on_validation(request: Request, error: RequestValidationError) -> Response:
         first = error.errors()[0]
-        return error_response(BadRequest(str(first["loc"][-1]), str(first["msg"])))
+        return error_response(BadRequest(str(first["loc"][-1]), str(first["msg"])), request.url.path)
 
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
-        wrapped = ServiceError(
-            f"{request.method} {request.url.path[:200]}: {error.detail}", "GET /docs lists the routes"
-        )
-        wrapped.status = error.status_code
-        return error_response(wrapped)
+        path = request.url.path
+        return error_response(no_route(request.method, path, str(error.detail), error.status_code, off), path)
 
     @app.exception_handler(Exception)
     async def on_anything(request: Request, error: Exception) -> Response:
         if name := name_in(request.url.path):
             logger.error("extension %s", name, exc_info=error)
-            return error_response(failure(name, f"{type(error).__name__}: {error}"[:300]))
+            return error_response(failure(name, f"{type(error).__name__}: {error}"[:300]), request.url.path)
         # The traceback is in the log, with whoever runs the service; a caller has no use for it.
         logger.error("unexpected", exc_info=error)
-        return error_response(ServiceError("the service made a mistake", "Its log says which"))
-
-
-def error_response(error: ServiceError) -> Response:
-    """Return an error's answer."""
-    headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
-    if isinstance(error, Unauthorized):
-        headers["www-authenticate"] = 'Basic realm="garret", charset="UTF-8"'
-    return JSONResponse(error.to_dict(), error.status, headers)
+        return error_response(ServiceError("the service made a mistake", "Its log says which"), request.url.path)
 
 
 def _docs_page(openapi: dict[str, Any]) -> str:

@@ -69,6 +69,8 @@ class ServiceSettings:
     # How many bytes of a device's memory the engine may use, 0 for as many as there are.
     memory_bytes: int = 0
     workers: int = 0
+    # Dialects that are not spoken, by the names in docs/api.md.
+    dialects_off: tuple[str, ...] = ()
     queue_limit: int = 64
     max_batch: int = 4
     job_timeout_s: float = 600.0

@@ -10,8 +10,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from garret.service_runtime.api import a1111, fields
-from garret.service_runtime.api.a1111_fields import parse_txt2img
+from garret.service_runtime.api import fields
+from garret.service_runtime.api.a1111.fields import parse_txt2img
+from garret.service_runtime.api.a1111.routes import reply_of
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.idempotency import key_of
 from garret.service_runtime.api.pictures import picture_of
@@ -111,7 +112,7 @@ def router(service: Service) -> APIRouter:
             service.check_room(request.state.caller)
         start = await asyncio.to_thread(read_start, body, service.inputs)
         result = await wait_for(service, parse_img2img(body, service, start), request, body)
-        return Response(a1111.reply_of(result, told, send_images=send_images), media_type="application/json")
+        return Response(reply_of(result, told, send_images=send_images), media_type="application/json")
 
     return routes
 

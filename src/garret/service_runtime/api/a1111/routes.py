@@ -13,7 +13,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.api import fields
-from garret.service_runtime.api.a1111_fields import TXT2IMG_SCHEMA, parse_txt2img
+from garret.service_runtime.api.a1111.fields import TXT2IMG_SCHEMA, parse_txt2img
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.waiting import wait_for
 from garret.service_runtime.extensions.registry import Extension

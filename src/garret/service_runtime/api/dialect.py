@@ -1,0 +1,37 @@
+"""What one dialect is to the service: its routes, the paths that are its own, and how it says what is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from fastapi import APIRouter
+
+from garret.service_runtime.errors import ServiceError
+from garret.service_runtime.service import Service
+
+
+def plain_error(error: ServiceError) -> Mapping[str, Any]:
+    """Return the body of an error as the native API and A1111's clients read it."""
+    return error.to_dict()
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """One API that the service speaks; adding one is a recipe in CONTRIBUTING.
+
+    `paths` are those that are its own, each with all that lies below it: errors there have the body that `error`
+    returns. Of two dialects that claim a path, the one with the longer claim has it.
+    """
+
+    name: str
+    title: str
+    paths: tuple[str, ...]
+    routers: tuple[Callable[[Service], APIRouter], ...]
+    error: Callable[[ServiceError], Mapping[str, Any]] = plain_error
+    can_be_off: bool = True
+
+    def claim(self, path: str) -> int:
+        """Return how long the claim is that this dialect has on a path, 0 for none."""
+        return max((len(own) for own in self.paths if path == own or path.startswith(own + "/")), default=0)

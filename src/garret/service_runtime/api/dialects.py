@@ -1,0 +1,23 @@
+"""All dialects that the service speaks, and which one a path belongs to."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from garret.service_runtime.api import native
+from garret.service_runtime.api.a1111 import dialect as a1111
+from garret.service_runtime.api.dialect import Dialect
+
+DIALECTS: tuple[Dialect, ...] = (native.DIALECT, a1111.DIALECT)
+NAMES = tuple(one.name for one in DIALECTS if one.can_be_off)
+"""Those that a setting may switch off."""
+
+
+def dialect_of(path: str) -> Dialect:
+    """Return the dialect that a path belongs to; the native one where nobody claims it."""
+    return max(DIALECTS, key=lambda one: one.claim(path))
+
+
+def spoken(off: Collection[str]) -> tuple[Dialect, ...]:
+    """Return the dialects that are not switched off."""
+    return tuple(one for one in DIALECTS if not (one.can_be_off and one.name in off))

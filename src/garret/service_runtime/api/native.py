@@ -1,0 +1,35 @@
+"""The native API as a dialect: what the page, `garret generate` and garret's own client speak; always on."""
+
+from __future__ import annotations
+
+from garret.service_runtime.api import (
+    drain,
+    health,
+    inputs,
+    job_pictures,
+    jobs,
+    machine,
+    metrics,
+    models,
+    uploads,
+)
+from garret.service_runtime.api.dialect import Dialect
+
+DIALECT = Dialect(
+    name="native",
+    title="garret's own API",
+    paths=("/v1", "/models", "/machine", "/metrics", "/executions", "/drain"),
+    routers=(
+        health.router,
+        jobs.router,
+        job_pictures.router,
+        jobs.webhook_router,
+        inputs.router,
+        machine.router,
+        metrics.router,
+        drain.router,
+        models.router,
+        uploads.router,
+    ),
+    can_be_off=False,
+)

@@ -1,0 +1,26 @@
+"""Errors as HTTP answers: each in the body that the clients of its path's dialect know."""
+
+from __future__ import annotations
+
+from starlette.responses import JSONResponse, Response
+
+from garret.service_runtime.api.dialects import dialect_of
+from garret.service_runtime.errors import NotFound, ServiceError, Unauthorized
+
+
+def error_response(error: ServiceError, path: str) -> Response:
+    """Return the answer to a request for `path` that ends in an error."""
+    headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
+    if isinstance(error, Unauthorized):
+        headers["www-authenticate"] = 'Basic realm="garret", charset="UTF-8"'
+    return JSONResponse(dict(dialect_of(path).error(error)), error.status, headers)
+
+
+def no_route(method: str, path: str, detail: str, status: int, off: tuple[str, ...]) -> ServiceError:
+    """Return the error of a request that no route takes; on a dialect's path that is switched off, it says so."""
+    dialect = dialect_of(path)
+    if dialect.can_be_off and dialect.name in off:
+        return NotFound(f"{dialect.title} is switched off on this node", "The setting dialects_off names it")
+    error = ServiceError(f"{method} {path[:200]}: {detail}", "GET /docs lists the routes")
+    error.status = status
+    return error

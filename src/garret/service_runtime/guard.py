@@ -1,0 +1,92 @@
+"""The guard before every route: who calls, strangers out, the safe headers on every answer, and use noted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from starlette.requests import HTTPConnection
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from garret.service_runtime.api import health
+from garret.service_runtime.api.refusing import error_response
+from garret.service_runtime.auth import Authenticator, check_origin
+from garret.service_runtime.errors import ServiceError, Unavailable
+from garret.service_runtime.idle import PAGE, Idle, is_use
+
+OPEN_PATHS = health.PATHS
+# What a front on this machine shows itself as long as there is no worker: how far the node is.
+_SHOWN_BY_FRONT = ("/", "/boot.json")
+_HEADERS = {
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "x-frame-options": "DENY",
+    "cache-control": "no-store",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
+        "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    ),
+}
+
+
+class Guard:
+    """Stands before every route: says who calls, keeps strangers out, and puts the safe headers on every answer."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        authenticator: Authenticator,
+        idle: Idle,
+        *,
+        local_only: bool,
+        is_starting: Callable[[], bool],
+    ) -> None:
+        self._app = app
+        self._is_starting = is_starting
+        self._idle = idle
+        self._authenticator = authenticator
+        self._local_only = local_only
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection."""
+        if scope["type"] == "lifespan":
+            await self._app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+        began = time.perf_counter()
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                extra = {**_HEADERS, "x-process-time": f"{time.perf_counter() - began:.4f}"}
+                message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in extra.items())]
+            await send(message)
+
+        try:
+            scope.setdefault("state", {})["caller"] = await self._caller(scope)
+        except ServiceError as error:
+            await error_response(error, scope["path"])(scope, receive, send_with_headers)
+            return
+        if not is_use(scope["path"]):
+            await self._app(scope, receive, send_with_headers)
+            return
+        sign = "an open page" if scope["path"] == PAGE else f"{scope['method']} {scope['path'][:80]}"
+        self._idle.touch(sign)
+
+        async def receive_and_note() -> Message:
+            message = await receive()
+            if message.get("body"):  # a large file that comes slowly is use for as long as it comes
+                self._idle.touch(sign)
+            return message
+
+        await self._app(scope, receive_and_note, send_with_headers)
+
+    async def _caller(self, scope: Scope) -> str:
+        if scope["path"] in OPEN_PATHS and scope["method"] in ("GET", "HEAD"):
+            return ""
+        if scope["path"] in _SHOWN_BY_FRONT and self._is_starting():
+            raise Unavailable("the service is starting", retry_after=5)
+        connection = HTTPConnection(scope)
+        check_origin(connection.headers, local_only=self._local_only)
+        address = connection.client.host if connection.client else ""
+        return await self._authenticator.caller(connection.headers.get("authorization", ""), address)

@@ -1,0 +1,41 @@
+"""The table of dialects: whose a path is, and what a dialect that is switched off answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from garret.service_runtime.api.dialects import DIALECTS, NAMES, dialect_of, spoken
+from tests.service_runtime.living import fake_settings, serving
+
+
+@pytest.mark.parametrize(
+    ("path", "name"),
+    [
+        ("/sdapi/v1/txt2img", "a1111"),
+        ("/sdapi", "a1111"),
+        ("/sdapix", "native"),
+        ("/v1/jobs", "native"),
+        ("/", "native"),
+    ],
+)
+def test_a_path_belongs_to_the_dialect_with_the_longest_claim(path: str, name: str) -> None:
+    """What nobody claims is the native one's."""
+    assert dialect_of(path).name == name
+
+
+def test_names_are_one_each_and_the_native_dialect_stays() -> None:
+    """A name switches off one dialect; the one that garret itself needs has no switch."""
+    assert len({one.name for one in DIALECTS}) == len(DIALECTS)
+    assert [one.name for one in spoken(NAMES)] == ["native"]
+
+
+def test_what_is_switched_off_says_so(tmp_path: Path) -> None:
+    """Its routes are gone, from the list as well; the others work."""
+    with serving(fake_settings(tmp_path, dialects_off=("a1111",))) as service:
+        refused = service.txt2img(prompt="x")
+        assert refused.status == 404
+        assert "switched off" in refused.json["detail"]
+        assert not [path for path in service.call("GET", "/openapi.json").json["paths"] if path.startswith("/sdapi")]
+        assert service.call("GET", "/v1/jobs").status == 200
