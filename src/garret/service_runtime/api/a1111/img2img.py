@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from garret.service_runtime.api import fields
 from garret.service_runtime.api.a1111.fields import parse_txt2img
-from garret.service_runtime.api.a1111.routes import reply_of
+from garret.service_runtime.api.a1111.reply import reply_of
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.idempotency import key_of
 from garret.service_runtime.api.pictures import picture_of
