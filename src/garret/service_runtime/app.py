@@ -48,6 +48,7 @@ def create_app(service: Service) -> FastAPI:
     app.add_middleware(
         Guard,
         authenticator=Authenticator(settings),
+        links=service.links,
         idle=service.idle,
         local_only=not settings.has_login,
         is_starting=lambda: settings.trusted_proxy and not service.pool.was_ready,

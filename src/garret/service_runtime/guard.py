@@ -13,6 +13,7 @@ from garret.service_runtime.api.refusing import error_response
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.errors import ServiceError, Unavailable
 from garret.service_runtime.idle import PAGE, Idle, is_use
+from garret.service_runtime.links import Links
 
 OPEN_PATHS = health.PATHS
 # What a front on this machine shows itself as long as there is no worker: how far the node is.
@@ -37,6 +38,7 @@ class Guard:
         app: ASGIApp,
         authenticator: Authenticator,
         idle: Idle,
+        links: Links,
         *,
         local_only: bool,
         is_starting: Callable[[], bool],
@@ -45,6 +47,7 @@ class Guard:
         self._is_starting = is_starting
         self._idle = idle
         self._authenticator = authenticator
+        self._links = links
         self._local_only = local_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -87,6 +90,20 @@ class Guard:
         if scope["path"] in _SHOWN_BY_FRONT and self._is_starting():
             raise Unavailable("the service is starting", retry_after=5)
         connection = HTTPConnection(scope)
+        header = connection.headers.get("authorization", "")
+        if self._linked(scope, with_login=bool(header)):
+            # Whatever page shows it: who has it can make no other.
+            scope["state"]["linked"] = True
+            return ""
         check_origin(connection.headers, local_only=self._local_only)
         address = connection.client.host if connection.client else ""
-        return await self._authenticator.caller(connection.headers.get("authorization", ""), address)
+        return await self._authenticator.caller(header, address)
+
+    def _linked(self, scope: Scope, *, with_login: bool) -> bool:
+        try:
+            return self._links.opens(scope)
+        except ServiceError:
+            # It was a link, and is over; a login may do.
+            if not with_login:
+                raise
+            return False

@@ -33,6 +33,7 @@ from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.job_watcher import JobWatcher
 from garret.service_runtime.jobs import CANCELLED
 from garret.service_runtime.life import Beacon
+from garret.service_runtime.links import Links
 from garret.service_runtime.live import Live, LiveJobs
 from garret.service_runtime.logs import JobLog
 from garret.service_runtime.metadata import Metadata
@@ -87,6 +88,7 @@ class Service:
         self._scheduler = Scheduler(settings.queue_limit, settings.max_batch)
         self._pace = Pace()
         self.webhooks = webhooks_of(settings)
+        self.links = Links(settings.state_dir / "links.secret", settings.link_s)
         self._courier = Courier(self._store, {WEBHOOK: self.webhooks})
         told = self._courier.wake
         self._jobs = LiveJobs(self._store, self._scheduler, self._background, self._pace, told)

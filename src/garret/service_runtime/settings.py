@@ -93,6 +93,8 @@ class ServiceSettings:
     # What webhooks are signed with, whsec_ and base64; empty for one that the service makes once and keeps.
     webhook_secret: str = ""
     allow_private_webhook: bool = False
+    # A signed link opens one picture without a login for so long.
+    link_s: float = 3600.0
     default_checkpoint: str = ""
     # The marks of what is generated: the invisible one in the pixels, and the label of GB 45438-2025 with the name or
     # code of who answers for it; without one there is no label. Who spreads the pictures first is the same by default.
@@ -161,6 +163,7 @@ class ServiceSettings:
             "webhook_secret",
             "must be whsec_ and 24 to 64 bytes in base64",
         )
+        _require(1 <= self.link_s <= 604_800, "link_s", "must be 1 to 604800 seconds")
         _require(self.queue_expiry_s >= 0, "queue_expiry_s", "must be a number of seconds, 0 for never")
         _require(0.1 <= self.client_timeout_s <= 600, "client_timeout_s", "must be 0.1 to 600 seconds")
         _require(

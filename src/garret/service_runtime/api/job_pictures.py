@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response, StreamingResponse
 
 from garret.service_runtime.api.events import events_of
-from garret.service_runtime.api.job_view import own_job
+from garret.service_runtime.api.job_view import linked, linked_job, own_job
 from garret.service_runtime.errors import Gone, NotFound
 from garret.service_runtime.png import encode_png
 from garret.service_runtime.service import Service
@@ -20,8 +20,8 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("/{job_id}/pictures/{number}")
     async def show_picture(job_id: str, number: int, request: Request) -> Response:
-        """Return one finished picture; the first is number 0."""
-        job = await own_job(service, job_id, request)
+        """Return one finished picture; the first is number 0. A signed link opens it without a login."""
+        job = await linked_job(service, job_id) if linked(request) else await own_job(service, job_id, request)
         if job.removed:
             raise Gone("the pictures of this job had to make room for newer ones", "Ask for them again")
         kept = job.pictures.get(number)

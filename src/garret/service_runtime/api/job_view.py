@@ -21,6 +21,19 @@ async def own_job(service: Service, job_id: str, request: Request) -> Job:
     return job
 
 
+def linked(request: Request) -> bool:
+    """Say whether a signed link, and no login, has opened this request."""
+    return bool(getattr(request.state, "linked", False))
+
+
+async def linked_job(service: Service, job_id: str) -> Job:
+    """Return the job that a signed link leads to."""
+    job = await service.records.get(job_id)
+    if job is None:
+        raise NotFound("the picture of this link is not kept any more")
+    return job
+
+
 async def view_of(service: Service, job: Job, places: Mapping[str, int] | None = None) -> dict[str, Any]:
     """Return the record as JSON values; `position` is 0 while it is being made and null when it is over."""
     live = service.find(job.id) if job.is_open else None
