@@ -439,7 +439,7 @@ def test_a_service_that_hangs_is_ended_and_comes_back(node: OnNode) -> None:
     finally:
         node.says(f"rm -r {shorter}; systemctl daemon-reload; systemctl restart garret.service")
         # Whoever has the node next finds a service that can make pictures.
-        ready = "curl -skf -m 10 -o /dev/null https://127.0.0.1:7860/readyz && exit 0"
+        ready = "curl -skf -m 10 https://127.0.0.1:7860/healthz | grep -q '\"ok\"' && exit 0"
         node.says(f"for i in $(seq 120); do {ready}; sleep 0.5; done; exit 1")
 
 

@@ -28,20 +28,30 @@ from garret.image_bootstrap.user_data import SIGNAL_PLACEHOLDER, build_user_data
 PACKAGE = Path(garret.__file__).resolve().parent
 
 TINY_SERVICE = """
-import base64, hashlib, http.server, json, os
+import hashlib, http.server, json, os
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.say(200, {"status": "ok", "workers": 1})
+        if self.path == "/healthz":
+            self.say(200, {"status": "ok", "workers": 1})
+        elif not self.known():
+            self.say(401, {"errors": "wrong"})
+        elif self.path.endswith("/pictures/0"):
+            self.say(200, bytes([137]) + b"PNG\\r\\n" + bytes([26]) + b"\\n")
+        else:
+            self.say(200, {"status": "ready", "workers": 1})
+    def do_DELETE(self):
+        self.say(200, {"forgotten": True})
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        token = self.headers["Authorization"].split()[1].encode()
-        known = "sha256$" + hashlib.sha256(token).hexdigest() == os.environ["GARRET_SERVICE_NODE_TOKEN_HASH"]
-        picture = base64.b64encode(bytes([137]) + b"PNG\\r\\n" + bytes([26]) + b"\\n").decode()
         with open(os.environ["GARRET_PREFIX"] + "/pictures.log", "a") as log:
             log.write("1 pictures asked for\\n")
-        self.say(200 if known else 401, {"images": [picture]} if known else {"errors": "wrong"})
+        done = {"id": "a", "state": "Success", "ended_at": 1.0}
+        self.say(200 if self.known() else 401, done if self.known() else {"errors": "wrong"})
+    def known(self):
+        token = self.headers.get("Authorization", " ").partition(" ")[2].encode()
+        return "sha256$" + hashlib.sha256(token).hexdigest() == os.environ["GARRET_SERVICE_NODE_TOKEN_HASH"]
     def say(self, status, value):
-        body = json.dumps(value).encode()
+        body = value if isinstance(value, bytes) else json.dumps(value).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()

@@ -160,7 +160,6 @@ def test_health_needs_no_token_and_an_ok(service: Service) -> None:
     """Only a service that says ok is healthy; asking does not show the token."""
     endpoint = Endpoint(service.url, "secret")
     for status, reply, healthy in (
-        (200, {"status": "ready"}, True),
         (200, {"status": "ok"}, True),
         (200, {"status": "starting"}, False),
         (503, {}, False),
@@ -169,14 +168,7 @@ def test_health_needs_no_token_and_an_ok(service: Service) -> None:
         assert endpoint.healthy() is healthy
     service.says(200, b"<html>")
     assert endpoint.healthy() is False
-    assert [(seen.path, seen.token) for seen in service.seen] == [("/readyz", "")] * 5
-
-
-def test_a_node_from_before_readiness_is_asked_for_its_health(service: Service) -> None:
-    """It takes /readyz for one more route that wants a login; /healthz meant readiness there."""
-    service.says(401, {"errors": "this service needs a login"})
-    assert Endpoint(service.url, "secret").healthy() is False
-    assert [seen.path for seen in service.seen] == ["/readyz", "/healthz"]
+    assert [(seen.path, seen.token) for seen in service.seen] == [("/healthz", "")] * 4
 
 
 REFUSALS: list[tuple[int, object, type[GarretError], str]] = [

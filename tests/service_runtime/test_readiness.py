@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from garret.service_runtime.passwords import hash_token
 from garret.service_runtime.readiness import Readiness
 from tests.service_runtime.living import fake_settings, launch
 
@@ -58,14 +59,15 @@ def test_a_file_that_is_no_list_of_numbers_is_passed_over(tmp_path: Path) -> Non
 
 
 def test_a_service_is_alive_before_it_is_ready(tmp_path: Path) -> None:
-    """/healthz answers while the worker loads, /readyz once a picture can be made; nobody needs a login for that."""
+    """/healthz answers while the worker loads, /readyz once a picture can be made; that one asks for a login."""
     (tmp_path / "state").mkdir()
     (tmp_path / "state/starts.json").write_text("[600]")
-    service = launch(fake_settings(tmp_path, token_hashes=("sha256$" + "0" * 64,), fake_faults="setup@0"))
+    service = launch(fake_settings(tmp_path, token_hashes=(hash_token("a-token"),), fake_faults="setup@0"))
     try:
         health = service.call("GET", "/healthz")
         assert (health.status, health.json) == (200, {"status": "starting", "workers": 0})
-        ready = service.call("GET", "/readyz")
+        assert service.call("GET", "/readyz").status == 401
+        ready = service.call("GET", "/readyz", Authorization="Bearer a-token")
         assert (ready.status, ready.json["status"]) == (503, "warming")
         assert ready.json["detail"].startswith("warming, about ")
         assert 590 < ready.json["seconds"] <= 600

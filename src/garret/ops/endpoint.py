@@ -55,13 +55,11 @@ class Endpoint:
             OperationError: something answers, but not with the certificate that was pinned.
         """
         try:
-            status, body = self._ask("GET", "/readyz", None, timeout_s, with_token=False)
-            if status in (401, 404):
-                # A node from before there was /readyz says it on /healthz.
-                status, body = self._ask("GET", "/healthz", None, timeout_s, with_token=False)
+            # It answers strangers as well, and tells them whether it is ready: no token is shown for this.
+            status, body = self._ask("GET", "/healthz", None, timeout_s, with_token=False)
         except NotReady:
             return False
-        return status == 200 and _parsed(body).get("status") in ("ready", "ok")
+        return status == 200 and _parsed(body).get("status") == "ok"
 
     def get(self, path: str, timeout_s: float = 30) -> Any:
         """Return the JSON that is at a path."""

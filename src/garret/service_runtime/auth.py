@@ -1,4 +1,4 @@
-"""Who calls: Basic and Bearer alike on every route but /healthz and /readyz; guessing slowed down, other sites out."""
+"""Who calls: Basic and Bearer alike on every route but /healthz; guessing slowed down, other sites out."""
 
 from __future__ import annotations
 

@@ -15,7 +15,6 @@ from garret.service_runtime.errors import ServiceError, Unavailable
 from garret.service_runtime.idle import PAGE, Idle, is_use
 from garret.service_runtime.links import Links
 
-OPEN_PATHS = health.PATHS
 # What a front on this machine shows itself as long as there is no worker: how far the node is.
 _SHOWN_BY_FRONT = ("/", "/boot.json")
 _HEADERS = {
@@ -85,7 +84,7 @@ class Guard:
         await self._app(scope, receive_and_note, send_with_headers)
 
     async def _caller(self, scope: Scope) -> str:
-        if scope["path"] in OPEN_PATHS and scope["method"] in ("GET", "HEAD"):
+        if scope["path"] == health.OPEN and scope["method"] in ("GET", "HEAD"):
             return ""
         if scope["path"] in _SHOWN_BY_FRONT and self._is_starting():
             raise Unavailable("the service is starting", retry_after=5)

@@ -12,8 +12,14 @@ from collections.abc import Mapping
 
 from garret.image_bootstrap.first_stage import StepFailed
 from garret.image_bootstrap.steps.node import Node
+from garret.image_bootstrap.steps.token import node_token
 
 _LARGEST_REPLY = 64 << 20
+
+
+def as_node(node: Node) -> dict[str, str]:
+    """Return the header by which the service knows its own node."""
+    return {"Authorization": f"Bearer {node_token(node.host)}"}
 
 
 def ask_readyz(node: Node) -> tuple[int, str]:
@@ -22,7 +28,7 @@ def ask_readyz(node: Node) -> tuple[int, str]:
     Raises:
         OSError: nothing answers there, or not with this node's certificate.
     """
-    return ask(node, "GET", "/readyz")
+    return ask(node, "GET", "/readyz", headers=as_node(node))
 
 
 def ask(
@@ -34,11 +40,25 @@ def ask(
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 5,
 ) -> tuple[int, str]:
-    """Ask something at the node's public port; returns the status and the body.
+    """Ask something at the node's public port; returns the status and the body as text.
 
     Raises:
         OSError: nothing answers there, or not with this node's certificate.
     """
+    status, answer = fetch(node, method, path, body, headers=headers, timeout_s=timeout_s)
+    return status, answer.decode("utf-8", "replace")
+
+
+def fetch(
+    node: Node,
+    method: str,
+    path: str,
+    body: str | None = None,
+    *,
+    headers: Mapping[str, str] | None = None,
+    timeout_s: float = 5,
+) -> tuple[int, bytes]:
+    """Ask as `ask` does; returns the status and the body as it came."""
     address = node.service_host
     if ipaddress.ip_address(address).is_unspecified:
         address = "127.0.0.1"
@@ -59,7 +79,7 @@ def ask(
     try:
         connection.request(method, path, body, dict(headers or {}))
         answer = connection.getresponse()
-        return answer.status, answer.read(_LARGEST_REPLY).decode("utf-8", "replace")
+        return answer.status, answer.read(_LARGEST_REPLY)
     finally:
         connection.close()
 

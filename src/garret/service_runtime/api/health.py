@@ -1,4 +1,4 @@
-"""The two questions that need no login: is the service alive, and can a picture be made."""
+"""Two questions for whoever watches: is the service alive, which needs no login, and can a picture be made."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.service import Service
 
-PATHS = ("/healthz", "/readyz")
+OPEN = "/healthz"
+"""The one path of the service that needs no login."""
 
 
 def router(service: Service) -> APIRouter:
