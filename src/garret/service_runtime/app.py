@@ -6,6 +6,7 @@ import html
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,10 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
+from starlette.routing import Match
 
 from garret.service_runtime.api.dialects import spoken
+from garret.service_runtime.api.openapi import document_of
 from garret.service_runtime.api.refusing import error_response, no_route
 from garret.service_runtime.auth import Authenticator
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError
@@ -26,6 +29,8 @@ from garret.service_runtime.service import Service
 logger = logging.getLogger(__name__)
 
 _UI = Path(__file__).resolve().parent / "ui"
+_METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+_NOT_THIS_WAY = 405
 _PAGE_FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 
 
@@ -57,6 +62,8 @@ def create_app(service: Service) -> FastAPI:
 
 
 def _add_pages(app: FastAPI, pages: Pages) -> None:
+    document = cache(lambda: document_of(app))
+
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
         return HTMLResponse(pages.into((_UI / "page.html").read_text(encoding="utf-8")))
@@ -69,11 +76,11 @@ def _add_pages(app: FastAPI, pages: Pages) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
-        return app.openapi()
+        return document()
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return HTMLResponse(_docs_page(app.openapi()))
+        return HTMLResponse(_docs_page(document()))
 
 
 def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:
@@ -89,7 +96,8 @@ def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
         path = request.url.path
-        return error_response(no_route(request.method, path, str(error.detail), error.status_code, off), path)
+        headers = {"allow": ", ".join(_methods_of(app, request))} if error.status_code == _NOT_THIS_WAY else None
+        return error_response(no_route(request.method, path, str(error.detail), error.status_code, off), path, headers)
 
     @app.exception_handler(Exception)
     async def on_anything(request: Request, error: Exception) -> Response:
@@ -99,6 +107,12 @@ def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:
         # The traceback is in the log, with whoever runs the service; a caller has no use for it.
         logger.error("unexpected", exc_info=error)
         return error_response(ServiceError("the service made a mistake", "Its log says which"), request.url.path)
+
+
+def _methods_of(app: FastAPI, request: Request) -> list[str]:
+    """Return the methods that some route takes at a request's path; the framework names those of the first one only."""
+    tried = ((method, {**request.scope, "method": method}) for method in _METHODS)
+    return [method for method, scope in tried if any(route.matches(scope)[0] is Match.FULL for route in app.routes)]
 
 
 def _docs_page(openapi: dict[str, Any]) -> str:

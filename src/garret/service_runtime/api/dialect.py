@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter
 
+from garret.service_runtime.api.describe import Schema, record
 from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.service import Service
 
@@ -17,12 +18,29 @@ def plain_error(error: ServiceError) -> Mapping[str, Any]:
     return error.to_dict()
 
 
+PLAIN_ERROR = record(
+    {
+        "error": {"type": "string", "description": "the kind of error"},
+        "detail": {
+            "type": ["string", "array"],
+            "description": "what is wrong and what to do; a list where it is a field",
+        },
+        "body": {"type": "string"},
+        "errors": {"type": "string", "description": "what is wrong, in one line"},
+        "field": {"type": "string", "description": "the field that is wrong, where it is one"},
+    },
+    required=("error", "detail", "body", "errors"),
+)
+"""The schema of what `plain_error` returns."""
+
+
 @dataclass(frozen=True)
 class Dialect:
     """One API that the service speaks; adding one is a recipe in CONTRIBUTING.
 
     `paths` are those that are its own, each with all that lies below it: errors there have the body that `error`
-    returns. Of two dialects that claim a path, the one with the longer claim has it.
+    returns, which is what `error_schema` tells the OpenAPI document. Of two dialects that claim a path, the one with
+    the longer claim has it.
     """
 
     name: str
@@ -30,6 +48,7 @@ class Dialect:
     paths: tuple[str, ...]
     routers: tuple[Callable[[Service], APIRouter], ...]
     error: Callable[[ServiceError], Mapping[str, Any]] = plain_error
+    error_schema: Schema = field(default_factory=lambda: PLAIN_ERROR)
     can_be_off: bool = True
 
     def claim(self, path: str) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from fastapi import APIRouter
-from starlette.responses import Response
+from starlette.responses import PlainTextResponse, Response
 
 from garret.service_runtime import metrics
 from garret.service_runtime.service import Service
@@ -15,7 +15,7 @@ def router(service: Service) -> APIRouter:
     """Return the route."""
     routes = APIRouter(tags=["machine"])
 
-    @routes.get("/metrics")
+    @routes.get("/metrics", response_class=PlainTextResponse)
     async def numbers() -> Response:
         """Tell queue, pictures, workers, devices and idleness in Prometheus' text format; asking is no use."""
         await asyncio.to_thread(metrics.load)

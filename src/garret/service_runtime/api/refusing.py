@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.api.dialects import dialect_of
 from garret.service_runtime.errors import NotFound, ServiceError, Unauthorized
 
 
-def error_response(error: ServiceError, path: str) -> Response:
-    """Return the answer to a request for `path` that ends in an error."""
-    headers = {"retry-after": str(error.retry_after)} if error.retry_after is not None else {}
+def error_response(error: ServiceError, path: str, headers: Mapping[str, str] | None = None) -> Response:
+    """Return the answer to a request for `path` that ends in an error; `headers` come with it."""
+    headers = dict(headers or {})
+    if error.retry_after is not None:
+        headers["retry-after"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = 'Basic realm="garret", charset="UTF-8"'
     return JSONResponse(dict(dialect_of(path).error(error)), error.status, headers)
