@@ -18,7 +18,13 @@ TYPE = "multipart/form-data; boundary=here"
 
 
 def read(
-    body: bytes, content_type: str = TYPE, *, timeout_s: float = 5, limit: int = 32_000_000, whole: bool = True
+    body: bytes,
+    content_type: str = TYPE,
+    *,
+    timeout_s: float = 5,
+    limit: int = 32_000_000,
+    whole: bool = True,
+    always_files: tuple[str, ...] = (),
 ) -> Form:
     """Read a body that comes in pieces of 64 KiB, and then ends, or falls silent."""
     pieces = [body[at : at + 65_536] for at in range(0, len(body), 65_536)] or [b""]
@@ -34,7 +40,7 @@ def read(
         "path": "/",
         "headers": [(b"content-type", content_type.encode("latin-1"))],
     }
-    return asyncio.run(read_form(Request(scope, receive), timeout_s, limit))
+    return asyncio.run(read_form(Request(scope, receive), timeout_s, limit, always_files))
 
 
 def part(disposition: str, data: bytes = b"x") -> bytes:
@@ -52,6 +58,13 @@ def test_a_form_as_a_client_writes_it() -> None:
         (b"\r\n--x\0\xff", "image/png"),
         (b"", "image/webp"),
     ]
+
+
+def test_a_file_may_come_without_a_filename() -> None:
+    """Go's CreateFormField and Node's form-data with a buffer write none; who reads the form says which are files."""
+    body = part('form-data; name="init_image"', b"\x89PNG\xff") + part('form-data; name="seed"', b"5") + b"--here--\r\n"
+    form = read(body, always_files=("init_image",))
+    assert (form.files["init_image"][0].data, dict(form.texts)) == (b"\x89PNG\xff", {"seed": "5"})
 
 
 def test_what_tells_forms_apart_is_what_they_say_and_not_their_boundary() -> None:

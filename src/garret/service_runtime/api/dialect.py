@@ -39,8 +39,8 @@ class Dialect:
     """One API that the service speaks; adding one is a recipe in CONTRIBUTING.
 
     `paths` are those that are its own, each with all that lies below it: errors there have the body that `error`
-    returns, which is what `error_schema` tells the OpenAPI document. Of two dialects that claim a path, the one with
-    the longer claim has it.
+    returns, which is what `error_schema` tells the OpenAPI document, and a status of `statuses` becomes the one beside
+    it, which its clients know. Of two dialects that claim a path, the one with the longer claim has it.
     """
 
     name: str
@@ -49,6 +49,7 @@ class Dialect:
     routers: tuple[Callable[[Service], APIRouter], ...]
     error: Callable[[ServiceError], Mapping[str, Any]] = plain_error
     error_schema: Schema = field(default_factory=lambda: PLAIN_ERROR)
+    statuses: Mapping[int, int] = field(default_factory=dict)
     can_be_off: bool = True
 
     def claim(self, path: str) -> int:

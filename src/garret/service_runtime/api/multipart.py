@@ -68,8 +68,12 @@ def is_form(request: Request) -> bool:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower() == MEDIA_TYPE
 
 
-async def read_form(request: Request, timeout_s: float, limit: int = MAXIMUM_PICTURE_BODY_BYTES) -> Form:
+async def read_form(
+    request: Request, timeout_s: float, limit: int = MAXIMUM_PICTURE_BODY_BYTES, always_files: Collection[str] = ()
+) -> Form:
     """Return the body's form; `timeout_s` is the longest silence within it, `limit` its largest size in bytes.
+
+    Parts of the names in `always_files` are files without a filename as well, which some clients leave out.
 
     Raises:
         BadRequest, TooLarge, TooSlow: it is none, or not within bounds.
@@ -82,7 +86,9 @@ async def read_form(request: Request, timeout_s: float, limit: int = MAXIMUM_PIC
         raise BadRequest("content-type", f"{header[:80]!r} is no form", hint)
     body = await read_body(request, timeout_s, limit)
     # Pictures take long enough to be found in it for others to notice.
-    return await asyncio.to_thread(_parse, body, boundary) if len(body) > _PIECE else _parse(body, boundary)
+    if len(body) <= _PIECE:
+        return _parse(body, boundary, always_files)
+    return await asyncio.to_thread(_parse, body, boundary, always_files)
 
 
 @dataclass
@@ -122,7 +128,7 @@ class _Reader:
         self.is_whole = True
 
 
-def _parse(body: bytes, boundary: bytes) -> Form:
+def _parse(body: bytes, boundary: bytes, always_files: Collection[str]) -> Form:
     # Also where it only looks like one: a body full of them would take the parser a hundred times as long.
     if body.count(b"--" + boundary) > MAXIMUM_PARTS + 1:
         raise TooLarge(f"the form has more than {MAXIMUM_PARTS} fields", "Send fewer")
@@ -136,10 +142,10 @@ def _parse(body: bytes, boundary: bytes) -> Form:
         raise BadRequest("body", f"is no form: {str(error)[:120]}") from None
     if not reader.is_whole:
         raise BadRequest("body", "ends before its form does", "End it with the boundary and two hyphens")
-    return _form_of(reader.parts)
+    return _form_of(reader.parts, always_files)
 
 
-def _form_of(parts: list[_Part]) -> Form:
+def _form_of(parts: list[_Part], always_files: Collection[str]) -> Form:
     texts: dict[str, str] = {}
     files: dict[str, tuple[File, ...]] = {}
     for part in parts:
@@ -147,7 +153,7 @@ def _form_of(parts: list[_Part]) -> Form:
         name = options.get(b"name", b"").decode("utf-8", "replace")
         if kind != b"form-data" or not name:
             raise BadRequest("body", "holds a part without a name", 'Say Content-Disposition: form-data; name="…"')
-        if b"filename" in options:
+        if b"filename" in options or name in always_files:
             file = File(bytes(part.data), part.headers.get("content-type", "").partition(";")[0].strip().lower())
             files[name] = (*files.get(name, ()), file)
         elif name in texts:

@@ -17,7 +17,8 @@ def error_response(error: ServiceError, path: str, headers: Mapping[str, str] | 
         headers["retry-after"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = 'Basic realm="garret", charset="UTF-8"'
-    return JSONResponse(dict(dialect_of(path).error(error)), error.status, headers)
+    dialect = dialect_of(path)
+    return JSONResponse(dict(dialect.error(error)), dialect.statuses.get(error.status, error.status), headers)
 
 
 def no_route(method: str, path: str, detail: str, status: int, off: tuple[str, ...]) -> ServiceError:
