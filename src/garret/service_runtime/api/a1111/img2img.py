@@ -112,7 +112,7 @@ def router(service: Service) -> APIRouter:
             service.check_room(request.state.caller)
         start = await asyncio.to_thread(read_start, body, service.inputs)
         result = await wait_for(service, parse_img2img(body, service, start), request, body)
-        return Response(reply_of(result, told, send_images=send_images), media_type="application/json")
+        return await reply_of(result, told, send_images=send_images)
 
     return routes
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from datetime import UTC, datetime
 from typing import Any
 
+from starlette.responses import Response
+
+from garret.service_runtime.api.picture_json import Base64, picture_reply
 from garret.service_runtime.infotext import VERSION
 from garret.service_runtime.request import ImageRequest, ImageResult
 
@@ -54,13 +56,16 @@ def info_of(result: ImageResult) -> dict[str, Any]:
     }
 
 
-def reply_of(result: ImageResult, body: dict[str, Any], *, send_images: bool) -> bytes:
-    """Return the reply's JSON; the pictures are joined in as they are, since encoding megabytes of text takes long."""
+async def reply_of(result: ImageResult, body: dict[str, Any], *, send_images: bool) -> Response:
+    """Return the reply with the pictures, the fields as they were used, and what is to be said of them."""
     pictures = result.pictures if send_images else ()
-    quoted = (b'"' + base64.b64encode(picture) + b'"' for picture in pictures)
-    parameters = {**body, **_parameters(result.request)}
-    rest = {"parameters": parameters, "info": json.dumps(info_of(result)), "garret_job": result.job_id}
-    return b'{"images":[' + b",".join(quoted) + b"]," + json.dumps(rest).encode()[1:]
+    reply = {
+        "images": [Base64(picture) for picture in pictures],
+        "parameters": {**body, **_parameters(result.request)},
+        "info": json.dumps(info_of(result)),
+        "garret_job": result.job_id,
+    }
+    return await picture_reply(reply)
 
 
 def _parameters(request: ImageRequest) -> dict[str, Any]:

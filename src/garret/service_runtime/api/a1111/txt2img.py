@@ -24,6 +24,6 @@ def router(service: Service) -> APIRouter:
         send_images = fields.boolean(body, "send_images", True)
         asked = parse_txt2img(body, service.models.usable_checkpoint)
         result = await wait_for(service, asked, request, body)
-        return Response(reply_of(result, body, send_images=send_images), media_type="application/json")
+        return await reply_of(result, body, send_images=send_images)
 
     return routes
