@@ -68,7 +68,7 @@ def test_many_models_come_from_a_list(house: House, hub: Hub, tmp_path: Path) ->
     models = {one["name"]: one for one in house.json("ops", "list-models")["models"]}
     assert (models["ink"]["family"], models["ink"]["preview"], models["ink"]["problem"]) == ("lora-sdxl", "ink.png", "")
     endpoint = _service(house)
-    assert {"demo", "ink", "mine"} <= {one["name"] for one in endpoint.get("/models")}
+    assert {"demo", "ink", "mine"} <= {one["name"] for one in endpoint.get("/v1/models?type=all")["data"]}
     picture = tmp_path / "mine.png"
     house.garret("generate", "a blue square on a yellow background", "--model", "mine", "-o", str(picture))
     assert shows(picture, "a blue square on a yellow background")
@@ -99,7 +99,7 @@ def test_a_model_is_removed_restored_and_verified(house: House, hub: Hub) -> Non
     endpoint = _service(house)
     removed = house.garret("ops", "remove-model", "kept")
     assert "garret ops restore-model kept" in removed
-    assert "kept" not in {one["name"] for one in endpoint.get("/models")}
+    assert "kept" not in {one["name"] for one in endpoint.get("/v1/models?type=all")["data"]}
     assert "kept until" in house.garret("ops", "list-models")
     asked = len(hub.asked)
     digest = hashlib.sha256(INK).hexdigest()

@@ -37,7 +37,7 @@ def handing(
 
     def hand_over(identifier: str) -> Mapping[str, Any]:
         try:
-            endpoint_of(deployment).put(f"/executions/{identifier}/secrets", {"tokens": dict(tokens)})
+            endpoint_of(deployment).put(f"/v1/executions/{identifier}/secrets", {"tokens": dict(tokens)})
         except (NotReady, UsageError, OperationError) as error:
             raise type(error)(
                 f"--token-env: the token goes to the service itself, for Cloud Assistant keeps what it carries; "

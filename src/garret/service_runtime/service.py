@@ -15,6 +15,7 @@ from garret.service_runtime.autostop_settings import AutostopFile, AutostopSetti
 from garret.service_runtime.background import Background
 from garret.service_runtime.carriers import oss_of, webhooks_of
 from garret.service_runtime.courier import Courier
+from garret.service_runtime.default_file import DefaultFile
 from garret.service_runtime.deliveries import OSS, WEBHOOK
 from garret.service_runtime.errors import (
     InsufficientStorage,
@@ -37,7 +38,7 @@ from garret.service_runtime.links import Links
 from garret.service_runtime.live import Live, LiveJobs
 from garret.service_runtime.logs import JobLog
 from garret.service_runtime.metadata import Metadata
-from garret.service_runtime.models import HashCache, Models
+from garret.service_runtime.models import HashCache, Model, Models
 from garret.service_runtime.operations.bin import Bin
 from garret.service_runtime.pace import Pace
 from garret.service_runtime.pictures.finish import Finisher
@@ -83,7 +84,10 @@ class Service:
         self.inputs = InputStore(settings.state_dir / "inputs")
         self._hashes = HashCache(settings.state_dir / "models.sqlite")
         folders = (settings.models_dir, settings.config_dir)
-        self.models = Models(*folders, self._hashes, settings.default_checkpoint, settings.embeddings_dir)
+        self._default = DefaultFile(settings.state_dir / "default.json")
+        default = self._default.read() or settings.default_checkpoint
+        self.models = Models(*folders, self._hashes, default, settings.embeddings_dir)
+        self._hashing = False
         self.vocabulary = Vocabulary(settings.models_dir, settings.embeddings_dir)
         self._scheduler = Scheduler(settings.queue_limit, settings.max_batch)
         self._pace = Pace()
@@ -235,6 +239,17 @@ class Service:
         """Return the places in line of the jobs that wait, 1 for the next one."""
         return self._scheduler.positions()
 
+    async def choose_checkpoint(self, model: Model) -> None:
+        """Make a checkpoint the one that requests without a name get, also after a restart."""
+        await self._background.in_thread(self._default.write, model.name)
+        self.models.choose(model)
+
+    def hash_models(self) -> None:
+        """Begin to hash the models whose hashes are not known, unless that is going on."""
+        if not self._hashing:
+            self._hashing = True
+            self._background.spawn(self._hash_models())
+
     def refuse_jobs_for(self, seconds: float, *, then_stop: bool = False) -> int:
         """Take no new jobs for so long: somebody is about to stop the node. 0 takes them again. Those still open.
 
@@ -311,6 +326,13 @@ class Service:
             return str(self.models.usable_checkpoint().path)
         except ServiceError:
             return ""
+
+    async def _hash_models(self) -> None:
+        """Hash in a thread that records need not wait behind: gigabytes take a while."""
+        try:
+            await self._background.aside(self.models.hash_all)
+        finally:
+            self._hashing = False
 
     async def _forget_inputs(self, spared_s: float) -> None:
         """Delete the pictures to begin from that no job names and nobody has sent for so long."""

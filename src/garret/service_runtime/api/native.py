@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from garret.service_runtime.api import (
     drain,
+    executions,
     health,
     inputs,
     job_pictures,
     jobs,
     machine,
     metrics,
+    model_previews,
     models,
     uploads,
 )
@@ -18,7 +20,7 @@ from garret.service_runtime.api.dialect import Dialect
 DIALECT = Dialect(
     name="native",
     title="garret's own API",
-    paths=("/v1", "/models", "/machine", "/metrics", "/executions", "/drain"),
+    paths=("/v1", "/machine", "/metrics"),
     routers=(
         health.router,
         jobs.router,
@@ -28,7 +30,9 @@ DIALECT = Dialect(
         machine.router,
         metrics.router,
         drain.router,
+        model_previews.router,
         models.router,
+        executions.router,
         uploads.router,
     ),
     can_be_off=False,
