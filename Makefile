@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 # Test files go side by side: most of their time is waiting for programs to start.
 TEST_WORKERS ?= 3
 
-.PHONY: setup demo test check bench lock clean
+.PHONY: setup demo test check bench fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -40,6 +40,11 @@ test: setup check
 
 bench: setup
 	$(PY) -m benchmarks
+
+# Schemathesis over a live service that speaks every dialect; for as many minutes as are said.
+MINUTES ?= 10
+fuzz: setup
+	$(PY) -m tests.service_runtime.api.fuzzing --minutes $(MINUTES)
 
 # The hashed locks of what nodes install, made anew from the ranges in pyproject.toml; takes seconds, downloads no wheel
 # but torch's CPU build.

@@ -19,7 +19,7 @@ _FILE: Schema = {"type": "string", "format": "binary"}
 _PICTURE = {**answer("The file"), "content": {kind: {"schema": _FILE} for kind in MEDIA_TYPES.values()}}
 _PREVIEW = answer("A small picture", _FILE, "image/png")
 _NOTHING_YET = answer("There is nothing to be seen yet")
-_EVENTS = answer("Events, until the job is over", {"type": "string"}, "text/event-stream")
+_EVENTS = {**answer("Events, until the job is over"), "content": {"text/event-stream": {}}}
 
 
 def router(service: Service) -> APIRouter:

@@ -1,0 +1,131 @@
+"""Schemathesis over a whole service that speaks every dialect: as a test, or as long as one likes by `make fuzz`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from garret import demo_model
+from garret.service_runtime.passwords import hash_token
+from tests.service_runtime.living import Service, fake_settings, serving, wait
+
+HERE = Path(__file__).resolve().parent
+TOKEN = "token-for-fuzzing"
+PHASES = ("examples", "coverage", "fuzzing", "stateful")
+STOPS_THE_REST = "/machine/drain"
+"""Whatever comes after it is refused for minutes, so it has a run of its own at the end."""
+
+
+@dataclass
+class Fuzzed:
+    """A service under fire, and every line of its log."""
+
+    service: Service
+    log: list[str] = field(default_factory=list, repr=False)
+
+    @property
+    def memory(self) -> int:
+        """The bytes that its API process holds (Linux)."""
+        pages = Path(f"/proc/{self.service.process.pid}/statm").read_text().split()[1]
+        return int(pages) * 4096
+
+    @property
+    def mistakes(self) -> list[str]:
+        """What its log says of its own mistakes."""
+        return [line for line in self.log if "Traceback" in line or "unexpected" in line or line.startswith("ERROR")]
+
+    def settle(self) -> None:
+        """Wait until nothing is being made any more."""
+        wait(lambda: not self.service.call("GET", "/v1/jobs?state=Running&limit=1").json, 60, "the last job")
+        wait(lambda: not self.service.call("GET", "/v1/jobs?state=Queued&limit=1").json, 60, "the last job")
+
+
+@dataclass
+class Outcome:
+    """What came of one run: its report as people read it, how many cases there were, and what failed."""
+
+    text: str
+    cases: int
+    failed: list[dict[str, Any]]
+    errors: list[Any]
+    phases: dict[str, str]
+
+
+@contextmanager
+def under_fire(folder: Path) -> Iterator[Fuzzed]:
+    """Run a service with a login, small pictures and the fake engine; every dialect is on."""
+    checkpoints = folder / "models" / "Stable-diffusion"
+    checkpoints.mkdir(parents=True)
+    shutil.copyfile(demo_model.WEIGHTS, checkpoints / "demo.safetensors")
+    settings = fake_settings(
+        folder,
+        config_dir=demo_model.CONFIG.parent,
+        default_checkpoint="demo",
+        token_hashes=(hash_token(TOKEN),),
+        queue_limit=1000,
+    )
+    with serving(settings) as service:
+        service.headers = {"Authorization": f"Bearer {TOKEN}"}
+        fuzzed = Fuzzed(service)
+        reader = threading.Thread(target=_read, args=(service.process.stdout, fuzzed.log), daemon=True)
+        reader.start()
+        yield fuzzed
+        service.process.terminate()
+        assert service.process.wait(30) == 0, "the service did not end as it should"
+        reader.join(10)
+
+
+def fuzz(fuzzed: Fuzzed, folder: Path, *arguments: str, phases: tuple[str, ...] = PHASES) -> Outcome:
+    """Run schemathesis with these arguments beside those of its file."""
+    report = folder / "report.json"
+    service = fuzzed.service
+    found = subprocess.run(
+        [sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", HERE / "schemathesis.toml", "run",
+         f"http://{service.host}:{service.port}/openapi.json", "--header", f"Authorization: Bearer {TOKEN}",
+         "--phases", ",".join(phases), "--report", "json", "--report-json-path", report, *arguments],
+        cwd=HERE.parents[2],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )  # fmt: skip
+    if not report.exists():
+        raise AssertionError(f"schemathesis made no report:\n{found.stdout}")
+    said = json.loads(report.read_text())
+    states = {name: one["status"] for name, one in said["phases"].items()}
+    return Outcome(found.stdout, said["test_cases"]["generated"], said["failures"], said["errors"], states)
+
+
+def _read(stream: Any, lines: list[str]) -> None:
+    lines.extend(stream)
+
+
+def main() -> int:
+    """Fuzz until the time is over, and say what was found; 1 when something was."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--minutes", type=float, default=10.0)
+    parser.add_argument("rest", nargs="*", help="arguments for `schemathesis run`, after --")
+    asked = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="garret-fuzz-") as name, under_fire(Path(name)) as fuzzed:
+        seconds = str(int(asked.minutes * 60))
+        began = fuzzed.memory
+        found = fuzz(fuzzed, Path(name), "--exclude-path", STOPS_THE_REST, "--max-time", seconds, *asked.rest)
+        fuzzed.settle()
+        grown = fuzzed.memory - began
+    memory = f"the service's memory grew by {grown / 2**20:.1f} MiB from {began / 2**20:.0f}"
+    sys.stdout.write("\n".join((found.text, *fuzzed.mistakes, f"{found.cases} cases; {memory}\n")))
+    return 1 if found.failed or found.errors or fuzzed.mistakes else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
