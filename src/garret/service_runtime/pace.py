@@ -35,6 +35,16 @@ class Pace:
         self._busy_since = now if still_open else None
         self._refused = max(0, self._refused - 1)
 
+    def until_done(self, position: int) -> float | None:
+        """Return about how many seconds the job at a place in line still takes, 0 the one at work; None: not known.
+
+        Where several are made side by side, the time between two ends is shorter than what one takes.
+        """
+        if not self._seconds:
+            return None
+        since = self._clock() - self._busy_since if self._busy_since is not None else 0.0
+        return round((position + 1) * self._seconds - min(since, self._seconds), 1)
+
     def until_room(self) -> int:
         """Return in how many whole seconds to ask again; whoever is refused first is told the least."""
         self._refused += 1

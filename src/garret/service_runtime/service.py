@@ -239,6 +239,10 @@ class Service:
         """Return the places in line of the jobs that wait, 1 for the next one."""
         return self._scheduler.positions()
 
+    def expected_s(self, position: int) -> float | None:
+        """Return about how many seconds the job at a place in line still takes; None as long as none has ended."""
+        return self._pace.until_done(position)
+
     async def choose_checkpoint(self, model: Model) -> None:
         """Make a checkpoint the one that requests without a name get, also after a restart."""
         await self._background.in_thread(self._default.write, model.name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from garret.service_runtime.api import (
+    catalog,
     drain,
     executions,
     health,
@@ -13,6 +14,8 @@ from garret.service_runtime.api import (
     metrics,
     model_previews,
     models,
+    queue,
+    settings,
     uploads,
 )
 from garret.service_runtime.api.dialect import Dialect
@@ -34,6 +37,10 @@ DIALECT = Dialect(
         models.router,
         executions.router,
         uploads.router,
+        catalog.router,
+        settings.router,
+        queue.router,
+        health.report_router,
     ),
     can_be_off=False,
 )

@@ -1,0 +1,68 @@
+"""The line before the workers: how long it is, where the caller's own jobs stand, and how long that may take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from garret.service_runtime.api.describe import Schema, answer, record
+from garret.service_runtime.service import Service
+
+_COUNT: Schema = {"type": "integer", "minimum": 0}
+_SECONDS: Schema = {"type": ["number", "null"], "description": "about how many seconds; null before a job has ended"}
+_MINE = record(
+    {
+        "id": {"type": "string"},
+        "url": {"type": "string"},
+        "position": {**_COUNT, "description": "0 while it is being made"},
+        "expected_s": {**_SECONDS, "description": "until it is done"},
+    },
+    required=("id", "url", "position", "expected_s"),
+)
+SCHEMA = record(
+    {
+        "length": {**_COUNT, "description": "jobs of everybody that are not over"},
+        "running": {**_COUNT, "description": "those that a worker has begun"},
+        "limit": {**_COUNT, "description": "so many are accepted at a time"},
+        "expected_s": {**_SECONDS, "description": "until a job that came now would be done"},
+        "mine": {"type": "array", "items": _MINE, "description": "the caller's own, in their order"},
+    },
+    required=("length", "running", "limit", "expected_s", "mine"),
+)
+
+
+def router(service: Service) -> APIRouter:
+    """Return the route."""
+    routes = APIRouter(prefix="/v1/queue", tags=["jobs"])
+
+    @routes.get("", responses={200: answer("The queue", SCHEMA)})
+    async def queue(request: Request) -> dict[str, Any]:
+        """Tell the length of the queue, and position and time left of the caller's own jobs; asking is no use."""
+        places, live = service.positions(), service.live
+        mine = [one for one in live if one.owner == request.state.caller]
+        # One that a worker has begun, or holds ready, stands before all that wait.
+        records = [_record(service, one.job_id, 0 if one.started else places.get(one.job_id, 1)) for one in mine]
+        return {**length_of(service), "mine": sorted(records, key=lambda one: one["position"])}
+
+    return routes
+
+
+def length_of(service: Service) -> dict[str, Any]:
+    """Return what everybody may know of the queue."""
+    live = service.live
+    return {
+        "length": len(live),
+        "running": sum(one.started for one in live),
+        "limit": service.settings.queue_limit,
+        "expected_s": service.expected_s(len(service.positions()) + 1),
+    }
+
+
+def _record(service: Service, job_id: str, position: int) -> dict[str, Any]:
+    return {
+        "id": job_id,
+        "url": f"/v1/jobs/{job_id}",
+        "position": position,
+        "expected_s": service.expected_s(position),
+    }
