@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
-from garret.service_runtime.api import native
+from garret.service_runtime.api import dstack, native
 from garret.service_runtime.api.a1111 import dialect as a1111
 from garret.service_runtime.api.dialect import Dialect
 
-DIALECTS: tuple[Dialect, ...] = (native.DIALECT, a1111.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (native.DIALECT, a1111.DIALECT, dstack.DIALECT)
 NAMES = tuple(one.name for one in DIALECTS if one.can_be_off)
 """Those that a setting may switch off."""
 
