@@ -12,7 +12,7 @@ from pathlib import Path
 
 from garret.service_runtime.background import Background
 from garret.service_runtime.errors import Cancelled, InsufficientStorage, ServiceError
-from garret.service_runtime.files import write_atomically
+from garret.service_runtime.files import write_new
 from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.jobs import Job, Kept, MadeWith
 from garret.service_runtime.live import Live, LiveJobs
@@ -142,7 +142,8 @@ class Results:
         name = _name(form)
         finished = self._finisher.finish(live.prepared, index, made, Path(name).stem)
         kept = Kept(name, MEDIA_TYPES[form], len(finished.file), finished.infotext)
-        write_atomically(self.folder / kept.name, finished.file, 0o640)
+        # No record names it before it is whole; what a kill left of one, the next start sweeps away.
+        write_new(self.folder / kept.name, finished.file, 0o640)
         return finished.file, kept, finished.notes
 
 
