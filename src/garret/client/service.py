@@ -1,0 +1,80 @@
+"""What both clients offer: jobs, images and models as parts of their own, and what a service tells of itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeVar
+
+from garret.client.asking import Asking
+from garret.client.images import Images
+from garret.client.jobs import LOOK_S, Jobs, Told
+from garret.client.manners import Manners
+from garret.client.models import Models
+from garret.client.operation import operation
+from garret.client.records import Picture
+from garret.client.steps import Steps
+
+D = TypeVar("D")
+
+
+class Service(Asking[D]):
+    """One service of garret's."""
+
+    def __init__(self, driver: D, manners: Manners) -> None:
+        super().__init__(driver, manners)
+        self.jobs: Jobs[D] = Jobs(driver, manners)
+        self.images: Images[D] = Images(driver, manners)
+        self.models: Models[D] = Models(driver, manners)
+
+    @operation
+    def generate(
+        self, /, prompt: str = "", *, told: Told | None = None, look_s: float = LOOK_S, **fields: Any
+    ) -> Steps[list[Picture]]:
+        """Make pictures and return them: `jobs.make`."""
+        return (yield from self.jobs.making(prompt, told, look_s, fields))
+
+    @operation
+    def health(self, /) -> Steps[Mapping[str, Any]]:
+        """Return how the service is: `status`, its workers and its disk, as it says it."""
+        return (yield from self.table("GET", "/v1/health"))
+
+    @operation
+    def queue(self, /) -> Steps[Mapping[str, Any]]:
+        """Return how long the line is, where the caller's jobs stand in it, and the wait to expect."""
+        return (yield from self.table("GET", "/v1/queue"))
+
+    @operation
+    def settings(self, /) -> Steps[Mapping[str, Any]]:
+        """Return what requests get that say nothing else, and the bounds of what may be asked."""
+        return (yield from self.table("GET", "/v1/settings"))
+
+    @operation
+    def change_settings(self, /, **changes: Any) -> Steps[Mapping[str, Any]]:
+        """Change what may be changed while the service runs, and return all of it: `checkpoint="mine"`."""
+        return (yield from self.table("PUT", "/v1/settings", changes))
+
+    @operation
+    def samplers(self, /) -> Steps[list[Mapping[str, Any]]]:
+        """Return the samplers, each with its `name` and the names that other dialects have for it."""
+        return (yield from self.rows("/v1/samplers"))
+
+    @operation
+    def schedules(self, /) -> Steps[list[Mapping[str, Any]]]:
+        """Return the schedules of noise that samplers take."""
+        said = yield from self.table("GET", "/v1/samplers")
+        return list(said.get("schedules") or [])
+
+    @operation
+    def sizes(self, /) -> Steps[list[Mapping[str, Any]]]:
+        """Return the sizes that SDXL was trained for, in pixels."""
+        return (yield from self.rows("/v1/sizes"))
+
+    @operation
+    def styles(self, /) -> Steps[list[Mapping[str, Any]]]:
+        """Return the styles that a request may name."""
+        return (yield from self.rows("/v1/styles"))
+
+    @operation
+    def upscalers(self, /) -> Steps[list[Mapping[str, Any]]]:
+        """Return what can make a picture larger."""
+        return (yield from self.rows("/v1/upscalers"))
