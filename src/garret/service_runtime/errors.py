@@ -11,6 +11,7 @@ ServiceError              500   message, hint, status, retry_after
 ├── NotFound              404
 ├── TooSlow               408   the body did not arrive in time
 ├── Cancelled             409   the job was cancelled before it was done
+├── InUse                 409   it cannot be had away now: something still needs it
 ├── Gone                  410   it was there, and is not kept any more
 ├── OutOfStep             409   a chunk that is not the next one
 ├── TooLarge              413
@@ -89,6 +90,12 @@ class NotFound(ServiceError):
 
 class Cancelled(ServiceError):
     """The job was cancelled before it was done."""
+
+    status = 409
+
+
+class InUse(ServiceError):
+    """Something still needs what was to be taken away."""
 
     status = 409
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from garret.service_runtime.deliveries import OSS, WEBHOOK, Deliveries
 from garret.service_runtime.errors import ServiceError
+from garret.service_runtime.gallery import Gallery
 from garret.service_runtime.job_schema import prepare_tables
 from garret.service_runtime.jobs import CANCELLED, EXPIRED, FAILED, OPEN, RUNNING, SUCCESS, WAITING, Job, Kept, MadeWith
 from garret.service_runtime.request import ImageRequest
@@ -41,6 +42,7 @@ class JobStore:
         self._database.execute("PRAGMA foreign_keys=ON")
         prepare_tables(self._database)
         self.deliveries = Deliveries(self._execute, clock)
+        self.gallery = Gallery(self._execute, self._transaction)
 
     def close(self) -> None:
         """Close the database; the write-ahead log is folded in."""

@@ -39,7 +39,7 @@ class Job:
     """One accepted request; times are seconds since 1970.
 
     `pictures` are by their number; those of a job that is not over are already there to be seen. `expires_at` is when
-    it is given up if no worker has begun it; `removed` says that its pictures had to make room.
+    it is given up if no worker has begun it; `removed` says that its pictures are not kept any more.
     """
 
     id: str

@@ -37,10 +37,14 @@ class Links:
         self._clock = clock
         self._kept_key = b""
 
-    def url_of(self, request: Request, job_id: str, number: int) -> str:
+    def good_until(self) -> int:
+        """Return until when a link that is made now is good, in seconds since 1970."""
+        return int(self._clock() + self._good_s)
+
+    def url_of(self, request: Request, job_id: str, number: int, until: int | None = None) -> str:
         """Return an absolute address of a job's picture, at the name and scheme that the caller used."""
         base = str(request.base_url).rstrip("/")
-        expires = int(self._clock() + self._good_s)
+        expires = self.good_until() if until is None else until
         proof = f"expires={expires}&signature={self._sign(job_id, number, expires)}"
         return f"{base}/v1/jobs/{job_id}/pictures/{number}?{proof}"
 

@@ -45,7 +45,11 @@ def read_picture(path: Path) -> Picture:
     """Read a picture's header and see that the file goes on to its end."""
     if path.stat().st_size > MAXIMUM_BYTES:
         raise NotAPicture(f"is larger than {MAXIMUM_BYTES // 1_000_000} MB")
-    data = path.read_bytes()
+    return picture_in(path.read_bytes())
+
+
+def picture_in(data: bytes) -> Picture:
+    """Read the header of a picture's file, and see that the file goes on to its end."""
     refuse_no_picture(data[:64])
     try:
         picture = _png(data) if data.startswith(_PNG) else _webp(data) if data.startswith(b"RIFF") else _jpeg(data)

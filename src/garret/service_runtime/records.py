@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 
 from garret.service_runtime.background import Background
 from garret.service_runtime.deliveries import Delivery
 from garret.service_runtime.errors import NotFound, from_record
+from garret.service_runtime.gallery import Shown
 from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.jobs import SUCCESS, Job
 from garret.service_runtime.live import LiveJobs
@@ -33,6 +35,16 @@ class Records:
     async def recent(self, owner: str, limit: int = 100, state: str = "", before: str = "") -> list[Job]:
         """Return the records of an owner's newest jobs, of one state, and older than the job `before`."""
         return await self._background.in_thread(self._store.recent, owner, limit, state, before)
+
+    async def pictures(
+        self, owner: str, limit: int, before: tuple[str, int] | None = None, words: Collection[str] = ()
+    ) -> list[Shown]:
+        """Return an owner's newest pictures, older than the one `before` (job, number), with all `words` in their text."""
+        return await self._background.in_thread(self._store.gallery.newest, owner, limit, before, words)
+
+    async def picture(self, owner: str, job_id: str, number: int) -> Shown | None:
+        """Return one of an owner's finished pictures."""
+        return await self._background.in_thread(self._store.gallery.get, owner, job_id, number)
 
     async def deliveries_of(self, job: Job) -> list[Delivery]:
         """Return who is to be told of a job's end, and whether they were; nobody before it is over."""

@@ -20,6 +20,7 @@ from garret.service_runtime.messages import Made
 from garret.service_runtime.pictures.encode import ENDINGS, MEDIA_TYPES
 from garret.service_runtime.pictures.finish import Finisher
 from garret.service_runtime.request import ImageResult
+from garret.service_runtime.thumbnails import Thumbnails
 
 # New pictures of so much of what may be kept are looked after at once, the rest every hour.
 _PART = 16
@@ -43,6 +44,7 @@ class Results:
         *,
         earlier: Path | None = None,
         keep_bytes: int = 0,
+        thumbnails: Thumbnails,
     ) -> None:
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         self.folder = folder
@@ -53,6 +55,7 @@ class Results:
         self._finisher = finisher
         self._keep_bytes = keep_bytes
         self._new_bytes = 0
+        self.thumbnails = thumbnails
 
     def path(self, name: str) -> Path:
         """Return where a picture of a job's record lies."""
@@ -68,6 +71,7 @@ class Results:
         for path in ours:
             if path.name not in known:
                 path.unlink(missing_ok=True)
+        self.thumbnails.keep_only(known)
 
     def read(self, job: Job) -> dict[int, bytes]:
         """Return the files of a job that are there, by their numbers."""
@@ -119,6 +123,16 @@ class Results:
         """Delete a job that is over, with its pictures."""
         self._delete(await self._background.in_thread(self._store.forget, job_id))
 
+    async def delete_picture(self, owner: str, job_id: str, number: int) -> bool:
+        """Delete one picture of an owner's job that is over; False when there is none.
+
+        Raises:
+            InUse: it is still needed.
+        """
+        names = await self._background.in_thread(self._store.gallery.delete, owner, job_id, number)
+        await self._background.in_thread(self._delete, names)
+        return bool(names)
+
     def _forget(self, before: float) -> None:
         self._delete(self._store.forget_before(before))
         if self._keep_bytes:
@@ -130,6 +144,7 @@ class Results:
     def _delete(self, names: Iterable[str]) -> None:
         for name in names:
             self.path(name).unlink(missing_ok=True)
+            self.thumbnails.drop(name)
 
     def _delete_unnamed(self, live: Live) -> None:
         """Delete those files of a job that is over which its record does not name."""

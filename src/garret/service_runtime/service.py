@@ -54,6 +54,7 @@ from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.signs import Signs
 from garret.service_runtime.tally import Tally
 from garret.service_runtime.terms import Terms
+from garret.service_runtime.thumbnails import Thumbnails
 from garret.service_runtime.vocabulary import Vocabulary
 from garret.service_runtime.watchdog import tell_watchdog
 from garret.service_runtime.workers import WorkerPool
@@ -106,6 +107,7 @@ class Service:
             Finisher(settings, self.models),
             earlier=settings.state_dir / "pictures",
             keep_bytes=settings.keep_bytes,
+            thumbnails=Thumbnails(settings.state_dir / "thumbnails"),
         )
         for_all = bool(settings.results_oss)
         self.records = Records(self._store, self._jobs, self.results, self._background, all_are_told=for_all)

@@ -11,12 +11,13 @@ from garret.service_runtime.api.describe import Schema, answer
 from garret.service_runtime.api.events import events_of
 from garret.service_runtime.api.job_view import linked, linked_job, own_job
 from garret.service_runtime.errors import Gone, NotFound
+from garret.service_runtime.jobs import Kept
 from garret.service_runtime.pictures.encode import MEDIA_TYPES
 from garret.service_runtime.png import encode_png
 from garret.service_runtime.service import Service
 
 _FILE: Schema = {"type": "string", "format": "binary"}
-_PICTURE = {**answer("The file"), "content": {kind: {"schema": _FILE} for kind in MEDIA_TYPES.values()}}
+PICTURE_ANSWER = {**answer("The file"), "content": {kind: {"schema": _FILE} for kind in MEDIA_TYPES.values()}}
 _PREVIEW = answer("A small picture", _FILE, "image/png")
 _NOTHING_YET = answer("There is nothing to be seen yet")
 _EVENTS = {**answer("Events, until the job is over"), "content": {"text/event-stream": {}}}
@@ -26,21 +27,16 @@ def router(service: Service) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
-    @routes.get("/{job_id}/pictures/{number}", response_class=Response, responses={200: _PICTURE})
+    @routes.get("/{job_id}/pictures/{number}", response_class=Response, responses={200: PICTURE_ANSWER})
     async def show_picture(job_id: str, number: int, request: Request) -> Response:
         """Return one finished picture; the first is number 0. A signed link opens it without a login."""
         job = await linked_job(service, job_id) if linked(request) else await own_job(service, job_id, request)
         if job.removed:
-            raise Gone("the pictures of this job had to make room for newer ones", "Ask for them again")
+            raise Gone("the pictures of this job are not kept any more", "Ask for them again")
         kept = job.pictures.get(number)
         if kept is None:
             raise NotFound(f"the job has {len(job.pictures)} pictures and no number {number}")
-        try:
-            data = await asyncio.to_thread(lambda: service.results.path(kept.name).read_bytes())
-        except FileNotFoundError:
-            # It went between the look at its record and this one.
-            raise Gone("this picture is not kept any more", "Ask for it again") from None
-        return Response(data, media_type=kept.media_type)
+        return await file_of(service, kept)
 
     @routes.get("/{job_id}/preview", response_class=Response, responses={200: _PREVIEW, 204: _NOTHING_YET})
     async def preview(job_id: str, request: Request) -> Response:
@@ -64,3 +60,16 @@ def router(service: Service) -> APIRouter:
         return StreamingResponse(events_of(service, job_id), media_type="text/event-stream", headers=headers)
 
     return routes
+
+
+async def file_of(service: Service, kept: Kept) -> Response:
+    """Return a finished picture's file.
+
+    Raises:
+        Gone: it went between the look at its record and this one.
+    """
+    try:
+        data = await asyncio.to_thread(lambda: service.results.path(kept.name).read_bytes())
+    except FileNotFoundError:
+        raise Gone("this picture is not kept any more", "Ask for it again") from None
+    return Response(data, media_type=kept.media_type)
