@@ -112,10 +112,15 @@ def _vae(text: str, checkpoint: Model, models: Models) -> tuple[Model | None, Mo
     return beside, next((one for one in fitting if one.type == VAE and _HALF_SAFE.search(one.name)), None)
 
 
+def fitting_refiners(checkpoint: Model, models: Models) -> list[Model]:
+    """Return the refiners on this node that read what a checkpoint writes; the first is taken where none is named."""
+    refiners = [one for one in models.all("checkpoint") if one.family == REFINER and not one.problem]
+    return [one for one in refiners if fits(one.widths.second_text, checkpoint.widths.second_text)]
+
+
 def _refiner(text: str, checkpoint: Model, models: Models) -> Model:
     """Return the refiner of a name; without one the first that fits the checkpoint."""
-    refiners = [one for one in models.all("checkpoint") if one.family == REFINER and not one.problem]
-    fitting = [one for one in refiners if fits(one.widths.second_text, checkpoint.widths.second_text)]
+    fitting = fitting_refiners(checkpoint, models)
     names = ", ".join(one.name for one in fitting) or "none"
     if not text:
         if fitting:

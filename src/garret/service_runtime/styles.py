@@ -61,8 +61,8 @@ class Styles:
             if name not in known:
                 there = ", ".join(known) or f"none; {FILES[0]} in {self._folder} would hold them"
                 raise UnknownChoice("styles", f"{name[:80]!r} is not there", f"Known: {there[:1000]}")
-            prompt = _around(known[name].prompt, prompt)
-            negative_prompt = _around(known[name].negative_prompt, negative_prompt)
+            prompt = around(known[name].prompt, prompt)
+            negative_prompt = around(known[name].negative_prompt, negative_prompt)
         return prompt, negative_prompt
 
     def _of_file(self, name: str) -> list[Style]:
@@ -84,7 +84,7 @@ class Styles:
         return self._read[name][1]
 
 
-def _around(style: str, text: str) -> str:
+def around(style: str, text: str) -> str:
     """Return a text with a style's around it."""
     if PLACE in style:
         return style.replace(PLACE, text)

@@ -17,6 +17,8 @@ from tests.service_runtime.living import fake_settings, serving
         ("/sdapi", "a1111"),
         ("/sdapix", "native"),
         ("/v1/jobs", "native"),
+        ("/v1/engines/list", "stability"),
+        ("/invocations/open", "sagemaker"),
         ("/", "native"),
     ],
 )

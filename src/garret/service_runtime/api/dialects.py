@@ -7,8 +7,16 @@ from collections.abc import Collection
 from garret.service_runtime.api import dstack, native
 from garret.service_runtime.api.a1111 import dialect as a1111
 from garret.service_runtime.api.dialect import Dialect
+from garret.service_runtime.api.sagemaker import dialect as sagemaker
+from garret.service_runtime.api.stability import dialect as stability
 
-DIALECTS: tuple[Dialect, ...] = (native.DIALECT, a1111.DIALECT, dstack.DIALECT)
+DIALECTS: tuple[Dialect, ...] = (
+    native.DIALECT,
+    a1111.DIALECT,
+    dstack.DIALECT,
+    stability.DIALECT,
+    sagemaker.DIALECT,
+)
 NAMES = tuple(one.name for one in DIALECTS if one.can_be_off)
 """Those that a setting may switch off."""
 
