@@ -110,9 +110,15 @@ def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:
 
 
 def _methods_of(app: FastAPI, request: Request) -> list[str]:
-    """Return the methods that some route takes at a request's path; the framework names those of the first one only."""
+    """Return the methods that some route takes at a request's path; the framework names those of the first one only.
+
+    A path that a route names whole is none of those with a parameter in its place, as OpenAPI has it.
+    """
+    whole = [route for route in app.routes if getattr(route, "path", "") == request.url.path]
     tried = ((method, {**request.scope, "method": method}) for method in _METHODS)
-    return [method for method, scope in tried if any(route.matches(scope)[0] is Match.FULL for route in app.routes)]
+    return [
+        method for method, scope in tried if any(route.matches(scope)[0] is Match.FULL for route in whole or app.routes)
+    ]
 
 
 def _docs_page(openapi: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ class Records:
     async def pictures(
         self, owner: str, limit: int, before: tuple[str, int] | None = None, words: Collection[str] = ()
     ) -> list[Shown]:
-        """Return an owner's newest pictures, older than the one `before` (job, number), with all `words` in their text."""
+        """Return an owner's newest pictures, older than `before` (job, number), with all `words` in their texts."""
         return await self._background.in_thread(self._store.gallery.newest, owner, limit, before, words)
 
     async def picture(self, owner: str, job_id: str, number: int) -> Shown | None:
