@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from garret.service_runtime.api.a1111.fields import TXT2IMG_SCHEMA, parse_txt2img
+from garret.service_runtime.api.a1111.fields import parse_txt2img
+from garret.service_runtime.api.a1111.schema import TXT2IMG
 from garret.service_runtime.asked import Hires, Noise, Output, Refiner, Variation
 from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
 from garret.service_runtime.models import Model
@@ -121,8 +122,8 @@ def test_what_is_wrong_is_named_as_this_dialect_calls_it(body: dict[str, Any], k
 
 def test_every_field_is_explained() -> None:
     """The page names each that the schema has, but for those that every door has under the same name."""
-    text = (Path(__file__).parents[2] / "docs/engine.md").read_text("utf-8")
-    section = text.partition("## A1111's txt2img")[2].partition("\n## ")[0]
-    fields = TXT2IMG_SCHEMA["requestBody"]["content"]["application/json"]["schema"]["properties"]
+    text = (Path(__file__).parents[2] / "docs/api/a1111.md").read_text("utf-8")
+    section = text.partition("## txt2img")[2].partition("\n## ")[0]
+    fields = TXT2IMG["properties"]
     shared = "prompt negative_prompt width height steps cfg_scale seed batch_size n_iter sampler_name scheduler"
     assert [name for name in fields if f"`{name}`" not in section and name not in shared.split()] == []

@@ -242,7 +242,7 @@ def test_a_job_is_kept_with_its_pictures(service: Service) -> None:
 
 def test_what_is_not_there_says_so(service: Service) -> None:
     """JSON with a hint, not a web page."""
-    for method, path, status in (("POST", "/sdapi/v1/interrogate", 404), ("GET", "/sdapi/v1/txt2img", 405)):
+    for method, path, status in (("POST", "/sdapi/v1/paint", 404), ("GET", "/sdapi/v1/txt2img", 405)):
         answer = service.call(method, path)
         assert answer.status == status
         assert path in answer.json["errors"]

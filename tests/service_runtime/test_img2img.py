@@ -123,7 +123,7 @@ def test_outpainting_needs_room(service: Service) -> None:
     refused = img2img(service, init_images=[encoded(64, 64)], resize_mode=4)
     assert (refused.status, "nothing to paint" in refused.json["errors"]) == (422, True)
     refused = img2img(service, resize_mode=4, width=96, mask=WHITE)
-    assert (refused.status, "mask.only_masked" in refused.json["errors"]) == (422, True)
+    assert (refused.status, "inpaint_full_res" in refused.json["errors"]) == (422, True)
 
 
 WRONG: list[tuple[str, Any, int]] = [

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from starlette.requests import Request
@@ -15,12 +15,22 @@ from garret.service_runtime.service import Service
 from garret.service_runtime.terms import Terms
 
 
-async def wait_for(service: Service, asked: ImageRequest, request: Request, body: Mapping[str, Any]) -> ImageResult:
-    """Submit a request and return its result; a closed connection cancels a job that no Idempotency-Key leads to."""
+async def wait_for(
+    service: Service,
+    asked: ImageRequest,
+    request: Request,
+    body: Mapping[str, Any],
+    accepted: Callable[[str], None] = lambda _: None,
+) -> ImageResult:
+    """Submit a request and return its result; a closed connection cancels a job that no Idempotency-Key leads to.
+
+    `accepted` is told the job's id before it is waited for.
+    """
     key = key_of(request)
     terms = Terms(attached=not key, key=key, digest=digest_of(request, body) if key else "")
     owner = request.state.caller
     job_id = await service.repeated(owner, terms) or await service.submit(asked, owner, terms)
+    accepted(job_id)
     result = asyncio.ensure_future(service.records.result(job_id))
     try:
         if not await first_of(result, request, service):

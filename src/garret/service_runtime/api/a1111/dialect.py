@@ -2,20 +2,61 @@
 
 from __future__ import annotations
 
-from garret.service_runtime.api.a1111 import extensions, img2img, models, options, progress, samplers, txt2img
+from fastapi import APIRouter
+
+from garret.service_runtime.api.a1111 import (
+    controlnet,
+    extensions,
+    img2img,
+    internal,
+    machine,
+    models,
+    options,
+    png_info,
+    progress,
+    refused,
+    samplers,
+    scripts,
+    txt2img,
+    upscalers,
+    words,
+)
+from garret.service_runtime.api.a1111.chosen_options import ChosenOptions
+from garret.service_runtime.api.a1111.desk import Desk
 from garret.service_runtime.api.dialect import Dialect
+from garret.service_runtime.service import Service
+
+_PARTS = (
+    txt2img,
+    img2img,
+    png_info,
+    progress,
+    options,
+    models,
+    words,
+    samplers,
+    upscalers,
+    scripts,
+    extensions,
+    machine,
+    internal,
+    controlnet,
+    refused,
+)
+
+
+def router(service: Service) -> APIRouter:
+    """Return the routes, which share one desk."""
+    desk = Desk(service, ChosenOptions(service.settings.state_dir / "a1111-options.json"))
+    routes = APIRouter()
+    for part in _PARTS:
+        routes.include_router(part.router(desk))
+    return routes
+
 
 DIALECT = Dialect(
     name="a1111",
     title="the API of A1111's web UI",
-    paths=("/sdapi",),
-    routers=(
-        txt2img.router,
-        img2img.router,
-        progress.router,
-        options.router,
-        models.router,
-        samplers.router,
-        extensions.router,
-    ),
+    paths=("/sdapi", "/internal", "/queue", "/controlnet"),
+    routers=(router,),
 )

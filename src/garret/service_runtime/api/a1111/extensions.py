@@ -6,19 +6,23 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.responses import JSONResponse, Response
 
+from garret.service_runtime.api.a1111.desk import Desk
+from garret.service_runtime.api.a1111.schema import array
 from garret.service_runtime.extensions.registry import Extension
-from garret.service_runtime.service import Service
+
+_FIELDS = ("name", "remote", "branch", "commit_hash", "version", "commit_date", "enabled")
 
 
-def router(service: Service) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/sdapi/v1", tags=["A1111"])
 
-    @routes.get("/extensions")
-    async def extensions() -> list[dict[str, Any]]:
+    @routes.get("/extensions", responses={200: array(*_FIELDS)})
+    async def extensions() -> Response:
         """List the extensions; installing and removing is the operator's, on the command line."""
-        return [_extension(one) for one in await asyncio.to_thread(service.extensions.registry.all)]
+        return JSONResponse([_extension(one) for one in await asyncio.to_thread(desk.service.extensions.registry.all)])
 
     return routes
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from garret.service_runtime.api import fields
+from garret.service_runtime.api.a1111.chosen_options import FORMATS
 from garret.service_runtime.asked import UPSCALERS, Hires, Noise, Output, Refiner, Variation
 from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
 from garret.service_runtime.limits import (
@@ -20,7 +21,7 @@ from garret.service_runtime.limits import (
 )
 from garret.service_runtime.models import Model
 from garret.service_runtime.request import ImageRequest
-from garret.service_runtime.samplers import SAMPLERS, SCHEDULES, find_sampler
+from garret.service_runtime.samplers import find_sampler
 
 Body = Mapping[str, Any]
 _NONE = ("", "None", "none")
@@ -29,12 +30,11 @@ _NOT_BUILT: dict[str, Callable[[Any], bool]] = {
     "restore_faces": lambda value: value is True,
     "tiling": lambda value: value is True,
     "script_name": lambda value: value not in (None, *_NONE),
-    "alwayson_scripts": bool,
+    "alwayson_scripts": lambda value: not _is_off(value),
     "init_images": bool,
     "hr_checkpoint_name": lambda value: value not in (None, *_NONE, "Use same checkpoint"),
 }
 _DEFAULT_SAMPLER = "Euler"
-_FORMATS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
 
 
 def parse_txt2img(body: Body, find: Callable[[str], Model]) -> ImageRequest:
@@ -76,6 +76,23 @@ def parse_txt2img(body: Body, find: Callable[[str], Model]) -> ImageRequest:
         refiner=_refiner(body),
         output=_output(override),
     )
+
+
+def _is_off(scripts: Any) -> bool:
+    """Say whether scripts that clients always send along are all switched off: no arguments, or each one disabled."""
+    entries = scripts.values() if isinstance(scripts, Mapping) else [scripts] if scripts else []
+    return all(isinstance(entry, Mapping) and "args" in entry and _are_off(entry["args"]) for entry in entries)
+
+
+def _are_off(arguments: Any) -> bool:
+    """Look at a script's arguments: the first says by itself whether it is on, or each unit says it of itself."""
+    if isinstance(arguments, Mapping):
+        return arguments.get("enabled") is False
+    if not isinstance(arguments, list) or not arguments:
+        return not arguments
+    if isinstance(arguments[0], Mapping):
+        return all(isinstance(unit, Mapping) and unit.get("enabled") is False for unit in arguments)
+    return arguments[0] is False
 
 
 def _seed(body: Body, name: str) -> int:
@@ -134,9 +151,10 @@ def _refiner(body: Body) -> Refiner | None:
 
 def _output(override: Body) -> Output:
     named = fields.text(override, "samples_format") or "png"
-    if named.lower() not in _FORMATS:
-        raise UnknownChoice("samples_format", f"{named[:40]!r} is not there", f"Known: {', '.join(_FORMATS)}")
-    return Output(_FORMATS[named.lower()], _whole(override, "jpeg_quality", Output().quality, 1, 100))
+    if named.lower() not in FORMATS:
+        raise UnknownChoice("samples_format", f"{named[:40]!r} is not there", f"Known: {', '.join(FORMATS)}")
+    quality = _whole(override, "jpeg_quality", Output().quality, 1, 100)
+    return Output(FORMATS[named.lower()], quality, fields.boolean(override, "enable_pnginfo", True))
 
 
 def _sizes_and_hires(body: Body, width: int, height: int) -> tuple[tuple[int, int], Hires | None]:
@@ -191,57 +209,3 @@ def _second_sampler(body: Body) -> tuple[str, str]:
         return "", schedule
     sampler, found = find_sampler(named, schedule, names)
     return sampler.name, schedule if found.name == "automatic" else found.name
-
-
-def _property(kind: str, description: str) -> dict[str, Any]:
-    return {"type": [kind, "null"], "description": description}
-
-
-_PROPERTIES = {
-    "prompt": _property("string", "at most 16,000 characters"),
-    "negative_prompt": _property("string", "what the picture should not show"),
-    "styles": {"type": ["array", "null"], "items": {"type": "string"}, "description": "names of /prompt-styles"},
-    "width": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
-    "height": _property("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
-    "steps": _property("integer", "1 to 150"),
-    "cfg_scale": _property("number", "0 to 30"),
-    "seed": _property("integer", "-1 for any"),
-    "subseed": _property("integer", "the seed of a variation, -1 for any"),
-    "subseed_strength": _property("number", "0 to 1: how much of that seed's noise"),
-    "seed_resize_from_w": _property("integer", "the width that the seed's picture had; 0 or -1: none"),
-    "seed_resize_from_h": _property("integer", "the height that the seed's picture had; 0 or -1: none"),
-    "batch_size": _property("integer", "1 to 4"),
-    "n_iter": _property("integer", "1 to 16; at most 16 pictures in all"),
-    "sampler_name": _property("string", ", ".join(entry.name for entry in SAMPLERS)),
-    "scheduler": _property("string", ", ".join(entry.label for entry in SCHEDULES)),
-    "eta": _property("number", "0 to 1, for ancestral samplers, SDEs and DDIM"),
-    "s_churn": _property("number", "0 to 1000, for Euler, Heun and DPM2"),
-    "s_tmin": _property("number", "the lowest level of noise with churn"),
-    "s_tmax": _property("number", "the highest level of noise with churn; 0: any"),
-    "s_noise": _property("number", "0 to 2: what noise on the way is multiplied by"),
-    "enable_hr": _property("boolean", "a second pass at a larger size"),
-    "denoising_strength": _property("number", "0 to 1, of the second pass; empty: 0.75"),
-    "hr_scale": _property("number", "1 to 4"),
-    "hr_resize_x": _property("integer", "the second pass's width instead of a scale"),
-    "hr_resize_y": _property("integer", "the second pass's height instead of a scale"),
-    "hr_upscaler": _property("string", ", ".join(UPSCALERS)),
-    "hr_second_pass_steps": _property("integer", "0: as many as the first pass"),
-    "hr_sampler_name": _property("string", "empty: the first pass's"),
-    "hr_scheduler": _property("string", "empty: the first pass's"),
-    "hr_prompt": _property("string", "empty: the first pass's"),
-    "hr_negative_prompt": _property("string", "empty: the first pass's"),
-    "hr_cfg": _property("number", "0: the first pass's"),
-    "refiner_checkpoint": _property("string", "the model that takes over"),
-    "refiner_switch_at": _property("number", "0 to 1: after which share of the steps; empty: 0.8"),
-    "override_settings": _property(
-        "object",
-        "sd_model_checkpoint, sd_vae, CLIP_stop_at_last_layers, samples_format (png, jpg, webp), jpeg_quality",
-    ),
-    "send_images": _property("boolean", "false: only parameters and info"),
-}
-TXT2IMG_SCHEMA: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {"application/json": {"schema": {"type": "object", "properties": _PROPERTIES}}},
-    }
-}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -11,19 +10,21 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from garret.service_runtime.api import fields
+from garret.service_runtime.api.a1111.desk import Desk, owner_of
 from garret.service_runtime.api.a1111.fields import parse_txt2img
-from garret.service_runtime.api.a1111.reply import reply_of
+from garret.service_runtime.api.a1111.making import make
+from garret.service_runtime.api.a1111.reply import ANSWER, reply_of
+from garret.service_runtime.api.a1111.schema import IMG2IMG
 from garret.service_runtime.api.body import read_json
+from garret.service_runtime.api.describe import body as described
 from garret.service_runtime.api.idempotency import key_of
 from garret.service_runtime.api.pictures import picture_of
-from garret.service_runtime.api.waiting import wait_for
 from garret.service_runtime.asked import FILLS, RESIZES, Mask, Start
 from garret.service_runtime.errors import BadRequest, NotBuilt, NotFound
 from garret.service_runtime.inputs import InputStore, sized_like
 from garret.service_runtime.limits import check_number, check_whole
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.service import Service
-from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
 
 _OWN = frozenset({"init_images", "mask", "denoising_strength"})
 # A second pass belongs to pictures that begin from words; clients send its fields all the same.
@@ -46,7 +47,8 @@ def read_start(body: Mapping[str, Any], inputs: InputStore) -> Start:
         raise NotBuilt("latent_mask: not there", "Send it as mask")
     strength = fields.number(body, "denoising_strength", 0.75)
     check_number("denoising_strength", strength, 0, 1)
-    noise = fields.number(body, "initial_noise_multiplier", 1.0)
+    usual = fields.number(fields.mapping(body, "override_settings"), "initial_noise_multiplier", 1.0)
+    noise = fields.number(body, "initial_noise_multiplier", usual)
     check_number("initial_noise_multiplier", noise, 0, 1.5)
     resize = RESIZES[_index(body, "resize_mode", 0, len(RESIZES))]
     mask = _read_mask(body, inputs) if body.get("mask") else None
@@ -96,23 +98,26 @@ def parse_img2img(body: Mapping[str, Any], service: Service, start: Start) -> Im
     return replace(asked, width=width, height=height, start=start)
 
 
-def router(service: Service) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the route."""
     routes = APIRouter(prefix="/sdapi/v1", tags=["A1111"])
+    service = desk.service
 
-    @routes.post("/img2img", openapi_extra=_SCHEMA)
+    def parse(body: Mapping[str, Any]) -> ImageRequest:
+        return parse_img2img(body, service, read_start(body, service.inputs))
+
+    @routes.post("/img2img", openapi_extra=described(IMG2IMG), responses={200: ANSWER})
     async def img2img(request: Request) -> Response:
         """Make pictures from a picture and words; with a mask, only what is white in it is repainted."""
-        body = await read_json(request, service.settings.client_timeout_s, MAXIMUM_PICTURE_BODY_BYTES)
+        body = await read_json(request, service.settings.client_timeout_s, desk.picture_body_bytes)
         send_images = fields.boolean(body, "send_images", True)
         told = dict(body)
         if not fields.boolean(body, "include_init_images", False):
             told |= {"init_images": None, "mask": None}
         if not key_of(request):  # one that has a key may have its pictures already
-            service.check_room(request.state.caller)
-        start = await asyncio.to_thread(read_start, body, service.inputs)
-        result = await wait_for(service, parse_img2img(body, service, start), request, body)
-        return await reply_of(result, told, send_images=send_images)
+            service.check_room(owner_of(request))
+        made = await make(desk, request, body, parse)
+        return await reply_of(made, told, send_images=send_images)
 
     return routes
 
@@ -127,40 +132,3 @@ def _flag(body: Mapping[str, Any], name: str, default: bool) -> bool:
     """Return true or false, which clients also write as 1 and 0 where A1111's own page does."""
     value = body.get(name)
     return fields.boolean({name: bool(value)} if value in (0, 1) else body, name, default)
-
-
-def _property(kind: str, description: str) -> dict[str, Any]:
-    return {"type": [kind, "null"], "description": description}
-
-
-_SCHEMA: dict[str, Any] = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "application/json": {
-                "schema": {
-                    "type": "object",
-                    "properties": {
-                        "init_images": {
-                            "type": "array",
-                            "items": {"type": "string"},
-                            "description": "one picture: PNG, JPEG or WebP as base64 or a data URI, at most 20 MB",
-                        },
-                        "denoising_strength": _property("number", "0 to 1; empty: 0.75"),
-                        "resize_mode": _property("integer", "0 stretch, 1 crop, 2 fill, 3 latents, 4 outpaint"),
-                        "mask": _property("string", "a picture; what is white in it is repainted"),
-                        "mask_blur": _property("number", "0 to 64 pixels; empty: 4"),
-                        "mask_round": _property("boolean", "false: shades of grey are repainted in part"),
-                        "inpainting_fill": _property("integer", "0 fill, 1 original, 2 latent noise, 3 latent nothing"),
-                        "inpaint_full_res": _property("boolean", "empty: true, only the masked part at full size"),
-                        "inpaint_full_res_padding": _property("integer", "0 to 256 pixels around the masked part"),
-                        "inpainting_mask_invert": _property("integer", "1: what is black is repainted"),
-                        "initial_noise_multiplier": _property("number", "0 to 1.5"),
-                        "include_init_images": _property("boolean", "true: the reply repeats the pictures sent"),
-                    },
-                    "description": "and the fields of txt2img",
-                }
-            }
-        },
-    }
-}

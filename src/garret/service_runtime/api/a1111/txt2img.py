@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from garret.service_runtime.api import fields
-from garret.service_runtime.api.a1111.fields import TXT2IMG_SCHEMA, parse_txt2img
-from garret.service_runtime.api.a1111.reply import reply_of
+from garret.service_runtime.api.a1111.desk import Desk
+from garret.service_runtime.api.a1111.fields import parse_txt2img
+from garret.service_runtime.api.a1111.making import make
+from garret.service_runtime.api.a1111.reply import ANSWER, reply_of
+from garret.service_runtime.api.a1111.schema import TXT2IMG
 from garret.service_runtime.api.body import read_json
-from garret.service_runtime.api.waiting import wait_for
-from garret.service_runtime.service import Service
+from garret.service_runtime.api.describe import body as described
 
 
-def router(service: Service) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the route."""
     routes = APIRouter(prefix="/sdapi/v1", tags=["A1111"])
+    service = desk.service
+    parse = partial(parse_txt2img, find=service.models.usable_checkpoint)
 
-    @routes.post("/txt2img", openapi_extra=TXT2IMG_SCHEMA)
+    @routes.post("/txt2img", openapi_extra=described(TXT2IMG), responses={200: ANSWER})
     async def txt2img(request: Request) -> Response:
-        """Make pictures from words."""
+        """Make pictures from words; the reply comes when the last one is there."""
         body = await read_json(request, service.settings.client_timeout_s)
         send_images = fields.boolean(body, "send_images", True)
-        asked = parse_txt2img(body, service.models.usable_checkpoint)
-        result = await wait_for(service, asked, request, body)
-        return await reply_of(result, body, send_images=send_images)
+        made = await make(desk, request, body, parse)
+        return await reply_of(made, body, send_images=send_images)
 
     return routes
