@@ -11,6 +11,7 @@ PREFIX = "GARRET_SERVICE_"
 ENGINES = ("sdxl", "fake")
 LOG_FORMATS = ("text", "json")
 COMPILES = ("auto", "on", "off")
+UNKNOWN_MODELS = ("use", "refuse")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 MAXIMUM_BODY_BYTES = 1_000_000
 """The largest body of a request that the service reads; a front before it has the same limit."""
@@ -71,6 +72,8 @@ class ServiceSettings:
     workers: int = 0
     # Dialects that are not spoken, by the names in docs/api.md.
     dialects_off: tuple[str, ...] = ()
+    # What OpenAI's clients get that name a model which is not here, as most do: "use" the node's own, or "refuse".
+    openai_unknown_model: str = "use"
     queue_limit: int = 64
     max_batch: int = 4
     job_timeout_s: float = 600.0
@@ -133,6 +136,12 @@ class ServiceSettings:
             f"Give one of {PRECISIONS}",
         )
         _require(self.compile in COMPILES, "compile", f"{self.compile!r} is not a choice", f"Give one of {COMPILES}")
+        _require(
+            self.openai_unknown_model in UNKNOWN_MODELS,
+            "openai_unknown_model",
+            f"{self.openai_unknown_model!r} is not a choice",
+            f"Give one of {UNKNOWN_MODELS}",
+        )
         _require(self.memory_bytes >= 0, "memory_bytes", "must be 0 (all there is) or more")
         _require(
             0 <= self.workers <= 64, "workers", f"{self.workers} is not a number of workers", "Give 0 (auto) to 64"

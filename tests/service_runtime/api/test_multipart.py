@@ -85,6 +85,14 @@ def test_texts_become_what_a_field_is() -> None:
     assert Form({"seed": str(2**63 - 1)}, {}).values(whole=("seed",)) == {"seed": 2**63 - 1}
 
 
+def test_a_list_of_texts_is_one() -> None:
+    """Names that end in brackets may come more than once."""
+    sent = httpx.Request("POST", "http://x", data={"styles[]": ["a", "b"]}, files={"image": b"1"})
+    form = read(sent.read(), sent.headers["content-type"])
+    assert form.values() == {"styles": ["a", "b"]}
+    assert form.told()["lists"] == {"styles": ["a", "b"]}
+
+
 @pytest.mark.parametrize("text", ["two", "1.5", "nan", "inf", "1e400", "1_0", "٣", "9" * 41, "0x10"])
 def test_what_is_no_number_names_its_field(text: str) -> None:
     """Nothing is guessed of a text that is no number."""

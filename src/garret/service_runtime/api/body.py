@@ -19,13 +19,14 @@ async def read_json(request: Request, timeout_s: float, limit: int = MAXIMUM_BOD
     """Return the body's JSON object, or say what is wrong with it; `timeout_s` is the longest silence within it."""
     body = await read_body(request, timeout_s, limit)
     # What may hold pictures takes long enough for others to notice, were it read in the event loop.
-    values = _parse(body) if len(body) <= MAXIMUM_BODY_BYTES else await asyncio.to_thread(_parse, body)
+    values = parse_json(body) if len(body) <= MAXIMUM_BODY_BYTES else await asyncio.to_thread(parse_json, body)
     if not isinstance(values, dict):
         raise BadRequest("body", "is not a JSON object", 'Send {"prompt": "…"}')
     return values
 
 
-def _parse(body: bytes) -> Any:
+def parse_json(body: bytes) -> Any:
+    """Return what JSON text says, or say why it is none, as `body`."""
     # A picture in base64 is one value; millions of small ones would take a hundred times their text in memory.
     if len(body) > MAXIMUM_BODY_BYTES and sum(map(body.count, (b",", b"[", b"{"))) > _MOST_VALUES:
         raise TooLarge("the body holds too many values", f"At most {_MOST_VALUES} beside its pictures")

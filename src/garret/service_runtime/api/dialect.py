@@ -40,7 +40,8 @@ class Dialect:
 
     `paths` are those that are its own, each with all that lies below it: errors there have the body that `error`
     returns, which is what `error_schema` tells the OpenAPI document, and a status of `statuses` becomes the one beside
-    it, which its clients know. Of two dialects that claim a path, the one with the longer claim has it.
+    it, which its clients know; `headers` come with an error. Of two dialects that claim a path, the one with the
+    longer claim has it.
     """
 
     name: str
@@ -50,6 +51,7 @@ class Dialect:
     error: Callable[[ServiceError], Mapping[str, Any]] = plain_error
     error_schema: Schema = field(default_factory=lambda: PLAIN_ERROR)
     statuses: Mapping[int, int] = field(default_factory=dict)
+    headers: Callable[[ServiceError], Mapping[str, str]] = lambda _: {}
     can_be_off: bool = True
 
     def claim(self, path: str) -> int:

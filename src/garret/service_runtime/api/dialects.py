@@ -7,12 +7,14 @@ from collections.abc import Collection
 from garret.service_runtime.api import dstack, native
 from garret.service_runtime.api.a1111 import dialect as a1111
 from garret.service_runtime.api.dialect import Dialect
+from garret.service_runtime.api.openai import dialect as openai
 from garret.service_runtime.api.sagemaker import dialect as sagemaker
 from garret.service_runtime.api.stability import dialect as stability
 
 DIALECTS: tuple[Dialect, ...] = (
     native.DIALECT,
     a1111.DIALECT,
+    openai.DIALECT,
     dstack.DIALECT,
     stability.DIALECT,
     sagemaker.DIALECT,

@@ -33,13 +33,13 @@ async def events_of(service: Service, job_id: str) -> AsyncIterator[str]:
         elif time.monotonic() - said_at > ALIVE_EVERY_S:
             yield ": still here\n\n"
             said_at = time.monotonic()
-        await _change(service, live.future if live is not None else None)
+        await change(service, live.future if live is not None else None)
         if service.stopping:
             return
 
 
-async def _change(service: Service, end: asyncio.Future[Any] | None) -> None:
-    """Wait a little, and no longer than until the job is over or the service stops."""
+async def change(service: Service, end: asyncio.Future[Any] | None) -> None:
+    """Wait a little for something new, and no longer than until the job is over or the service stops."""
     stop = asyncio.ensure_future(service.closing.wait())
     try:
         # Not shielded: waiting ends nothing, and each shield would stay with the job until its end.

@@ -37,10 +37,14 @@ class File:
 
 @dataclass(frozen=True)
 class Form:
-    """A form's texts by their names, each of which comes once, and its files, of which several may have one name."""
+    """A form's texts by their names, each of which comes once, and its files, of which several may have one name.
+
+    Texts whose name ends in `[]`, as forms write a list, are in `lists` under the name before that.
+    """
 
     texts: Mapping[str, str]
     files: Mapping[str, tuple[File, ...]]
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def values(
         self, whole: Collection[str] = (), numbers: Collection[str] = (), flags: Collection[str] = ()
@@ -51,6 +55,7 @@ class Form:
             BadRequest: names the field that is none.
         """
         said: dict[str, Any] = {name: text for name, text in self.texts.items() if text != ""}
+        said |= {name: list(texts) for name, texts in self.lists.items() if name not in said}
         said |= {name: _number(name, said[name], int) for name in whole if name in said}
         said |= {name: _number(name, said[name], float) for name in numbers if name in said}
         return said | {name: _flag(name, said[name]) for name in flags if name in said}
@@ -60,7 +65,11 @@ class Form:
         digests = {
             name: [hashlib.sha256(file.data).hexdigest() for file in files] for name, files in self.files.items()
         }
-        return {"texts": dict(self.texts), "files": digests}
+        return {
+            "texts": dict(self.texts),
+            "lists": {name: list(one) for name, one in self.lists.items()},
+            "files": digests,
+        }
 
 
 def is_form(request: Request) -> bool:
@@ -148,6 +157,7 @@ def _parse(body: bytes, boundary: bytes, always_files: Collection[str]) -> Form:
 def _form_of(parts: list[_Part], always_files: Collection[str]) -> Form:
     texts: dict[str, str] = {}
     files: dict[str, tuple[File, ...]] = {}
+    lists: dict[str, tuple[str, ...]] = {}
     for part in parts:
         kind, options = parse_options_header(part.headers.get("content-disposition", "").encode())
         name = options.get(b"name", b"").decode("utf-8", "replace")
@@ -156,11 +166,14 @@ def _form_of(parts: list[_Part], always_files: Collection[str]) -> Form:
         if b"filename" in options or name in always_files:
             file = File(bytes(part.data), part.headers.get("content-type", "").partition(";")[0].strip().lower())
             files[name] = (*files.get(name, ()), file)
+        elif name.endswith("[]"):
+            name = name.removesuffix("[]")
+            lists[name] = (*lists.get(name, ()), _text(name, part.data))
         elif name in texts:
             raise BadRequest(name[:80], "comes more than once")
         else:
             texts[name] = _text(name, part.data)
-    return Form(texts, files)
+    return Form(texts, files, lists)
 
 
 def _text(name: str, data: bytearray) -> str:

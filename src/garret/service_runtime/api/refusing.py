@@ -12,12 +12,12 @@ from garret.service_runtime.errors import NotFound, ServiceError, Unauthorized
 
 def error_response(error: ServiceError, path: str, headers: Mapping[str, str] | None = None) -> Response:
     """Return the answer to a request for `path` that ends in an error; `headers` come with it."""
-    headers = dict(headers or {})
+    dialect = dialect_of(path)
+    headers = {**dialect.headers(error), **(headers or {})}
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = 'Basic realm="garret", charset="UTF-8"'
-    dialect = dialect_of(path)
     return JSONResponse(dict(dialect.error(error)), dialect.statuses.get(error.status, error.status), headers)
 
 

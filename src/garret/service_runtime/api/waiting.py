@@ -15,6 +15,16 @@ from garret.service_runtime.service import Service
 from garret.service_runtime.terms import Terms
 
 
+async def accept_for(
+    service: Service, asked: ImageRequest, request: Request, body: Mapping[str, Any]
+) -> tuple[str, Terms]:
+    """Submit a request and return its job's id; one that no Idempotency-Key leads to is its caller's connection's."""
+    key = key_of(request)
+    terms = Terms(attached=not key, key=key, digest=digest_of(request, body) if key else "")
+    owner = request.state.caller
+    return await service.repeated(owner, terms) or await service.submit(asked, owner, terms), terms
+
+
 async def wait_for(
     service: Service,
     asked: ImageRequest,
@@ -26,10 +36,7 @@ async def wait_for(
 
     `accepted` is told the job's id before it is waited for.
     """
-    key = key_of(request)
-    terms = Terms(attached=not key, key=key, digest=digest_of(request, body) if key else "")
-    owner = request.state.caller
-    job_id = await service.repeated(owner, terms) or await service.submit(asked, owner, terms)
+    job_id, terms = await accept_for(service, asked, request, body)
     accepted(job_id)
     result = asyncio.ensure_future(service.records.result(job_id))
     try:
