@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +19,7 @@ from garret.service_runtime.api.dialects import spoken
 from garret.service_runtime.api.openapi import document_of
 from garret.service_runtime.api.refusing import error_response, no_route
 from garret.service_runtime.auth import Authenticator
+from garret.service_runtime.docs_page import docs_page
 from garret.service_runtime.errors import BadRequest, NotFound, ServiceError
 from garret.service_runtime.extensions.loading import failure
 from garret.service_runtime.extensions.web import Pages, add_extensions, name_in
@@ -80,7 +80,7 @@ def _add_pages(app: FastAPI, pages: Pages) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return HTMLResponse(_docs_page(document()))
+        return HTMLResponse(docs_page(document()))
 
 
 def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:
@@ -119,20 +119,3 @@ def _methods_of(app: FastAPI, request: Request) -> list[str]:
     return [
         method for method, scope in tried if any(route.matches(scope)[0] is Match.FULL for route in whole or app.routes)
     ]
-
-
-def _docs_page(openapi: dict[str, Any]) -> str:
-    """Return a plain list of the routes, without scripts from elsewhere as the usual pages have them."""
-    rows = [
-        f"<dt><code>{html.escape(method.upper())} {html.escape(path)}</code></dt>"
-        f"<dd>{html.escape(operation.get('description') or operation.get('summary', ''))}</dd>"
-        for path, operations in openapi["paths"].items()
-        for method, operation in operations.items()
-    ]
-    return (
-        '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>garret: routes</title>'
-        '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-        '<link rel="stylesheet" href="/ui/page.css"></head><body><main><h1>Routes</h1>'
-        '<p><a href="/">Back to the page</a></p>'
-        f'<dl>{"".join(rows)}</dl><p><a href="/openapi.json">openapi.json</a></p></main></body></html>'
-    )

@@ -41,8 +41,9 @@ SPARED_S = 3600.0
 class InputStore:
     """A folder of PNG files named by the SHA-256 of their bytes; the same picture is there once."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, pixels: int = MAXIMUM_PIXELS) -> None:
         self._folder = folder
+        self._pixels = pixels
         # A large picture takes hundreds of megabytes while it is decoded.
         self._decoders = threading.Semaphore(2)
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
@@ -55,7 +56,7 @@ class InputStore:
             BadRequest: names the field, and why it is no picture to begin from.
         """
         with self._decoders:
-            return self._keep(_opaque(_bounded(_decode(data, field))))
+            return self._keep(_opaque(_bounded(_decode(data, field, self._pixels))))
 
     def put_mask(self, data: bytes, field: str = "mask", *, transparent: bool = False, inverted: bool = False) -> str:
         """Keep a mask in shades of grey, white being what is repainted; `transparent`: what is transparent is.
@@ -66,7 +67,7 @@ class InputStore:
             BadRequest: names the field; also for a mask that would repaint nothing.
         """
         with self._decoders:
-            decoded = _decode(data, field)
+            decoded = _decode(data, field, self._pixels)
             mask = _bounded(_transparency(decoded) if transparent else _whiteness(decoded))
         darkest, lightest = mask.getextrema()
         if (darkest == 255) if inverted else (lightest == 0):
@@ -170,7 +171,7 @@ def _write(path: Path, png: bytes) -> None:
         raise
 
 
-def _decode(data: bytes, field: str) -> PIL.Image.Image:
+def _decode(data: bytes, field: str, pixels: int) -> PIL.Image.Image:
     """Return a file's only picture the right way up, in any of Pillow's modes."""
     import PIL.Image
     import PIL.ImageOps
@@ -181,13 +182,13 @@ def _decode(data: bytes, field: str) -> PIL.Image.Image:
             raise NotAPicture(f"is a JPEG picture of more than {_MAXIMUM_SCANS} scans")
         # Only these: Pillow reads dozens of formats, some of them by other programs.
         with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
-            _check(picture)
+            _check(picture, pixels)
             picture.load()
             return PIL.ImageOps.exif_transpose(picture)
     except NotAPicture as error:
         raise BadRequest(field, str(error), "Send one PNG, JPEG or WebP picture") from None
     except (PIL.Image.DecompressionBombError, PIL.Image.DecompressionBombWarning):
-        raise BadRequest(field, f"has more than {MAXIMUM_PIXELS} pixels", "Make it smaller first") from None
+        raise BadRequest(field, f"has more than {pixels} pixels", "Make it smaller first") from None
     except MemoryError:
         raise
     except Exception as error:  # noqa: BLE001  (a decoder's complaint about bytes from outside may be any exception)
@@ -195,11 +196,11 @@ def _decode(data: bytes, field: str) -> PIL.Image.Image:
         raise BadRequest(field, reason, "Send one PNG, JPEG or WebP picture") from None
 
 
-def _check(picture: PIL.Image.Image) -> None:
+def _check(picture: PIL.Image.Image, pixels: int) -> None:
     """Refuse by the header alone what must not be decoded."""
     width, height = picture.size
-    if width * height > MAXIMUM_PIXELS:
-        raise NotAPicture(f"has {width} x {height} pixels, more than {MAXIMUM_PIXELS}")
+    if width * height > pixels:
+        raise NotAPicture(f"has {width} x {height} pixels, more than {pixels}")
     if not min(width, height) or max(width, height) > MAXIMUM_RATIO * min(width, height):
         raise NotAPicture(f"has {width} x {height} pixels, which is a line rather than a picture")
     # A camera's MPO holds a JPEG picture and smaller copies of it; only the first is meant.

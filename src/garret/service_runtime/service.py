@@ -13,6 +13,7 @@ from garret.service_runtime.accepting import Accepting
 from garret.service_runtime.autostop import Autostop
 from garret.service_runtime.autostop_settings import AutostopFile, AutostopSettings
 from garret.service_runtime.background import Background
+from garret.service_runtime.bounds import check_bounds
 from garret.service_runtime.carriers import oss_of, webhooks_of
 from garret.service_runtime.courier import Courier
 from garret.service_runtime.default_file import DefaultFile
@@ -82,7 +83,7 @@ class Service:
         # Pictures are encoded in them; with many GPUs more come at a time, and records must not wait behind them.
         self._background = Background(threads=max(2, min(16, os.cpu_count() or 2)))
         self._store = JobStore(settings.state_dir / "jobs.sqlite", settings.results_oss)
-        self.inputs = InputStore(settings.state_dir / "inputs")
+        self.inputs = InputStore(settings.state_dir / "inputs", settings.picture_pixels)
         self._hashes = HashCache(settings.state_dir / "models.sqlite")
         folders = (settings.models_dir, settings.config_dir)
         self._default = DefaultFile(settings.state_dir / "default.json")
@@ -200,6 +201,7 @@ class Service:
         """Accept a request as a job, or say why not; the job's id, or that of the one which the same key has made."""
         self._check_open()
         self.check_room(owner)
+        check_bounds(request, self.settings)
         request = await change_words(self.extensions, request)
         job_id = await self._accepting.accept(request, owner, terms)
         self.pool.feed()

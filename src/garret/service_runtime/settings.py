@@ -25,6 +25,15 @@ _PLAIN = re.compile(r"[A-Za-z0-9_./:$,@%+=-]*")
 _LABEL_NAME = re.compile(r"[!#-\[\]-~]{1,200}")
 _OSS = re.compile(r"oss://[a-z0-9][a-z0-9-]{1,61}[a-z0-9](/[^?#\s]*)?")
 _SECRET = re.compile(r"whsec_[A-Za-z0-9+/]{32,88}={0,2}")
+# The lowest and the highest that an owner's bound may be.
+_BOUNDS = {
+    "most_pictures": (1, 16),
+    "most_steps": (1, 150),
+    "longest_side": (64, 2048),
+    "longest_prompt": (1, 16_000),
+    "picture_body_bytes": (MAXIMUM_BODY_BYTES, 256_000_000),
+    "picture_pixels": (1_000_000, 64_000_000),
+}
 _TRUE = ("1", "true", "yes", "on")
 _FALSE = ("", "0", "false", "no", "off")
 
@@ -74,6 +83,14 @@ class ServiceSettings:
     dialects_off: tuple[str, ...] = ()
     # What OpenAI's clients get that name a model which is not here, as most do: "use" the node's own, or "refuse".
     openai_unknown_model: str = "use"
+    # What one request may ask and bring at most; limits.py has what any engine is asked for. Bodies with pictures are
+    # bounded by a front before the service as well.
+    most_pictures: int = 16
+    most_steps: int = 150
+    longest_side: int = 2048
+    longest_prompt: int = 16_000
+    picture_body_bytes: int = MAXIMUM_PICTURE_BODY_BYTES
+    picture_pixels: int = 64_000_000
     queue_limit: int = 64
     max_batch: int = 4
     job_timeout_s: float = 600.0
@@ -156,6 +173,8 @@ class ServiceSettings:
             "Give it as http://127.0.0.1:4318",
         )
         _require(1 <= self.queue_limit <= 10_000, "queue_limit", "must be 1 to 10000")
+        for name, (low, high) in _BOUNDS.items():
+            _require(low <= getattr(self, name) <= high, name, f"must be {low} to {high}")
         _require(1 <= self.max_batch <= 16, "max_batch", "must be 1 to 16")
         _require(1 <= self.job_timeout_s <= 86_400, "job_timeout_s", "must be 1 to 86400 seconds")
         _require(0.1 <= self.step_timeout_s <= 86_400, "step_timeout_s", "must be 0.1 to 86400 seconds")

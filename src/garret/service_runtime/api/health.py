@@ -20,6 +20,11 @@ from garret.service_runtime.service import MINIMUM_FREE_BYTES, Service
 
 OPEN = "/healthz"
 """The one path of the service that needs no login."""
+_HEALTH = record({"status": {"type": "string"}, "workers": {"type": "integer"}}, ["status", "workers"])
+_NOT_YET = answer(
+    "Not yet, or not any more",
+    record({"status": {"type": "string"}, "detail": {"type": "string"}, "seconds": {"type": ["number", "null"]}}),
+)
 
 _REPORT = record(
     {
@@ -42,15 +47,17 @@ _REPORT = record(
 
 def router(service: Service) -> APIRouter:
     """Return the routes."""
-    routes = APIRouter(include_in_schema=False)
+    routes = APIRouter(tags=["health"])
 
-    @routes.api_route("/healthz", methods=["GET", "HEAD"])
+    @routes.head("/healthz", include_in_schema=False)
+    @routes.get("/healthz", responses={200: answer("It is alive", _HEALTH)})
     async def healthz() -> Response:
         """Answer at all, which is what is asked; whoever means readiness and asks here reads "ok" for it."""
         status = {"ready": "ok", "stopping": "stopping"}.get(service.state.status, "starting")
         return JSONResponse({"status": status, "workers": service.pool.ready})
 
-    @routes.api_route("/readyz", methods=["GET", "HEAD"])
+    @routes.head("/readyz", include_in_schema=False)
+    @routes.get("/readyz", responses={200: answer("A picture can be made", _HEALTH), 503: _NOT_YET})
     async def readyz() -> Response:
         """Say whether a picture can be made, else 503 with when to ask again."""
         state = service.state

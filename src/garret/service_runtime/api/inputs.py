@@ -10,7 +10,6 @@ from garret.service_runtime.api.body import read_body
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.limits import check_choice
 from garret.service_runtime.service import Service
-from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
 
 KINDS = ("image", "mask")
 
@@ -28,7 +27,7 @@ def router(service: Service) -> APIRouter:
         """
         kind = request.query_params.get("kind", "image")
         check_choice("kind", kind, KINDS)
-        data = await read_body(request, service.settings.client_timeout_s, MAXIMUM_PICTURE_BODY_BYTES)
+        data = await read_body(request, service.settings.client_timeout_s, service.settings.picture_body_bytes)
         if not data:
             raise BadRequest("body", "is empty", "Send the file as it is")
         keep = service.inputs.put if kind == "image" else service.inputs.put_mask

@@ -18,7 +18,6 @@ from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.jobs import STATES
 from garret.service_runtime.limits import check_choice, check_number
 from garret.service_runtime.service import Service
-from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
 from garret.service_runtime.terms import Terms
 
 LONGEST_WAIT_S = 300.0
@@ -44,7 +43,7 @@ def router(service: Service) -> APIRouter:
         Idempotency-Key, the same body again gives the same job. 429 says in Retry-After when there is room.
         """
         wait_s = _wait(request)
-        body = await read_json(request, service.settings.client_timeout_s, MAXIMUM_PICTURE_BODY_BYTES)
+        body = await read_json(request, service.settings.client_timeout_s, service.settings.picture_body_bytes)
         terms, owner = _terms(request, body), request.state.caller
         job_id = known = await service.repeated(owner, terms)
         if not known:

@@ -24,7 +24,7 @@ from garret.service_runtime.api.dialect import Dialect
 
 DIALECT = Dialect(
     name="native",
-    title="garret's own API",
+    title="Native",
     paths=("/v1", "/machine", "/metrics"),
     routers=(
         health.router,

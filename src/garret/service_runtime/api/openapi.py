@@ -9,7 +9,18 @@ from fastapi import FastAPI
 
 from garret.service_runtime.api.describe import Schema, answer
 from garret.service_runtime.api.dialects import dialect_of
+from garret.service_runtime.api.health import OPEN
+from garret.service_runtime.infotext import VERSION
 
+_ABOUT = "One service, spoken to as each client expects. Everything but /healthz wants the login or the token."
+_WAYS_IN = {
+    "password": {
+        "type": "http",
+        "scheme": "basic",
+        "description": "the login and its password, or anything and a token",
+    },
+    "token": {"type": "http", "scheme": "bearer", "description": "the deployment's token"},
+}
 _METHODS = frozenset({"get", "put", "post", "delete", "patch"})
 _LATER = {"Retry-After": {"description": "in how many seconds to ask again", "schema": {"type": "integer"}}}
 _WHO = {"WWW-Authenticate": {"description": "how to say who calls", "schema": {"type": "string"}}}
@@ -18,6 +29,10 @@ _WHO = {"WWW-Authenticate": {"description": "how to say who calls", "schema": {"
 def document_of(app: FastAPI) -> dict[str, Any]:
     """Return the document of all routes, each with its dialect's errors beside the answers that it names itself."""
     document = deepcopy(app.openapi())
+    document["info"] |= {"version": VERSION, "description": _ABOUT}
+    document.setdefault("components", {})["securitySchemes"] = _WAYS_IN
+    document["security"] = [{name: []} for name in _WAYS_IN]
+    document["paths"][OPEN]["get"]["security"] = []
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
             if method in _METHODS:

@@ -25,7 +25,7 @@ def no_route(method: str, path: str, detail: str, status: int, off: tuple[str, .
     """Return the error of a request that no route takes; on a dialect's path that is switched off, it says so."""
     dialect = dialect_of(path)
     if dialect.can_be_off and dialect.name in off:
-        return NotFound(f"{dialect.title} is switched off on this node", "The setting dialects_off names it")
+        return NotFound(f"the {dialect.title} API is switched off on this node", "The setting dialects_off names it")
     error = ServiceError(f"{method} {path[:200]}: {detail}", "GET /docs lists the routes")
     error.status = status
     return error

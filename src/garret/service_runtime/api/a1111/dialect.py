@@ -56,7 +56,7 @@ def router(service: Service) -> APIRouter:
 
 DIALECT = Dialect(
     name="a1111",
-    title="the API of A1111's web UI",
+    title="A1111",
     paths=("/sdapi", "/internal", "/queue", "/controlnet"),
     routers=(router,),
 )

@@ -1,0 +1,62 @@
+"""The description of the APIs: every route in it, behind the login, and a page without anything from elsewhere."""
+
+from __future__ import annotations
+
+import re
+
+from garret.service_runtime.api.dialects import DIALECTS
+from tests.service_runtime.living import Service
+
+OPEN = {("GET", "/healthz")}
+
+
+def test_every_route_of_the_document_wants_a_login_but_health(service: Service) -> None:
+    """Walked as a stranger, with the page, its files and the description itself; nothing is done by it."""
+    document = service.call("GET", "/openapi.json").json
+    stranger = Service(service.process, service.host, service.port)
+    listed = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
+    pages = ("/", "/docs", "/openapi.json", "/ui/page.js", "/ui/page.css", "/extensions/a/b")
+    beside = [(method, path) for path in pages for method in ("GET", "HEAD", "POST")]
+    found = set()
+    for method, path in [*listed, *beside]:
+        body = b"{}" if method in ("POST", "PUT") else None
+        answer = stranger.call(method, re.sub(r"\{[^}]*\}", "a", path), body)
+        if answer.status == 401:
+            assert answer.headers["www-authenticate"].startswith("Basic "), path
+        else:
+            found.add((method, path))
+    assert found == OPEN
+    assert len(listed) > 30
+
+
+def test_the_document_says_who_may_call(service: Service) -> None:
+    """Both ways in, for all routes but one."""
+    document = service.call("GET", "/openapi.json").json
+    assert set(document["components"]["securitySchemes"]) == {"password", "token"}
+    assert document["security"] == [{"password": []}, {"token": []}]
+    without = [
+        path for path, methods in document["paths"].items() for one in methods.values() if one.get("security") == []
+    ]
+    assert without == ["/healthz"]
+
+
+def test_operations_have_a_name_each_and_say_what_they_do(service: Service) -> None:
+    """A client made from the document has one function for each."""
+    operations = [
+        one for methods in service.call("GET", "/openapi.json").json["paths"].values() for one in methods.values()
+    ]
+    assert len({one["operationId"] for one in operations}) == len(operations)
+    assert not [one["operationId"] for one in operations if len(one.get("description", "")) < 15]
+
+
+def test_the_page_shows_every_dialect_and_loads_nothing_from_elsewhere(service: Service) -> None:
+    """Its routes, fields and answers; only its own style sheet."""
+    page = service.call("GET", "/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    text = page.body.decode()
+    for dialect in DIALECTS:
+        assert f"<h2>{dialect.title}</h2>" in text
+    assert "<code>POST /sdapi/v1/txt2img</code>" in text
+    assert "<code>negative_prompt</code>" in text
+    assert re.findall(r'(?:src|href)="([^"#]+)"', text) == ["data:,", "/ui/page.css", "/", "/openapi.json"]
+    assert "<script" not in text
