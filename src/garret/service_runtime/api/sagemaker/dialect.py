@@ -9,7 +9,7 @@ from garret.service_runtime.api.stability.errors import STATUSES
 
 DIALECT = Dialect(
     name="sagemaker",
-    title="SageMaker's SDXL endpoints",
+    title="SageMaker",
     paths=("/ping", "/invocations"),
     routers=(routes.router,),
     error=predictor_error,

@@ -11,7 +11,7 @@ from garret.service_runtime.api.stability.errors import ERROR_SCHEMA, STATUSES, 
 
 DIALECT = Dialect(
     name="stability",
-    title="Stability's REST API",
+    title="Stability",
     paths=("/v1/generation", "/v1/engines", "/v1/user"),
     routers=(routes.router, account.router),
     error=error_body,
