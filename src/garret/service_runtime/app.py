@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -96,7 +97,10 @@ def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:
     @app.exception_handler(HTTPException)
     async def on_http(request: Request, error: HTTPException) -> Response:
         path = request.url.path
-        headers = {"allow": ", ".join(_methods_of(app, request))} if error.status_code == _NOT_THIS_WAY else None
+        headers = None
+        if error.status_code == _NOT_THIS_WAY:
+            # The document is made at its first use, which takes a moment.
+            headers = {"allow": ", ".join(await asyncio.to_thread(_methods_of, app, request))}
         return error_response(no_route(request.method, path, str(error.detail), error.status_code, off), path, headers)
 
     @app.exception_handler(Exception)
@@ -114,8 +118,8 @@ def _methods_of(app: FastAPI, request: Request) -> list[str]:
 
     A path that a route names whole is none of those with a parameter in its place, as OpenAPI has it.
     """
-    whole = [route for route in app.routes if getattr(route, "path", "") == request.url.path]
+    whole = app.openapi()["paths"].get(request.url.path, {})
+    if whole:
+        return [method for method in _METHODS if method.lower() in whole]
     tried = ((method, {**request.scope, "method": method}) for method in _METHODS)
-    return [
-        method for method, scope in tried if any(route.matches(scope)[0] is Match.FULL for route in whole or app.routes)
-    ]
+    return [method for method, scope in tried if any(route.matches(scope)[0] is Match.FULL for route in app.routes)]
