@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
@@ -78,12 +78,19 @@ def _short(line: Line) -> str:
 
 def _in_file(file: Path, root: Path) -> Iterator[Line]:
     tree = ast.parse(file.read_text("utf-8"))
+    constants = {
+        target.id: node.value.value
+        for node in tree.body
+        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
+        for target in node.targets
+        if isinstance(target, ast.Name)
+    }
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     for function in functions:
         for decorator in function.decorator_list:
             for node in ast.walk(decorator):
                 if isinstance(node, ast.Call) and _is_mark(node.func):
-                    yield _line(node, file.relative_to(root), function.name)
+                    yield _line(node, constants, file.relative_to(root), function.name)
 
 
 def _is_mark(function: ast.expr) -> bool:
@@ -92,9 +99,13 @@ def _is_mark(function: ast.expr) -> bool:
     )
 
 
-def _line(call: ast.Call, file: Path, test: str) -> Line:
+def _line(call: ast.Call, constants: Mapping[str, object], file: Path, test: str) -> Line:
     assert isinstance(call.func, ast.Attribute)
-    words = [one.value for one in call.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+    values = [
+        one.value if isinstance(one, ast.Constant) else constants.get(one.id) if isinstance(one, ast.Name) else None
+        for one in call.args
+    ]
+    words = [value for value in values if isinstance(value, str)]
     if len(words) != 3 or len(call.args) != 3 or call.keywords:
         raise WrongMark(
             f"{file}:{call.lineno}: give three texts: dialect, client or request, and what works or why not"

@@ -13,7 +13,7 @@ from garret.service_runtime.idle import is_use
 from tests.service_runtime.api.drawn import chosen, last_asked, picture, size_of, text_of
 from tests.service_runtime.living import SDXL_TENSORS, Answer, Service, fake_settings, safetensors_bytes, serving
 
-TITLE = "SageMaker's SDXL endpoints"
+TITLE = "SageMaker"
 PREDICTOR, NOTEBOOK = "application/json;png", "application/json"
 WORDS = {"text_prompts": [{"text": "x"}], "steps": 1}
 

@@ -14,7 +14,7 @@ from garret.service_runtime.api.describe import Schema, answer, body, field, rec
 from garret.service_runtime.errors import BadRequest, NotFound
 from garret.service_runtime.models import Model
 from garret.service_runtime.service import Service
-from garret.service_runtime.settings import MAXIMUM_BODY_BYTES, MAXIMUM_PICTURE_BODY_BYTES
+from garret.service_runtime.settings import MAXIMUM_BODY_BYTES
 
 CHANGEABLE = ("checkpoint",)
 _KEPT = (
@@ -71,16 +71,16 @@ def _facts(service: Service) -> dict[str, Any]:
         "defaults": _defaults(model) if model else None,
         "limits": {
             "smallest_side": limits.MINIMUM_SIDE,
-            "largest_side": limits.MAXIMUM_SIDE,
+            "largest_side": settings.longest_side,
             "largest_second_side": limits.MAXIMUM_SECOND_SIDE,
             "side_step": limits.SIDE_STEP,
-            "steps": limits.MAXIMUM_STEPS,
+            "steps": settings.most_steps,
             "batch_size": limits.MAXIMUM_BATCH,
-            "pictures": limits.MAXIMUM_PICTURES,
-            "prompt_characters": limits.MAXIMUM_PROMPT,
+            "pictures": settings.most_pictures,
+            "prompt_characters": settings.longest_prompt,
             "cfg_scale": limits.MAXIMUM_GUIDANCE,
             "body_bytes": MAXIMUM_BODY_BYTES,
-            "picture_body_bytes": MAXIMUM_PICTURE_BODY_BYTES,
+            "picture_body_bytes": settings.picture_body_bytes,
         },
         "formats": list(asked.FORMATS),
         "dialects_off": list(settings.dialects_off),

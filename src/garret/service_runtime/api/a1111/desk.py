@@ -13,7 +13,6 @@ from garret.service_runtime.api.a1111.chosen_options import ChosenOptions
 from garret.service_runtime.api.a1111.tasks import Tasks
 from garret.service_runtime.live import Live
 from garret.service_runtime.service import Service
-from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
 
 
 @dataclass
@@ -27,7 +26,7 @@ class Desk:
     @property
     def picture_body_bytes(self) -> int:
         """Return how large a body with pictures may be."""
-        return MAXIMUM_PICTURE_BODY_BYTES
+        return self.service.settings.picture_body_bytes
 
     def jobs_of(self, owner: str) -> list[Live]:
         """Return a caller's jobs that are not over, oldest first, however they came."""

@@ -8,7 +8,7 @@ from garret.service_runtime.api.openai.errors import ERROR_SCHEMA, STATUSES, err
 
 DIALECT = Dialect(
     name="openai",
-    title="OpenAI's Images API",
+    title="OpenAI",
     paths=("/v1/images/generations", "/v1/images/edits", "/v1/images/variations"),
     routers=(routes.router,),
     error=error_of,
