@@ -135,6 +135,9 @@ class Accepting:
             expires_at=now + seconds if seconds else None,
             webhook=terms.webhook,
             digest=terms.digest,
+            webhook_kind=terms.webhook_kind,
+            webhook_events=terms.webhook_events,
+            note=terms.note,
         )
         return self._store.add(job, terms.key) or job
 

@@ -1,4 +1,4 @@
-"""Who is to be told of a job's end: written down together with that end, and kept until it is done or given up."""
+"""Who is to be told of a job: written down together with what is told, and kept until it is done or given up."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 WEBHOOK, OSS = "webhook", "oss"
+STARTED, OUTPUT, COMPLETED = "start", "output", "completed"
+EVENTS = (STARTED, OUTPUT, COMPLETED)
+"""What a webhook may be told of: that a job was accepted, each of its pictures, and its end."""
 PENDING, DONE, GIVEN_UP = "pending", "done", "given up"
 
 

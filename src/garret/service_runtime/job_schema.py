@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 
-VERSION = 2
+VERSION = 3
 _FIRST = """
 CREATE TABLE IF NOT EXISTS jobs (
     id TEXT PRIMARY KEY,
@@ -52,6 +52,11 @@ _SECOND = (
     )""",
     "CREATE INDEX deliveries_by_job ON deliveries (job_id)",
 )
+_THIRD = (
+    "ALTER TABLE jobs ADD COLUMN webhook_kind TEXT NOT NULL DEFAULT 'webhook'",
+    "ALTER TABLE jobs ADD COLUMN webhook_events TEXT NOT NULL DEFAULT 'completed'",
+    "ALTER TABLE jobs ADD COLUMN note TEXT NOT NULL DEFAULT ''",
+)
 
 
 def prepare_tables(database: sqlite3.Connection) -> None:
@@ -67,15 +72,22 @@ def prepare_tables(database: sqlite3.Connection) -> None:
         return
     database.execute("BEGIN IMMEDIATE")
     try:
-        database.execute(_FIRST)
-        for statement in _SECOND:
+        if version < 2:
+            _make_second(database)
+        for statement in _THIRD:
             database.execute(statement)
-        for job_id, names in database.execute("SELECT id, pictures FROM jobs WHERE pictures != '[]'").fetchall():
-            for number, name in enumerate(json.loads(names)):
-                row = (job_id, number, name, "image/png", 0, "")
-                database.execute("INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?)", row)
         database.execute(f"PRAGMA user_version={VERSION}")
         database.execute("COMMIT")
     except BaseException:
         database.execute("ROLLBACK")
         raise
+
+
+def _make_second(database: sqlite3.Connection) -> None:
+    database.execute(_FIRST)
+    for statement in _SECOND:
+        database.execute(statement)
+    for job_id, names in database.execute("SELECT id, pictures FROM jobs WHERE pictures != '[]'").fetchall():
+        for number, name in enumerate(json.loads(names)):
+            row = (job_id, number, name, "image/png", 0, "")
+            database.execute("INSERT INTO pictures VALUES (?, ?, ?, ?, ?, ?)", row)

@@ -13,7 +13,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from garret.service_runtime.deliveries import OSS, WEBHOOK, Deliveries
+from garret.service_runtime.deliveries import COMPLETED, OSS, OUTPUT, STARTED, Deliveries
 from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.gallery import Gallery
 from garret.service_runtime.job_schema import prepare_tables
@@ -52,14 +52,16 @@ class JobStore:
     def add(self, job: Job, key: str = "") -> Job | None:
         """Write an accepted job; from here on it is not lost. If the owner's `key` has one, return that instead."""
         values = (job.id, job.owner, WAITING, json.dumps(job.request.to_dict()), job.created_at, job.expires_at)
+        hook = (job.webhook, job.webhook_kind, ",".join(job.webhook_events))
         with self._transaction():
             if key and (known := self.keyed(job.owner, key)):
                 return known
             self._execute(
-                "INSERT INTO jobs (id, owner, state, request, created_at, expires_at, key, digest, webhook)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, key or None, job.digest, job.webhook),
+                "INSERT INTO jobs (id, owner, state, request, created_at, expires_at, key, digest, note,"
+                " webhook, webhook_kind, webhook_events) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, key or None, job.digest, job.note, *hook),
             )
+            self._tell(job.id, STARTED)
         return None
 
     def start(self, job_id: str) -> None:
@@ -71,6 +73,13 @@ class JobStore:
 
     def keep(self, job_id: str, number: int, kept: Kept) -> bool:
         """Note one picture that is on disk; False when the job is over."""
+        with self._transaction():
+            noted = self._keep(job_id, number, kept)
+            if noted:
+                self._tell(job_id, OUTPUT)
+        return noted
+
+    def _keep(self, job_id: str, number: int, kept: Kept) -> bool:
         condition = "WHERE EXISTS (SELECT 1 FROM jobs WHERE id = ? AND state IN (?, ?))"
         row = (job_id, number, kept.name, kept.media_type, kept.size, kept.infotext)
         statement = f"INSERT OR REPLACE INTO pictures SELECT ?, ?, ?, ?, ?, ? {condition} RETURNING number"
@@ -79,8 +88,9 @@ class JobStore:
     def finish(self, job_id: str, pictures: Mapping[int, Kept], made: MadeWith) -> bool:
         """Note that all pictures are on disk; False when the job was over before."""
         with self._transaction():
-            for number, kept in pictures.items():
-                self.keep(job_id, number, kept)
+            noted = [self._keep(job_id, number, kept) for number, kept in pictures.items()]
+            if any(noted):
+                self._tell(job_id, OUTPUT)
             return self._end(job_id, SUCCESS, made=json.dumps(asdict(made)))
 
     def fail(self, job_id: str, error: str, message: str) -> bool:
@@ -148,14 +158,20 @@ class JobStore:
         """End a job that is open, and in the same breath note who is to be told of it."""
         rows = self._execute(
             "UPDATE jobs SET state = ?, error = ?, made = ?, ended_at = ? WHERE id = ? AND state IN (?, ?)"
-            " RETURNING webhook",
+            " RETURNING id",
             (state, error, made, self._clock(), job_id, *OPEN),
         )
         if rows and self._uploads_to and state == SUCCESS:
             self.deliveries.add(job_id, OSS, self._uploads_to)
-        if rows and rows[0]["webhook"]:
-            self.deliveries.add(job_id, WEBHOOK, rows[0]["webhook"])
+        if rows:
+            self._tell(job_id, COMPLETED)
         return bool(rows)
+
+    def _tell(self, job_id: str, event: str) -> None:
+        """Note that the job's address is to be told, if it wants to know of this."""
+        for row in self._execute(_HOOK, (job_id,)):
+            if event in row["webhook_events"].split(","):
+                self.deliveries.add(job_id, row["webhook_kind"], row["webhook"])
 
     def _forget(self, job_id: str, moment: float) -> list[str]:
         with self._transaction():
@@ -215,6 +231,7 @@ _SIZES = (
     " WHERE ended_at IS NOT NULL AND jobs.id NOT IN (SELECT job_id FROM deliveries WHERE state = 'pending')"
     " GROUP BY jobs.id ORDER BY ended_at DESC, jobs.rowid DESC"
 )
+_HOOK = "SELECT webhook, webhook_kind, webhook_events FROM jobs WHERE id = ? AND webhook != ''"
 _PICTURES = "SELECT number, name, media_type, size, infotext FROM pictures WHERE job_id = ? ORDER BY number"
 
 
@@ -224,5 +241,6 @@ def _job(row: sqlite3.Row, pictures: list[sqlite3.Row]) -> Job:
     values["pictures"] = {one["number"]: Kept(*tuple(one)[1:]) for one in pictures}
     values["error"] = json.loads(values["error"]) if values["error"] else None
     values["made"] = MadeWith(**json.loads(values["made"]))
+    values["webhook_events"] = tuple(values["webhook_events"].split(","))
     values["removed"] = bool(values["removed"])
     return Job(**values)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from garret.service_runtime.deliveries import COMPLETED, WEBHOOK
 from garret.service_runtime.request import ImageRequest
 
 WAITING, RUNNING, SUCCESS, FAILED, CANCELLED = "Queued", "Running", "Success", "Failed", "Cancelled"
@@ -39,7 +40,8 @@ class Job:
     """One accepted request; times are seconds since 1970.
 
     `pictures` are by their number; those of a job that is not over are already there to be seen. `expires_at` is when
-    it is given up if no worker has begun it; `removed` says that its pictures are not kept any more.
+    it is given up if no worker has begun it; `removed` says that its pictures are not kept any more. `note` is what the
+    dialect that it came by keeps for itself.
     """
 
     id: str
@@ -57,6 +59,9 @@ class Job:
     made: MadeWith = field(default_factory=MadeWith)
     removed: bool = False
     digest: str = ""
+    webhook_kind: str = WEBHOOK
+    webhook_events: tuple[str, ...] = (COMPLETED,)
+    note: str = ""
 
     @property
     def is_open(self) -> bool:

@@ -43,10 +43,13 @@ class Links:
 
     def url_of(self, request: Request, job_id: str, number: int, until: int | None = None) -> str:
         """Return an absolute address of a job's picture, at the name and scheme that the caller used."""
-        base = str(request.base_url).rstrip("/")
+        return str(request.base_url).rstrip("/") + self.path_of(job_id, number, until)
+
+    def path_of(self, job_id: str, number: int, until: int | None = None) -> str:
+        """Return the same without scheme and name, for who is told of a picture without having asked just now."""
         expires = self.good_until() if until is None else until
         proof = f"expires={expires}&signature={self._sign(job_id, number, expires)}"
-        return f"{base}/v1/jobs/{job_id}/pictures/{number}?{proof}"
+        return f"/v1/jobs/{job_id}/pictures/{number}?{proof}"
 
     def opens(self, scope: Scope) -> bool:
         """Say whether a request comes with a link to what it asks for.

@@ -32,6 +32,10 @@ class Records:
         """Return a job's record."""
         return await self._background.in_thread(self._store.get, job_id)
 
+    async def keyed(self, owner: str, key: str) -> Job | None:
+        """Return the record of the job that an owner's Idempotency-Key has made."""
+        return await self._background.in_thread(self._store.keyed, owner, key)
+
     async def recent(self, owner: str, limit: int = 100, state: str = "", before: str = "") -> list[Job]:
         """Return the records of an owner's newest jobs, of one state, and older than the job `before`."""
         return await self._background.in_thread(self._store.recent, owner, limit, state, before)

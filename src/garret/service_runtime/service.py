@@ -6,8 +6,10 @@ import asyncio
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from garret.service_runtime.accepting import Accepting
 from garret.service_runtime.autostop import Autostop
@@ -17,7 +19,7 @@ from garret.service_runtime.bounds import check_bounds
 from garret.service_runtime.carriers import oss_of, webhooks_of
 from garret.service_runtime.courier import Courier
 from garret.service_runtime.default_file import DefaultFile
-from garret.service_runtime.deliveries import OSS, WEBHOOK
+from garret.service_runtime.deliveries import OSS, STARTED, WEBHOOK
 from garret.service_runtime.errors import (
     InsufficientStorage,
     ServiceError,
@@ -33,7 +35,7 @@ from garret.service_runtime.idle import Idle
 from garret.service_runtime.inputs import SPARED_S, InputStore
 from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.job_watcher import JobWatcher
-from garret.service_runtime.jobs import CANCELLED
+from garret.service_runtime.jobs import CANCELLED, Job
 from garret.service_runtime.life import Beacon
 from garret.service_runtime.links import Links
 from garret.service_runtime.live import Live, LiveJobs
@@ -204,6 +206,8 @@ class Service:
         check_bounds(request, self.settings)
         request = await change_words(self.extensions, request)
         job_id = await self._accepting.accept(request, owner, terms)
+        if STARTED in terms.webhook_events:
+            self._courier.wake()
         self.pool.feed()
         return job_id
 
@@ -211,9 +215,18 @@ class Service:
         """Refuse a job at once when the queue is full, before its body is looked at closely."""
         self._accepting.check_room(owner)
 
+    @property
+    def is_full(self) -> bool:
+        """Say whether the queue has no room."""
+        return self._scheduler.open >= self.settings.queue_limit
+
     async def repeated(self, owner: str, terms: Terms) -> str:
         """Return the id of the job that this very request has made before, or ""."""
         return await self._accepting.repeated(owner, terms)
+
+    def tell_as(self, kind: str, body: Callable[[Job], Mapping[str, Any]]) -> None:
+        """Tell webhooks of a dialect's kind in its form; they are signed, and their addresses checked, as all are."""
+        self._courier.carriers[kind] = replace(self.webhooks, body=body)
 
     def find(self, job_id: str) -> Live | None:
         """Return a job that is not over, or whose end is just being written down."""

@@ -16,14 +16,14 @@ import secrets
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from garret.service_runtime.deliveries import Delivery
+from garret.service_runtime.deliveries import WEBHOOK, Delivery
 from garret.service_runtime.delivery_errors import GaveUp, NotNow
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.fetching import Policy, Refused, check_url, vetted_connection
@@ -40,13 +40,23 @@ _GONE = 410
 _MAKING = threading.Lock()
 
 
+def event_of(job: Job) -> dict[str, Any]:
+    """Return what is told of a job."""
+    at = datetime.fromtimestamp(job.ended_at or 0.0, UTC).isoformat().replace("+00:00", "Z")
+    return {"type": f"job.{job.state.lower()}", "timestamp": at, "data": job.to_dict()}
+
+
 @dataclass(frozen=True)
 class Webhooks:
-    """How ends are told; `secret` gives what signs, as people hold it, `clock` gives seconds since 1970."""
+    """How jobs are told of; `secret` gives what signs, as people hold it, `clock` gives seconds since 1970.
+
+    `body` is what is said of a job as it is when it is told.
+    """
 
     secret: Callable[[], str]
     policy: Policy
     clock: Callable[[], float] = time.time
+    body: Callable[[Job], Mapping[str, Any]] = event_of
 
     def check(self, url: str) -> None:
         """Refuse an address that would never be told; one whose name is not known now may be later.
@@ -72,8 +82,10 @@ class Webhooks:
             NotNow: it may be told later.
             GaveUp: it never will.
         """
-        body = json.dumps(event_of(job), separators=(",", ":")).encode()
-        identifier, at = f"msg_{job.id}", int(self.clock())
+        body = json.dumps(self.body(job), separators=(",", ":")).encode()
+        # Of one job's end there is one message; a dialect's form may have several.
+        identifier = f"msg_{job.id}" if one.kind == WEBHOOK else f"msg_{job.id}_{one.id}"
+        at = int(self.clock())
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "garret",
@@ -121,12 +133,6 @@ def _hung_up(end: socket.socket, after_s: float) -> Iterator[None]:
         yield
     finally:
         timer.cancel()
-
-
-def event_of(job: Job) -> dict[str, Any]:
-    """Return what is told of a job."""
-    at = datetime.fromtimestamp(job.ended_at or 0.0, UTC).isoformat().replace("+00:00", "Z")
-    return {"type": f"job.{job.state.lower()}", "timestamp": at, "data": job.to_dict()}
 
 
 def sign(secret: bytes, identifier: str, at: int, body: bytes) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Collection
 
 from garret.service_runtime.api import dstack, native
 from garret.service_runtime.api.a1111 import dialect as a1111
+from garret.service_runtime.api.cog import dialect as cog
 from garret.service_runtime.api.dialect import Dialect
 from garret.service_runtime.api.openai import dialect as openai
 from garret.service_runtime.api.sagemaker import dialect as sagemaker
@@ -15,9 +16,10 @@ DIALECTS: tuple[Dialect, ...] = (
     native.DIALECT,
     a1111.DIALECT,
     openai.DIALECT,
-    dstack.DIALECT,
-    stability.DIALECT,
     sagemaker.DIALECT,
+    stability.DIALECT,
+    dstack.DIALECT,
+    cog.DIALECT,
 )
 NAMES = tuple(one.name for one in DIALECTS if one.can_be_off)
 """Those that a setting may switch off."""

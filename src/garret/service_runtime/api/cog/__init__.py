@@ -1,0 +1,1 @@
+"""The dialect of Cog, and the inputs that Replicate's SDXL has under it."""
