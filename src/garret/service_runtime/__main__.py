@@ -121,7 +121,10 @@ def serve(settings: ServiceSettings, listener: socket.socket, tracing: Tracing |
     import uvicorn
 
     from garret.service_runtime.app import create_app
+    from garret.service_runtime.heap import keep_heap
     from garret.service_runtime.patience import protocol
+
+    keep_heap()
 
     class Server(uvicorn.Server):
         """Tells waiting callers at once that the service stops; uvicorn alone would wait for their pictures."""

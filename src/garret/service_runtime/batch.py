@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
+from garret.service_runtime.plain import plain
 from garret.service_runtime.request import ImageRequest
 
 
@@ -65,7 +66,8 @@ class Batch:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the batch as JSON values."""
-        return asdict(self)
+        values: dict[str, Any] = plain(self)
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> Batch:

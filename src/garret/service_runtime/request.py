@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from garret.service_runtime import asked
@@ -22,6 +22,7 @@ from garret.service_runtime.limits import (
     check_text,
     check_whole,
 )
+from garret.service_runtime.plain import plain
 from garret.service_runtime.samplers import find_sampler
 
 OF_ONE_PICTURE = frozenset({"prompt", "negative_prompt", "styles", "seed", "batch_size", "n_iter", "output"})
@@ -111,7 +112,8 @@ class ImageRequest:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values."""
-        return asdict(self)
+        values: dict[str, Any] = plain(self)
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ImageRequest:

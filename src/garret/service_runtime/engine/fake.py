@@ -35,8 +35,8 @@ class FakeEngine:
     """Draws a gradient whose colours are a digest of what was asked.
 
     A batch takes `seconds` over all its steps, a checkpoint that it has not `load_s` more; with `finish_s` its pictures
-    come so much later, while the next batch runs already. `shown` names a file of raw RGB to show where its size is
-    the picture's, moved by the seed.
+    come so much later, while the next batch runs already. `shown` names a file of raw RGB pictures of one size, shown
+    where that is the picture's: the seed says which one, and how many rows it is moved by.
     """
 
     def __init__(
@@ -125,10 +125,12 @@ class FakeEngine:
 
     def _draw(self, picture: Picture, asked: ImageRequest) -> bytes:
         size = asked.width * asked.height * 3
-        if len(self._shown) != size:
+        if not self._shown or len(self._shown) % size:
             return draw(picture, asked, asked.width, asked.height)
-        at = picture.seed % asked.height * asked.width * 3
-        return self._shown[at:] + self._shown[:at]
+        turns, rows = divmod(picture.seed, asked.height)
+        begin = turns * size % len(self._shown)
+        at = begin + rows * asked.width * 3
+        return self._shown[at : begin + size] + self._shown[begin:at]
 
     def _fail(self, kind: str) -> None:
         if kind == "oom":
