@@ -80,8 +80,8 @@ def _add_pages(app: FastAPI, pages: Pages) -> None:
         return document()
 
     @app.get("/docs", include_in_schema=False)
-    async def docs() -> Response:
-        return HTMLResponse(docs_page(document()))
+    async def docs(request: Request) -> Response:
+        return HTMLResponse(docs_page(document(), str(request.base_url).rstrip("/")))
 
 
 def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:

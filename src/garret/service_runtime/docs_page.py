@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from itertools import groupby
 from typing import Any
 
-from garret.service_runtime.api.dialects import dialect_of
+from garret.service_runtime.api.dialects import DIALECTS, dialect_of
 
 _REQUIRED = " (required)"
 _METHODS = ("get", "put", "post", "patch", "delete", "head")
@@ -23,8 +23,8 @@ _HEAD = (
 )
 
 
-def docs_page(document: Mapping[str, Any]) -> str:
-    """Return the page of a whole document."""
+def docs_page(document: Mapping[str, Any], address: str) -> str:
+    """Return the page of a whole document, with commands that ask the service at this address."""
     routes = [
         (path, method, operation)
         for path, operations in document["paths"].items()
@@ -33,11 +33,15 @@ def docs_page(document: Mapping[str, Any]) -> str:
     ]
     by_dialect = [
         (title, list(some))
-        for title, some in groupby(sorted(routes, key=lambda one: _title(one[0])), key=lambda one: _title(one[0]))
+        for title, some in groupby(sorted(routes, key=lambda one: _place(one[0])), key=lambda one: _title(one[0]))
     ]
     contents = "".join(f'<li><a href="#{_anchor(title)}">{html.escape(title)}</a></li>' for title, _ in by_dialect)
-    parts = "".join(_dialect(title, some) for title, some in by_dialect)
+    parts = "".join(_dialect(title, some, address) for title, some in by_dialect)
     return f"{_HEAD}<nav><ul>{contents}</ul></nav>{parts}</main></body></html>"
+
+
+def _place(path: str) -> int:
+    return DIALECTS.index(dialect_of(path))
 
 
 def _title(path: str) -> str:
@@ -48,23 +52,29 @@ def _anchor(title: str) -> str:
     return "".join(letter if letter.isalnum() else "-" for letter in title.lower())
 
 
-def _dialect(title: str, routes: Iterable[tuple[str, str, Mapping[str, Any]]]) -> str:
-    shown = "".join(_route(*one) for one in routes)
+def _dialect(title: str, routes: Iterable[tuple[str, str, Mapping[str, Any]]], address: str) -> str:
+    shown = "".join(_route(*one, address) for one in routes)
     return f'<section id="{_anchor(title)}"><h2>{html.escape(title)}</h2>{shown}</section>'
 
 
-def _route(path: str, method: str, operation: Mapping[str, Any]) -> str:
+def _route(path: str, method: str, operation: Mapping[str, Any], address: str) -> str:
     said = str(operation.get("description") or operation.get("summary", ""))
     first, _, rest = said.partition("\n")
-    more = f"<p>{html.escape(rest.strip())}</p>" if rest.strip() else ""
+    more = f"<p>{_words(rest.strip())}</p>" if rest.strip() else ""
     body = operation.get("requestBody", {}).get("content", {})
     return (
-        f"<details><summary><code>{method.upper()} {html.escape(path)}</code> {html.escape(first)}</summary>{more}"
+        f"<details><summary><code>{method.upper()} {html.escape(path)}</code> {_words(first)}</summary>{more}"
         + _fields("Parameters", {one["name"]: (one["schema"], one) for one in operation.get("parameters", [])})
         + "".join(_body(media_type, content) for media_type, content in body.items())
         + _answers(operation.get("responses", {}))
-        + f"<pre>{html.escape(_command(path, method, body))}</pre></details>"
+        + f"<pre>{html.escape(_command(address + path, method, body))}</pre></details>"
     )
+
+
+def _words(text: str) -> str:
+    """Return a description as HTML; what stands between backticks is code."""
+    parts = html.escape(text).split("`")
+    return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
 def _body(media_type: str, content: Mapping[str, Any]) -> str:
@@ -81,7 +91,7 @@ def _fields(title: str, known: Mapping[str, tuple[Any, Mapping[str, Any]]], requ
     rows = "".join(
         f"<tr><td><code>{html.escape(name)}</code></td>"
         f"<td>{html.escape(_kind(schema))}{_REQUIRED if name in needed or said.get('required') is True else ''}</td>"
-        f"<td>{html.escape(str(said.get('description', '')))}</td></tr>"
+        f"<td>{_words(str(said.get('description', '')))}</td></tr>"
         for name, (schema, said) in known.items()
     )
     return f"<h3>{html.escape(title)}</h3><table><tbody>{rows}</tbody></table>"
@@ -106,9 +116,9 @@ def _answers(responses: Mapping[str, Any]) -> str:
     return f"<h3>Answers</h3><table><tbody>{rows}</tbody></table>" if rows else ""
 
 
-def _command(path: str, method: str, body: Mapping[str, Any]) -> str:
+def _command(url: str, method: str, body: Mapping[str, Any]) -> str:
     """Return a line for a shell that asks this route."""
-    line = f"curl -u LOGIN:PASSWORD -X {method.upper()} https://HOST{path}"
+    line = f"curl -u LOGIN:PASSWORD -X {method.upper()} {url}"
     content = body.get("application/json")
     if content is None:
         return line

@@ -10,6 +10,8 @@ from pathlib import Path
 PREFIX = "GARRET_SERVICE_"
 ENGINES = ("sdxl", "fake")
 LOG_FORMATS = ("text", "json")
+DIALECTS = ("a1111", "openai", "sagemaker", "stability", "dstack", "cog")
+"""The APIs that `dialects_off` may name."""
 COMPILES = ("auto", "on", "off")
 UNKNOWN_MODELS = ("use", "refuse")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
@@ -175,6 +177,8 @@ class ServiceSettings:
         _require(1 <= self.queue_limit <= 10_000, "queue_limit", "must be 1 to 10000")
         for name, (low, high) in _BOUNDS.items():
             _require(low <= getattr(self, name) <= high, name, f"must be {low} to {high}")
+        for name in self.dialects_off:
+            _require(name in DIALECTS, "dialects_off", f"{name[:40]!r} is no API", f"Known: {', '.join(DIALECTS)}")
         _require(1 <= self.max_batch <= 16, "max_batch", "must be 1 to 16")
         _require(1 <= self.job_timeout_s <= 86_400, "job_timeout_s", "must be 1 to 86400 seconds")
         _require(0.1 <= self.step_timeout_s <= 86_400, "step_timeout_s", "must be 0.1 to 86400 seconds")

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from garret.service_runtime.api.dialects import DIALECTS, NAMES, dialect_of, spoken
+from garret.service_runtime.settings import DIALECTS as KNOWN
+from garret.service_runtime.settings import ServiceSettings, SettingsError
 from tests.service_runtime.living import fake_settings, serving
 
 
@@ -31,6 +33,9 @@ def test_names_are_one_each_and_the_native_dialect_stays() -> None:
     """A name switches off one dialect; the one that garret itself needs has no switch."""
     assert len({one.name for one in DIALECTS}) == len(DIALECTS)
     assert [one.name for one in spoken(NAMES)] == ["native"]
+    assert set(NAMES) <= set(KNOWN)
+    with pytest.raises(SettingsError, match=r"GARRET_SERVICE_DIALECTS_OFF: 'openapi' is no API\. Known: a1111, openai"):
+        ServiceSettings(dialects_off=("openapi",))
 
 
 def test_what_is_switched_off_says_so(tmp_path: Path) -> None:

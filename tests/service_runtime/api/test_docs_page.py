@@ -46,7 +46,7 @@ def test_operations_have_a_name_each_and_say_what_they_do(service: Service) -> N
         one for methods in service.call("GET", "/openapi.json").json["paths"].values() for one in methods.values()
     ]
     assert len({one["operationId"] for one in operations}) == len(operations)
-    assert not [one["operationId"] for one in operations if len(one.get("description", "")) < 15]
+    assert not [one["operationId"] for one in operations if len(one.get("description", "")) < 10]
 
 
 def test_the_page_shows_every_dialect_and_loads_nothing_from_elsewhere(service: Service) -> None:

@@ -1,6 +1,6 @@
 "use strict";
 
-const POLL_MS = 500;
+const WAIT_S = 0.5;
 const SMALL = 512;
 const BEAT_MS = 60000;
 const ATTENTIVE_MS = 15 * 60000;
@@ -16,9 +16,9 @@ function say(text, wrong = false) {
   field("status").className = wrong ? "wrong" : "";
 }
 
-async function call(path, body, signal) {
-  const options = body ? { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) } : {};
-  const answer = await fetch(path, { ...options, signal });
+async function call(path, method = "GET", body = null) {
+  const sent = body && { headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) };
+  const answer = await fetch(path, { method, ...sent });
   const reply = await answer.json();
   if (!answer.ok) throw new Error(reply.errors || reply.detail || answer.statusText);
   return reply;
@@ -29,14 +29,14 @@ function number(name) {
 }
 
 async function fill(name, path, key, first, wanted = () => true) {
-  const entries = (await call(path)).filter(wanted);
+  const entries = (await call(path)).data.filter(wanted);
   for (const entry of entries) field(name).add(new Option(entry[key], entry[key], false, entry[key] === first));
   return entries;
 }
 
 // A refiner only finishes what another model began.
 function begins(model) {
-  return model.garret_family !== "sdxl-refiner";
+  return model.family !== "sdxl-refiner";
 }
 
 function describe() {
@@ -48,35 +48,31 @@ function describe() {
   for (const name of ["width", "height"]) field(name).placeholder = size || "auto";
 }
 
-function progress({ state }) {
-  const line = state.job_count > 1 ? `, ${state.job_count} jobs in line` : "";
-  if (state.sampling_step) return `Working … step ${state.sampling_step} of ${state.sampling_steps}${line}`;
-  return `Working …${line}`;
+function told({ position, progress }) {
+  if (position) return position > 1 ? `Waiting: ${position - 1} before it …` : "Waiting …";
+  return progress && progress.step ? `Working … step ${progress.step} of ${progress.steps}` : "Working …";
 }
 
-async function watch(signal) {
-  while (!signal.aborted) {
-    await new Promise((resolve) => setTimeout(resolve, POLL_MS));
-    if (signal.aborted) return;
-    try {
-      const text = progress(await call("/sdapi/v1/progress", null, signal));
-      if (!signal.aborted) say(text);
-    } catch {
-      // The picture's own request tells what is wrong; a look at its progress may fail.
-    }
+// Until the job is over: each answer comes at its end, or after a moment with how far it is.
+async function ended(job) {
+  let seen = job;
+  while (seen.ended_at === null) {
+    say(told(seen));
+    seen = await call(`${job.url}?wait=${WAIT_S}`);
   }
+  return seen;
 }
 
-function show(reply) {
-  const info = JSON.parse(reply.info);
-  const words = info.prompt.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60).replace(/^-+|-+$/g, "");
-  field("picture").src = "data:image/png;base64," + reply.images[0];
-  field("picture").alt = info.prompt;
-  field("caption").textContent = info.infotexts[0];
-  field("download").href = field("picture").src;
-  field("download").download = `${words || "picture"}-${info.seed}.png`;
+function show(job) {
+  const [picture] = job.pictures;
+  const words = job.request.prompt.replace(/[^\p{L}\p{N}]+/gu, "-").slice(0, 60).replace(/^-+|-+$/g, "");
+  field("picture").src = picture.url;
+  field("picture").alt = job.request.prompt;
+  field("caption").textContent = picture.infotext;
+  field("download").href = picture.url;
+  field("download").download = `${words || "picture"}-${picture.seed}.png`;
   field("result").hidden = false;
-  say(Object.entries(info.extra_generation_params).map(([name, value]) => `${name} ${value}`).join("; "));
+  say(Object.entries(job.notes).map(([name, value]) => `${name} ${value}`).join("; "));
 }
 
 function working(yes) {
@@ -87,25 +83,23 @@ function working(yes) {
 
 async function make(event) {
   event.preventDefault();
-  const watching = new AbortController();
-  asking = new AbortController();
   working(true);
   say("Working …");
-  watch(watching.signal);
   try {
-    const reply = await call("/sdapi/v1/txt2img", {
+    asking = await call("/v1/jobs", "POST", {
       prompt: field("prompt").value,
       negative_prompt: field("negative").value,
       width: number("width"), height: number("height"), steps: number("steps"), seed: number("seed"),
-      sampler_name: field("sampler").value || null,
-      override_settings: field("model").value ? { sd_model_checkpoint: field("model").value } : {},
-    }, asking.signal);
-    show(reply);
+      sampler: field("sampler").value || null,
+      checkpoint: field("model").value || null,
+    });
+    const job = await ended(asking);
+    if (job.state === "Success") show(job);
+    else say(job.state === "Cancelled" ? "Stopped" : job.error.message, job.state !== "Cancelled");
   } catch (error) {
-    if (asking.signal.aborted) say("Stopped");
-    else say(error.message, true);
+    say(error.message, true);
   } finally {
-    watching.abort();
+    asking = null;
     working(false);
     look();
   }
@@ -115,7 +109,7 @@ async function make(event) {
 async function beat() {
   const sits = !document.hidden && Date.now() - touched < ATTENTIVE_MS;
   try {
-    const said = sits ? await call("/machine/page", {}) : (await call("/machine")).autostop;
+    const said = sits ? await call("/machine/page", "POST", {}) : (await call("/machine")).autostop;
     const soon = said.stops_in_s !== null && said.stops_in_s < SOON_S;
     field("soon").textContent = soon ? `This node stops itself in ${Math.ceil(said.stops_in_s / 60)} min.` : "";
   } catch {
@@ -135,10 +129,10 @@ async function look() {
 }
 
 async function start() {
-  const checkpoints = await fill("model", "/sdapi/v1/sd-models", "model_name", null, begins);
-  for (const entry of checkpoints) models.set(entry.model_name, entry.garret_native_size);
+  const checkpoints = await fill("model", "/v1/models", "name", null, begins);
+  for (const entry of checkpoints) models.set(entry.name, entry.native_size);
   describe();
-  await fill("sampler", "/sdapi/v1/samplers", "name", "Euler");
+  await fill("sampler", "/v1/samplers", "name", "Euler");
   look();
 }
 
@@ -147,7 +141,6 @@ for (const sign of ["pointermove", "pointerdown", "keydown", "wheel", "visibilit
   document.addEventListener(sign, () => { touched = Date.now(); }, { passive: true });
 }
 field("form").addEventListener("submit", make);
-// Leaving the request stops this picture alone; /sdapi/v1/interrupt would stop every job of the same login.
-field("stop").addEventListener("click", () => asking && asking.abort());
+field("stop").addEventListener("click", () => asking && call(asking.url, "DELETE"));
 field("model").addEventListener("change", describe);
 start().catch((error) => say(error.message, true));
