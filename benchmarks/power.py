@@ -195,7 +195,7 @@ def _picture(one: Deployment) -> None:
     service = endpoint_at(login)
     while True:
         try:
-            service.txt2img({"prompt": "a red circle on a blue background", "seed": 1})
+            service.pictures({"prompt": "a red circle on a blue background", "seed": 1})
         except GarretError:
             time.sleep(0.01)
         else:

@@ -47,7 +47,7 @@ def somebody_works(house: House) -> Iterator[list[int]]:
         service = service_of(house)
         while not over.wait(IDLE_S / 3):
             try:
-                made.append(len(service.txt2img(PROMPT)))
+                made.append(len(service.pictures(PROMPT)))
             except GarretError:
                 return
 

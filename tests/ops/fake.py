@@ -703,8 +703,11 @@ def picture_service() -> Iterator[tuple[str, list[dict[str, Any]]]]:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             asked.append(body)
             if self.path.startswith("/v1/jobs"):
-                pictures = [{"url": f"/v1/jobs/1/pictures/{number}"} for number in range(body.get("n_iter", 1))]
-                self._reply({"url": "/v1/jobs/1", "state": "Success", "ended_at": 1.0, "pictures": pictures})
+                pictures = [
+                    {"number": number, "url": f"/v1/jobs/1/pictures/{number}"}
+                    for number in range(body.get("n_iter", 1))
+                ]
+                self._reply({"id": "1", "url": "/v1/jobs/1", "state": "Success", "ended_at": 1.0, "pictures": pictures})
             else:
                 self._reply({"images": [base64.b64encode(PICTURE).decode()] * body.get("n_iter", 1), "info": "{}"})
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import socket
@@ -20,10 +19,17 @@ import pytest
 
 from garret.errors import GarretError, NotReady, OperationError, UsageError
 from garret.ops.authority import Authority
-from garret.ops.endpoint import Endpoint, Full
+from garret.ops.client import Full
+from garret.ops.endpoint import Endpoint
 
 PICTURE = b"\x89PNG\r\n\x1a\n picture"
-REPLY = {"images": [base64.b64encode(PICTURE).decode()], "info": "{}"}
+JOB = {
+    "id": "1",
+    "url": "/v1/jobs/1",
+    "state": "Success",
+    "ended_at": 1.0,
+    "pictures": [{"url": "/v1/jobs/1/pictures/0"}],
+}
 
 
 @dataclass
@@ -41,7 +47,8 @@ class Service:
 
     url: str
     status: int = 200
-    reply: bytes = json.dumps(REPLY).encode()
+    reply: bytes = json.dumps(JOB).encode()
+    picture: bytes = PICTURE
     seen: list[Seen] = field(default_factory=list)
 
     def says(self, status: int, value: object) -> None:
@@ -63,10 +70,11 @@ def serving(context: ssl.SSLContext | None = None) -> Iterator[Service]:
 
         def _respond(self, body: Any) -> None:
             held[0].seen.append(Seen(self.path, self.headers.get("Authorization", ""), body))
+            reply = held[0].picture if "/pictures/" in self.path else held[0].reply
             self.send_response(held[0].status)
-            self.send_header("Content-Length", str(len(held[0].reply)))
+            self.send_header("Content-Length", str(len(reply)))
             self.end_headers()
-            self.wfile.write(held[0].reply)
+            self.wfile.write(reply)
 
         def log_message(self, format: str, *args: object) -> None:
             pass
@@ -139,21 +147,24 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ce
 
 
 def test_pictures_come_back_as_files(service: Service) -> None:
-    """The request carries the token and the body; the reply's pictures are decoded, with or without a data prefix."""
-    assert Endpoint(service.url, "secret").txt2img({"prompt": "a circle"}) == [PICTURE]
-    assert service.seen == [Seen("/sdapi/v1/txt2img", "Bearer secret", {"prompt": "a circle"})]
-    service.says(200, {"images": [f"data:image/png;base64,{REPLY['images'][0]}"] * 2})
-    assert Endpoint(service.url, "secret").txt2img({}) == [PICTURE, PICTURE]
+    """The request carries the token and the body, and then each of the job's pictures is fetched."""
+    assert Endpoint(service.url, "secret").pictures({"prompt": "a circle"}) == [PICTURE]
+    assert service.seen == [
+        Seen("/v1/jobs", "Bearer secret", {"prompt": "a circle"}),
+        Seen("/v1/jobs/1/pictures/0", "Bearer secret", None),
+    ]
 
 
-@pytest.mark.parametrize(
-    "reply", [{}, {"images": []}, {"images": None}, {"images": ["%%%"]}, {"images": [7]}, {"images": ["Z2FycmV0"]}, []]
-)
-def test_an_answer_without_a_picture_is_not_taken_for_one(service: Service, reply: object) -> None:
-    """What is no PNG is never handed on as a picture."""
+@pytest.mark.parametrize("reply", [{}, {"images": []}, [], "a job", {**JOB, "pictures": ["one"]}])
+def test_an_answer_that_is_no_job_is_not_taken_for_one(service: Service, reply: object) -> None:
+    """Nor is what is no picture ever handed on as one."""
     service.says(200, reply)
+    with pytest.raises(OperationError, match="something that is not"):
+        Endpoint(service.url, "secret").pictures({})
+    service.says(200, JOB)
+    service.picture = b"garret"
     with pytest.raises(OperationError, match="without a picture"):
-        Endpoint(service.url, "secret").txt2img({})
+        Endpoint(service.url, "secret").pictures({})
 
 
 def test_health_needs_no_token_and_an_ok(service: Service) -> None:
@@ -249,9 +260,9 @@ def test_the_pinned_certificate_is_enough(certificates: Callable[[str], Certific
     """A certificate that nobody signed is taken when it is the pinned one, in either way of writing its digest."""
     node = certificates("node")
     with serving(node.context()) as service:
-        assert Endpoint(service.url, "secret", node.sha256).txt2img({}) == [PICTURE]
+        assert Endpoint(service.url, "secret", node.sha256).pictures({}) == [PICTURE]
         with_colons = ":".join(node.sha256[at : at + 2] for at in range(0, 64, 2)).upper()
-        assert Endpoint(service.url, "secret", with_colons).txt2img({}) == [PICTURE]
+        assert Endpoint(service.url, "secret", with_colons).pictures({}) == [PICTURE]
 
 
 def test_another_certificate_gets_nothing(certificates: Callable[[str], Certificate]) -> None:
@@ -259,7 +270,7 @@ def test_another_certificate_gets_nothing(certificates: Callable[[str], Certific
     with serving(certificates("stranger").context()) as service:
         endpoint = Endpoint(service.url, "secret", certificates("node").sha256)
         with pytest.raises(OperationError, match="another certificate") as raised:
-            endpoint.txt2img({})
+            endpoint.pictures({})
         assert certificates("stranger").sha256 in raised.value.message
         with pytest.raises(OperationError, match="another certificate"):
             endpoint.healthy()
@@ -322,14 +333,14 @@ def test_an_authority_that_was_asked_vouches_for_the_name_at_any_address(
     before, vouched = certificates("before"), signer.sign("vouched", "DNS:pictures.example.com")
     with serving(vouched.context()) as service:
         asked = Authority("pictures.example.com", signer.pem)
-        assert Endpoint(service.url, "secret", before.sha256, asked).txt2img({}) == [PICTURE]
+        assert Endpoint(service.url, "secret", before.sha256, asked).pictures({}) == [PICTURE]
 
 
 def test_an_authority_vouches_for_an_address(certificates: Callable[[str], Certificate], signer: Signer) -> None:
     """Without a name of its own, the service is known by where it is called."""
     before, vouched = certificates("before"), signer.sign("address", "IP:127.0.0.1")
     with serving(vouched.context()) as service:
-        assert Endpoint(service.url, "secret", before.sha256, Authority("", signer.pem)).txt2img({}) == [PICTURE]
+        assert Endpoint(service.url, "secret", before.sha256, Authority("", signer.pem)).pictures({}) == [PICTURE]
 
 
 def test_until_there_is_such_a_certificate_the_pinned_one_is_taken(
@@ -339,7 +350,7 @@ def test_until_there_is_such_a_certificate_the_pinned_one_is_taken(
     own = certificates("node")
     with serving(own.context()) as service:
         asked = Authority("pictures.example.com", signer.pem)
-        assert Endpoint(service.url, "secret", own.sha256, asked).txt2img({}) == [PICTURE]
+        assert Endpoint(service.url, "secret", own.sha256, asked).pictures({}) == [PICTURE]
 
 
 @pytest.mark.parametrize("case", ["another name", "another authority", "run out", "of itself", "nobody asked"])
@@ -360,6 +371,6 @@ def test_any_other_certificate_gets_nothing(
     with serving(shown.context()) as service:
         endpoint = Endpoint(service.url, "secret", "ab" * 32, None if case == "nobody asked" else asked)
         with pytest.raises(OperationError, match="another certificate") as caught:
-            endpoint.txt2img({})
+            endpoint.pictures({})
         assert service.seen == []
     assert (f"no authority vouches for it as {name}" in caught.value.message) is (case != "nobody asked")

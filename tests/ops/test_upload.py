@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,11 +12,15 @@ from typing import Any
 
 import pytest
 
+from garret.client import Unreachable
+from garret.client.models import TRIES, Models
+from garret.client.steps import Ask, Reply
 from garret.errors import Cancelled, NotReady, OperationError, UsageError
-from garret.ops.upload import TRIES, check, look_at, upload
+from garret.ops.upload import check, look_at, upload
 from garret.service_runtime.errors import OutOfStep
 from garret.service_runtime.uploads import Announced, Uploads
 from tests.ops.fake import Listener
+from tests.service_runtime.api.scripted import Script, said
 from tests.service_runtime.living import SDXL_TENSORS, safetensors_bytes
 
 WISH = {"type": "checkpoint", "name": "mine", "kind": "model", "directory": "", "force": False}
@@ -28,25 +33,25 @@ class Door:
     uploads: Uploads
     faults: Iterator[Exception | None] = field(default_factory=lambda: iter(()))
     known: dict[str, Any] | None = None
+    deaf: bool = False
     bytes_in: int = 0
 
-    def post(self, path: str, body: dict[str, Any], timeout_s: float = 30) -> Any:
-        """Announce or finish."""
-        del timeout_s
-        if path.endswith("/finish"):
-            return self.uploads.finish(path.split("/")[-2])
-        return {"received": body["size"], "model": self.known} if self.known else self.uploads.begin(
-            Announced.parse(body)
-        )  # fmt: skip
+    def answer(self, ask: Ask) -> Reply | BaseException:
+        """Announce, take a chunk or finish."""
+        body = ask.body or b""
+        if ask.method == "PUT":
+            return self._chunk(ask.path, body)
+        if ask.path.endswith("/finish"):
+            return said(self.uploads.finish(ask.path.split("/")[-2]))
+        announced = json.loads(body)
+        if self.known:
+            return said({"received": announced["size"], "model": self.known})
+        return said(self.uploads.begin(Announced.parse(announced)))
 
-    def get(self, path: str, timeout_s: float = 30) -> Any:
-        """The state."""
-        del timeout_s
-        return self.uploads.state(path.rsplit("/", maxsplit=1)[-1])
-
-    def put(self, path: str, body: bytes, timeout_s: float = 30) -> Any:
-        """A chunk, of which a part arrives before a fault."""
-        del timeout_s
+    def _chunk(self, path: str, body: bytes) -> Reply | BaseException:
+        """Take a chunk, of which a part arrives before a fault."""
+        if self.deaf:
+            return Unreachable("nothing came within 120 s")
         identifier, _, offset = path.removeprefix("/v1/uploads/").partition("?offset=")
         fault = next(self.faults, None)
         arriving = body[: len(body) // 3] if fault else body
@@ -54,11 +59,9 @@ class Door:
             with self.uploads.chunk(identifier, int(offset)) as write:
                 write(arriving)
         except OutOfStep as error:
-            raise NotReady(error.message) from error
+            return said(error.to_dict(), 409)
         self.bytes_in += len(arriving)
-        if fault:
-            raise fault
-        return self.uploads.state(identifier)
+        return fault or said(self.uploads.state(identifier))
 
 
 @pytest.fixture
@@ -84,7 +87,8 @@ def door_in(tmp_path: Path, faults: Sequence[Exception | None] = ()) -> Door:
 def bring(door: Door, path: Path, pause: Callable[[], None] = lambda: None) -> tuple[dict[str, Any], Listener]:
     """Upload a file, not waiting for anything."""
     listener = Listener()
-    facts = upload(door, look_at(path, listener), WISH, listener, pause=pause, sleep=lambda _seconds: None)
+    script = Script(door.answer)
+    facts = upload(Models(script, script.manners), look_at(path, listener), WISH, listener, pause=pause)
     return facts, listener
 
 
@@ -100,7 +104,7 @@ def test_a_file_arrives_byte_for_byte(tmp_path: Path, model: Path) -> None:
 
 def test_broken_connections_cost_little(tmp_path: Path, model: Path) -> None:
     """What arrived of a chunk is not sent again."""
-    faults = [NotReady("broke"), None, NotReady("broke"), NotReady("broke")]
+    faults = [Unreachable("broke"), None, Unreachable("broke"), Unreachable("broke")]
     door = door_in(tmp_path, faults)
     bring(door, model)
     assert door.bytes_in == model.stat().st_size
@@ -133,13 +137,8 @@ def test_what_the_node_has_is_not_sent(tmp_path: Path, model: Path) -> None:
 
 def test_a_node_that_takes_nothing_is_given_up(tmp_path: Path, model: Path) -> None:
     """After a few tries, with what it said last."""
-
-    class Deaf(Door):
-        def put(self, path: str, body: bytes, timeout_s: float = 30) -> Any:
-            del path, body, timeout_s
-            raise NotReady("nothing came within 120 s", "garret status")
-
-    door = Deaf(door_in(tmp_path).uploads)
+    door = door_in(tmp_path)
+    door.deaf = True
     with pytest.raises(NotReady, match=f"{TRIES} tries.*nothing came"):
         bring(door, model)
 

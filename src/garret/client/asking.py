@@ -9,7 +9,7 @@ from urllib.parse import quote, urlencode
 
 from garret.client.driver import Driven
 from garret.client.errors import Misused, Unreadable
-from garret.client.records import table
+from garret.client.reading import table
 from garret.client.steps import Ask, Reply, Steps
 
 D = TypeVar("D")

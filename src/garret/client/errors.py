@@ -6,7 +6,7 @@ ClientError                 message, hint
 ├── Untrusted               the other side's certificate is not one to trust; nothing was sent
 │   └── WrongCertificate    it is not the pinned one: pinned, found
 ├── Unreadable              an answer that is not what such a service answers
-├── Refused                 any status from 400: status, name, field, reason
+├── Refused                 any status from 300: status, name, field, reason
 │   ├── BadRequest          400, 422    `field` says which
 │   ├── Unauthorized        401
 │   ├── Forbidden           403

@@ -145,15 +145,25 @@ class Jobs(Asking[D]):
         return (yield from self.making(prompt, told, look_s, fields))
 
     @operation
+    def complete(
+        self, /, prompt: str = "", *, told: Told | None = None, look_s: float = LOOK_S, **fields: Any
+    ) -> Steps[Job]:
+        """Do as `make`, and return the job with its pictures still on the node."""
+        return (yield from self._completed(prompt, told, look_s, fields))
+
+    @operation
     def keep_input(self, /, picture: bytes | str | Path, *, mask: bool = False) -> Steps[str]:
         """Send a picture to begin from, once, and return the SHA-256 that requests name it by for an hour."""
         return (yield from self._kept(picture, mask=mask))
 
     def making(self, prompt: str, told: Told | None, look_s: float, fields: Mapping[str, Any]) -> Steps[Made]:
         """What `make` does, for other definitions."""
+        return (yield from self._pictures((yield from self._completed(prompt, told, look_s, fields))))
+
+    def _completed(self, prompt: str, told: Told | None, look_s: float, fields: Mapping[str, Any]) -> Steps[Job]:
         job = yield from Jobs.submit.steps(self, prompt, **fields)
         try:
-            done = yield from self._wait(job, told, look_s)
+            return (yield from self._wait(job, told, look_s))
         except (JobFailed, GeneratorExit):
             raise
         except BaseException:
@@ -161,7 +171,6 @@ class Jobs(Asking[D]):
             with suppress(ClientError):
                 yield self.ask("DELETE", f"/v1/jobs/{part(job.id)}", timeout_s=5)
             raise
-        return (yield from self._pictures(done))
 
     def _get(self, job: Job | str, wait_s: float, silence_s: float | None = None) -> Steps[Job]:
         query = {"wait": f"{wait_s:g}" if wait_s else ""}

@@ -15,11 +15,14 @@ from garret.client.steps import Ask, Open, Pause, Reply, Steps
 class Manners:
     """Times in seconds: `timeout_s` of silence end one request; `retry_s` is how long it is asked again in all.
 
-    `silence_s` is the same while nobody answers at all, `restart_s` while something that was accepted is waited for.
+    `absent_s` is the same while nobody listens there, `silence_s` while answers are lost, and `restart_s` while
+    something that was accepted is waited for. A job that shows no step for `stall_s`, or whose place in line does not
+    change for `queue_s`, is given up.
     """
 
     timeout_s: float = 30.0
     retry_s: float = 120.0
+    absent_s: float = 3.0
     silence_s: float = 10.0
     restart_s: float = 180.0
     stall_s: float = 900.0
@@ -41,7 +44,7 @@ class Manners:
         while True:
             try:
                 reply: Reply = yield step
-                if reply.status < 400:
+                if reply.status < 300:
                     return reply
                 raise refusal(ask.method, ask.path, reply)
             except Later as error:
@@ -52,7 +55,8 @@ class Manners:
             except Unreachable as error:
                 if error.sent and not repeatable:
                     raise
-                pause, patience = None, self.silence_s if silence_s is None else silence_s
+                usual_s = self.silence_s if error.sent else self.absent_s
+                pause, patience = None, usual_s if silence_s is None else silence_s
                 trouble = error
             tries += 1
             wait = pause if pause is not None else min(0.25 * 2**tries, 10.0)

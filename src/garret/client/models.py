@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
 
 from garret.client.asking import Asking, part
-from garret.client.errors import Conflict, DownloadFailed, Misused, Stalled, Unreachable
+from garret.client.errors import Conflict, DownloadFailed, Later, Misused, Stalled, Unreachable
 from garret.client.operation import operation
 from garret.client.records import Download, Model
 from garret.client.steps import Pause, Steps, worked
@@ -59,16 +59,20 @@ class LocalFile:
             raise Misused(f"{path} is empty", "Give the path of a .safetensors file")
         return cls(path, status.st_size, status.st_mtime_ns, digest.hexdigest())
 
-    def piece(self, offset: int, count: int) -> bytes:
-        """Return bytes from the middle; blocks.
+    def check(self) -> None:
+        """Refuse a file that somebody has changed since: its beginning and end would not belong together.
 
         Raises:
-            Misused: somebody has changed the file: its beginning and end would not belong together.
+            Misused: somebody has.
         """
+        status = self.path.stat()
+        if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
+            raise Misused(f"{self.path} was changed while it was sent", "Give the command again")
+
+    def piece(self, offset: int, count: int) -> bytes:
+        """Return bytes from the middle of what was looked at; blocks."""
+        self.check()
         with self.path.open("rb") as file:
-            status = self.path.stat()
-            if (status.st_size, status.st_mtime_ns) != (self.size, self.modified_ns):
-                raise Misused(f"{self.path} was changed while it was sent", "Send it anew")
             file.seek(offset)
             return file.read(count)
 
@@ -185,24 +189,33 @@ class Models(Asking[D]):
         """
         local = yield from worked(lambda: LocalFile.of(Path(path), told))
         wish = {"type": type, "name": name or local.path.stem, "kind": kind, "directory": directory, "force": force}
-        placed = yield from self.send(local, wish, told)
+        placed = yield from self.sending(local, wish, told)
         return Model.read({"name": wish["name"], "type": type, **placed})
 
+    @operation
     def send(
-        self, local: LocalFile, wish: Mapping[str, Any], told: ToldBytes | None = None
+        self, /, local: LocalFile, wish: Mapping[str, Any], told: ToldBytes | None = None
     ) -> Steps[Mapping[str, Any]]:
         """Bring a file that was looked at; return what the node says of it, `already_there` and `bytes_sent`."""
+        return (yield from self.sending(local, wish, told))
+
+    def sending(
+        self, local: LocalFile, wish: Mapping[str, Any], told: ToldBytes | None = None
+    ) -> Steps[Mapping[str, Any]]:
+        """What `send` does, for other definitions; whoever is told may stop it by raising."""
         announced = {**wish, "size": local.size, "sha256": local.sha256}
         state = yield from self._announce(announced)
         if state.get("model"):
             return {**state["model"], "already_there": True, "bytes_sent": 0}
-        began, tries, sent = int(state["received"]), 0, 0
+        tries, sent = 0, 0
+        if told is not None:
+            told("upload", int(state["received"]), local.size)
         while (before := int(state["received"])) < local.size:
             offset, most = before, int(state["chunk_bytes"])
             chunk = yield from worked(lambda offset=offset, most=most: local.piece(offset, most))  # type: ignore[misc]
             try:
                 state = yield from self._chunk(str(state["id"]), before, chunk)
-            except (Unreachable, Conflict) as error:
+            except (Unreachable, Conflict, Later) as error:
                 # Sent twice, or cut off: the node knows how much it has.
                 tries += 1
                 if tries > TRIES:
@@ -217,7 +230,7 @@ class Models(Asking[D]):
                 told("upload", int(state["received"]), local.size)
         finish = f"/v1/uploads/{state['id']}/finish"
         model = yield from self.table("POST", finish, {}, timeout_s=_FINISH_S)
-        return {**model, "already_there": False, "bytes_sent": sent, "began_at": began}
+        return {**model, "already_there": False, "bytes_sent": sent}
 
     def _announce(self, announced: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         said = yield from self.table("POST", "/v1/uploads", announced, again=True)

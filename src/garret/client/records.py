@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from garret.client.errors import Misused, Unreadable
+from garret.client.errors import Misused
+from garret.client.reading import table
 
 if TYPE_CHECKING:
     from PIL.Image import Image as PillowImage
@@ -264,17 +265,6 @@ class Image:
             created_at=float(said.get("created_at") or said.get("created") or 0),
             raw=said,
         )
-
-
-def table(value: object, what: str, names: tuple[str, ...]) -> dict[str, Any]:
-    """Return an answer that has these names.
-
-    Raises:
-        Unreadable: it has not.
-    """
-    if not isinstance(value, dict) or not set(names) <= set(value):
-        raise Unreadable(f"the service answered with something that is not {what}", "Is it another version of garret?")
-    return value
 
 
 def _facts(value: object) -> PictureFacts:

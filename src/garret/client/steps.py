@@ -71,6 +71,12 @@ Step: TypeAlias = Ask | Open | Read | Pause | Work | Emit
 Steps: TypeAlias = Generator[Step, Any, T]
 
 
+def asked(ask: Ask) -> Steps[Reply]:
+    """Send a request, once."""
+    reply: Reply = yield ask
+    return reply
+
+
 def worked(function: Callable[[], T]) -> Steps[T]:
     """Do what blocks."""
     result: T = yield Work(function)

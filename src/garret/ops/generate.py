@@ -10,13 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from garret.errors import GarretError, NotReady, UsageError
+from garret.client.errors import NotFound
+from garret.client.jobs import LOOK_S
+from garret.errors import GarretError, NotReady, OperationError, UsageError
+from garret.ops.client import Full, client_of, in_words_of_a_command
 from garret.ops.deployment import Deployment, flag
-from garret.ops.endpoint import Endpoint, Full, endpoint_at
+from garret.ops.endpoint import Endpoint, endpoint_at
 from garret.ops.journal import write_atomic
-from garret.ops.picture_job import PictureJob
 
 if TYPE_CHECKING:
+    from garret.client.client import Client
+    from garret.client.records import Job, Picture
     from garret.ops.cloud import Cloud
 
 LONGEST_NAME = 40
@@ -67,17 +71,40 @@ def generate(
         if not path.parent.is_dir():
             raise UsageError(f"{path}: there is no folder {path.parent}", f"mkdir -p {path.parent}")
     try:
-        job = PictureJob(endpoint_of(deployment), {**body, "batch_size": 1, "n_iter": len(paths)})
-        if told is not None:
-            job.told, job.look_s = told, 1.0
-        pictures = job.make()
+        with in_words_of_a_command(), client_of(deployment) as client:
+            job, pictures = _made(client, {**body, "batch_size": 1, "n_iter": len(paths)}, told)
     except Full:
         raise
     except NotReady as error:
         raise _why_silent(deployment, error, cloud) from error
     for path, picture in zip(paths, pictures, strict=False):
-        write_atomic(path, picture, 0o644)
-    return Made(paths[: len(pictures)], job.seeds, job.notes)
+        write_atomic(path, picture.data, 0o644)
+    seeds = [picture.seed for picture in pictures if picture.seed is not None]
+    return Made(paths[: len(pictures)], seeds, dict(job.notes))
+
+
+def _made(
+    client: Client, body: Mapping[str, Any], told: Callable[[float, str], None] | None
+) -> tuple[Job, list[Picture]]:
+    """Wait for the pictures; whoever gives up on the way leaves no job behind."""
+
+    def tell(job: Job) -> None:
+        if told is not None and not job.over:
+            told(job.share, job.where)
+
+    try:
+        job = client.jobs.complete(**body, told=tell, look_s=LOOK_S if told is None else 1.0)
+    except NotFound as error:
+        if not error.message.startswith("POST /v1/jobs"):
+            raise
+        raise UsageError(
+            "the node runs an older garret, which does not take pictures as jobs",
+            "its page and /sdapi/v1/txt2img go on; a node deployed anew has it",
+        ) from None
+    pictures = client.jobs.pictures(job)
+    if not pictures:
+        raise OperationError("the service answered without a picture", "garret status")
+    return job, pictures
 
 
 def _why_silent(deployment: Deployment, error: NotReady, cloud: Callable[[], Cloud | None]) -> NotReady:

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from garret.client.trust import bare_context, verifying_context
 from garret.errors import OperationError, UsageError
-from garret.ops.endpoint import bare_context, verifying_context
 
 if TYPE_CHECKING:
     import paramiko

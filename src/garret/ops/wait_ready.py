@@ -30,7 +30,7 @@ def wait_ready(endpoint: Endpoint, picture: Path, clock: Clock, tell: Teller, de
     while True:
         asked = clock.monotonic()
         try:
-            made = endpoint.txt2img({"prompt": PROMPT, "seed": SEED})[0]
+            made = endpoint.pictures({"prompt": PROMPT, "seed": SEED})[0]
         except NotReady:
             if clock.monotonic() - started + pause > deadline_s:
                 raise
