@@ -101,7 +101,7 @@ class BlockingDriver:
     def _ask(self, ask: Ask) -> Reply:
         connection, reply = self._begin(ask)
         try:
-            body = reply.read(LARGEST_REPLY + 1)
+            body = _whole(reply)
         except (OSError, http.client.HTTPException) as error:
             connection.close()
             raise self._lost(error, ask) from error
@@ -219,9 +219,26 @@ class _Opened:
 
     def read(self, url: str) -> bytes:
         try:
-            return self._reply.read1(_PIECE)
+            piece = self._reply.read1(_PIECE)
+            if not piece:
+                _check_end(self._reply)
+            return piece
         except (OSError, http.client.HTTPException) as error:
             raise Unreachable(f"{url} does not answer: {reason_of(error, self._timeout_s)}") from error
+
+
+def _whole(reply: http.client.HTTPResponse) -> bytes:
+    """Return a body, one byte more than the largest at most; one that is cut off is no answer."""
+    body = reply.read(LARGEST_REPLY + 1)
+    if len(body) <= LARGEST_REPLY:
+        _check_end(reply)
+    return body
+
+
+def _check_end(reply: http.client.HTTPResponse) -> None:
+    """Refuse an end before the length that was announced, which `read` with a bound passes over in silence."""
+    if reply.length:
+        raise http.client.IncompleteRead(b"", reply.length)
 
 
 def _readable(sock: socket.socket) -> bool:
