@@ -21,20 +21,22 @@ class Node:
 
     def run(self, *arguments: str | Path, folder: Path | None = None, **environment: str) -> str:
         """Run `node` to its end in a folder and return what it printed; the test fails with its words if it does."""
-        return self._finish("node", arguments, folder, environment)
+        return self._finish(arguments, folder, environment)
 
     def install(self, folder: Path, *packages: str) -> None:
         """Bring packages of exact versions (`name@1.2.3`) into a folder's node_modules; their scripts are not run."""
         options = ("--no-save", "--no-package-lock", "--ignore-scripts", "--no-audit", "--no-fund", "--prefer-offline")
-        self._finish("npm", ("install", *options, "--prefix", folder, *packages), folder, {})
+        # The wheel's bin/npm looks for its library beside itself, where the wheel does not put it.
+        program = self.folder.parent / "lib/node_modules/npm/bin/npm-cli.js"
+        self._finish((program, "install", *options, "--prefix", folder, *packages), folder, {})
 
-    def _finish(
-        self, program: str, arguments: tuple[str | Path, ...], folder: Path | None, environment: dict[str, str]
-    ) -> str:
-        kept = {name: value for name, value in os.environ.items() if not name.startswith(("GARRET_", "NODE_"))}
+    def _finish(self, arguments: tuple[str | Path, ...], folder: Path | None, environment: dict[str, str]) -> str:
+        # Certificates that a machine's network wants (NODE_EXTRA_CA_CERTS) stay; what changes programs goes.
+        shed = ("GARRET_", "NODE_OPTIONS", "NODE_PATH")
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(shed)}
         path = os.pathsep.join((str(self.folder), os.environ.get("PATH", "")))
         done = subprocess.run(
-            [self.folder / program, *arguments],
+            [self.folder / "node", *arguments],
             cwd=folder,
             env={**kept, "PATH": path, **environment},
             capture_output=True,
@@ -42,5 +44,5 @@ class Node:
             timeout=120,
             check=False,
         )
-        assert done.returncode == 0, f"{program} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        assert done.returncode == 0, f"node {arguments[0]} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
         return done.stdout

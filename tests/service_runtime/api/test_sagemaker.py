@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
+from garret.service_runtime.api.sagemaker.dialect import DIALECT
 from garret.service_runtime.idle import is_use
 from tests.service_runtime.api.drawn import chosen, last_asked, picture, size_of, text_of
 from tests.service_runtime.living import SDXL_TENSORS, Answer, Service, fake_settings, safetensors_bytes, serving
 
-TITLE = "SageMaker"
+TITLE = DIALECT.title
 PREDICTOR, NOTEBOOK = "application/json;png", "application/json"
 WORDS = {"text_prompts": [{"text": "x"}], "steps": 1}
 
@@ -22,7 +23,7 @@ WORDS = {"text_prompts": [{"text": "x"}], "steps": 1}
 def refining(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service that has a refiner beside its checkpoint."""
     folder = tmp_path_factory.mktemp("refining")
-    settings = fake_settings(folder)
+    settings = fake_settings(folder, most_pictures=2, longest_prompt=500)
     words = "conditioner.embedders.0.model.token_embedding.weight"
     reader = "model.diffusion_model.input_blocks.4.1.transformer_blocks.0.attn2.to_k.weight"
     shapes = {reader: (2, 8), words: SDXL_TENSORS["conditioner.embedders.1.model.token_embedding.weight"]}
@@ -126,6 +127,17 @@ def test_the_bodies_of_amazons_notebook(refining: Service) -> None:
     assert made["refiner"]["strength"] == 0.15
     invoke(refining, {**WORDS, "use_refiner": False}, NOTEBOOK)
     assert last_asked(refining)["refiner"] is None
+
+
+@pytest.mark.parametrize(
+    ("said", "field"), [({"samples": 3}, "samples"), ({"text_prompts": [{"text": "x" * 501}]}, "text_prompts")]
+)
+def test_a_nodes_own_bounds_are_told_in_the_dialects_names(refining: Service, said: Any, field: str) -> None:
+    """They are known behind the dialect, where its fields are called otherwise."""
+    refused = invoke(refining, {**WORDS, **said}, PREDICTOR)
+    assert refused.status == 400
+    assert refused.json["message"].startswith(f"{field}: ")
+    assert "more than this node makes" in refused.json["message"]
 
 
 def test_a_node_without_a_refiner_says_so_only_when_it_is_asked_for_one(service: Service) -> None:

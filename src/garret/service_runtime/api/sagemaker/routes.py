@@ -26,7 +26,6 @@ from garret.service_runtime.errors import ServiceError, Unavailable
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.service import Service
-from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
 
 PICTURE = "picture"
 ACCEPTED = {
@@ -69,7 +68,7 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(tags=["SageMaker"])
 
     async def answered(request: Request, schema: _Schema, *, as_picture: bool) -> Response:
-        said = await read_json(request, service.settings.client_timeout_s, MAXIMUM_PICTURE_BODY_BYTES)
+        said = await read_json(request, service.settings.client_timeout_s, service.settings.picture_body_bytes)
         if not key_of(request):  # one that has a key may have its pictures already
             service.check_room(request.state.caller)
         start = await asyncio.to_thread(schema.keep, said, service.inputs)

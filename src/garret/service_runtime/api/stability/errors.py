@@ -31,6 +31,14 @@ _BY_STATUS = {
     504: "generation_timeout",
     507: "insufficient_storage",
 }
+_OWN_NAMES = {
+    "n_iter": "samples",
+    "prompt": "text_prompts",
+    "negative_prompt": "text_prompts",
+    "styles": "style_preset",
+    "refiner.checkpoint": "use_refiner",
+}
+"""What garret's own fields are called here, where an error comes from behind the dialect."""
 _TEXT = {"type": "string"}
 ERROR_SCHEMA = record(
     {
@@ -61,5 +69,8 @@ def name_of(error: ServiceError) -> str:
 
 def error_body(error: ServiceError) -> dict[str, Any]:
     """Return an error's body."""
-    text = f"{error.message}. {error.hint}" if error.hint else error.message
+    message = error.message
+    if isinstance(error, BadRequest):
+        message = f"{_OWN_NAMES.get(error.field, error.field)}: {error.reason}"
+    text = f"{message}. {error.hint}" if error.hint else message
     return {"id": str(uuid.uuid4()), "name": name_of(error), "message": text}

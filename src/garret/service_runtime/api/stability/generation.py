@@ -17,7 +17,10 @@ from garret.service_runtime.limits import (
     MAXIMUM_GUIDANCE,
     MAXIMUM_PICTURES,
     MAXIMUM_SEED,
+    MAXIMUM_SIDE,
     MAXIMUM_STEPS,
+    MINIMUM_SIDE,
+    SIDE_STEP,
     check_choice,
     check_number,
     check_whole,
@@ -120,7 +123,7 @@ def shared_fields() -> dict[str, Schema]:
     """Return what the bodies of all schemas may say beside their words."""
     return {
         "cfg_scale": field("number", "how closely the words are followed", minimum=0, maximum=MAXIMUM_GUIDANCE),
-        "clip_guidance_preset": field("string", f"changes nothing; {', '.join(CLIP_PRESETS)}"),
+        "clip_guidance_preset": field("string", "changes nothing", enum=[*CLIP_PRESETS, None]),
         "sampler": field("string", f"{', '.join(SAMPLERS)}; empty: {USUAL_SAMPLER}"),
         "samples": field("integer", "how many pictures", minimum=1, maximum=MAXIMUM_PICTURES),
         "seed": field("integer", "the first picture's; 0 or empty: any", minimum=0),
@@ -132,8 +135,8 @@ def shared_fields() -> dict[str, Schema]:
 
 def size_fields() -> dict[str, Schema]:
     """Return the fields of a picture's size."""
-    text = "64 to 2048, a multiple of 8; empty: the model's own size"
-    return {"width": field("integer", text), "height": field("integer", text)}
+    bounds: dict[str, Any] = {"minimum": MINIMUM_SIDE, "maximum": MAXIMUM_SIDE, "multipleOf": SIDE_STEP}
+    return {name: field("integer", "empty: the model's own", **bounds) for name in ("width", "height")}
 
 
 def start_fields(picture: dict[str, Any]) -> dict[str, Schema]:
@@ -141,7 +144,7 @@ def start_fields(picture: dict[str, Any]) -> dict[str, Schema]:
     share: dict[str, Any] = {"minimum": 0, "maximum": 1}
     return {
         "init_image": {**picture, "description": "the picture to begin from, which says the size"},
-        "init_image_mode": field("string", f"{' or '.join(MODES)}; empty: {MODES[0]}"),
+        "init_image_mode": field("string", f"empty: {MODES[0]}", enum=[*MODES, None]),
         "image_strength": field("number", "how near to the picture, 1 being the picture; empty: 0.35", **share),
         "step_schedule_start": field("number", "in its mode: how much is denoised; empty: 0.65", **share),
         "step_schedule_end": field("number", "changes nothing", **share),
@@ -151,6 +154,6 @@ def start_fields(picture: dict[str, Any]) -> dict[str, Schema]:
 def mask_fields(picture: dict[str, Any]) -> dict[str, Schema]:
     """Return the fields of a mask."""
     return {
-        "mask_source": field("string", f"{', '.join(MASK_SOURCES)}: which is made anew"),
+        "mask_source": field("string", "what is made anew", enum=[*MASK_SOURCES, None]),
         "mask_image": {**picture, "description": "of the picture's size, with the two sources of its name"},
     }

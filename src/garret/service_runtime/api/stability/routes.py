@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Path, Request
 from starlette.responses import Response
 
 from garret.service_runtime.api.accept import first_accepted
@@ -42,6 +42,9 @@ _WHOLE = ("samples", "seed", "steps", "width", "height")
 _NUMBERS = ("cfg_scale", "image_strength", "step_schedule_start", "step_schedule_end")
 _TEXT = re.compile(rf"{FIELD}\[(\d{{1,6}})\]\[(text|weight)\]")
 _WHOLLY = 1.0
+Engine = Annotated[
+    str, Path(description="a checkpoint's name, or an id of Stability's", examples=["stable-diffusion-xl-1024-v1-0"])
+]
 
 
 def router(service: Service) -> APIRouter:
@@ -60,14 +63,14 @@ def router(service: Service) -> APIRouter:
         return await picture_reply({"artifacts": artifacts(result)})
 
     @routes.post("/text-to-image", openapi_extra=body(_WORDS), responses=_ANSWERS, response_class=Response)
-    async def text_to_image(engine_id: str, request: Request) -> Response:
+    async def text_to_image(engine_id: Engine, request: Request) -> Response:
         """Make pictures from words."""
         said = await read_json(request, patience_s)
         model = find_engine(service.models, engine_id)
         return await answered(request, parse_generation(said, service, model, seed_limit=LARGEST_SEED), said)
 
     async def from_picture(engine_id: str, request: Request, denoise: float | None) -> Response:
-        form = await read_form(request, patience_s, always_files=_FILES)
+        form = await read_form(request, patience_s, service.settings.picture_body_bytes, always_files=_FILES)
         said = values_of(form)
         model = find_engine(service.models, engine_id)
         how = read_denoise(said) if denoise is None else denoise
@@ -86,14 +89,14 @@ def router(service: Service) -> APIRouter:
     @routes.post(
         "/image-to-image", openapi_extra=body(_FROM_PICTURE, MEDIA_TYPE), responses=_ANSWERS, response_class=Response
     )
-    async def image_to_image(engine_id: str, request: Request) -> Response:
+    async def image_to_image(engine_id: Engine, request: Request) -> Response:
         """Make pictures from a picture; `image_strength` 1 is the picture itself, 0 nothing of it."""
         return await from_picture(engine_id, request, None)
 
     @routes.post(
         "/image-to-image/masking", openapi_extra=body(_MASKED, MEDIA_TYPE), responses=_ANSWERS, response_class=Response
     )
-    async def masking(engine_id: str, request: Request) -> Response:
+    async def masking(engine_id: Engine, request: Request) -> Response:
         """Make a part of a picture anew; `mask_source` says where that part is told."""
         return await from_picture(engine_id, request, _WHOLLY)
 
