@@ -7,6 +7,7 @@ import os
 import struct
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,15 @@ def test_the_same_picture_is_kept_once(store: InputStore, tmp_path: Path) -> Non
     assert first == second != store.put(written(Image.new("RGB", (8, 8))))
     assert sorted(path.suffix for path in (tmp_path / "inputs").iterdir()) == [".png", ".png"]
     assert b"secret" not in store.path(first).read_bytes()
+
+
+def test_the_same_picture_may_come_twice_at_once(store: InputStore) -> None:
+    """Two requests that begin from one picture each find it kept."""
+    colours = [(shade, 0, 0) for shade in range(40)]
+    pictures = [written(Image.new("RGB", (64, 64), colour)) for colour in colours for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        names = list(pool.map(store.put, pictures))
+    assert names[::2] == names[1::2]
 
 
 @pytest.mark.parametrize("turn", range(1, 9))

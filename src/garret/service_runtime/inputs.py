@@ -46,6 +46,8 @@ class InputStore:
         self._pixels = pixels
         # A large picture takes hundreds of megabytes while it is decoded.
         self._decoders = threading.Semaphore(2)
+        # The same picture may come twice at once, and its file has one name while it is written.
+        self._writing = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True, mode=0o750)
         sweep(folder)
 
@@ -115,10 +117,11 @@ class InputStore:
         png = encode_png(picture.tobytes(), *picture.size) if picture.mode == "RGB" else _grey_png(picture)
         sha256 = hashlib.sha256(png).hexdigest()
         path = self._path(sha256)
-        try:
-            os.utime(path)
-        except FileNotFoundError:
-            _write(path, png)
+        with self._writing:
+            try:
+                os.utime(path)
+            except FileNotFoundError:
+                _write(path, png)
         return sha256
 
 
