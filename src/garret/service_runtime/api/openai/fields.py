@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from garret.service_runtime.api import fields
@@ -54,15 +54,22 @@ _NOT_MADE = {
 }
 
 
+_NAMES = {"n_iter": "n", "checkpoint": "model", "start.denoise": "strength", "width": "size", "height": "size"}
+
+
 @dataclass(frozen=True)
 class Wish:
-    """A request, and how its caller wants to be answered; `quality` is one of QUALITIES."""
+    """A request, and how its caller wants to be answered; `quality` is one of QUALITIES.
+
+    `names` are those of native fields that the caller knows by others.
+    """
 
     request: ImageRequest
     quality: str = "medium"
     as_urls: bool = False
     stream: bool = False
     partial_images: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def parse_wish(
@@ -83,15 +90,16 @@ def parse_wish(
     native["n_iter"] = fields.integer(body, "n", 1)
     check_whole("n", native["n_iter"], 1, MAXIMUM_PICTURES)
     if "steps" not in native:
-        native["steps"] = min(MAXIMUM_STEPS, max(1, round(model.defaults.steps * QUALITIES[quality])))
+        steps = round(model.defaults.steps * QUALITIES[quality])
+        native["steps"] = max(1, min(steps, MAXIMUM_STEPS, service.settings.most_steps))
     if start is not None:
         native["start"] = dict(start)
-    with _named_as(names):
+    with named_as(names):
         request = parse_job(native, lambda _: model, service.inputs)
     partial_images = fields.integer(body, "partial_images", 0)
     check_whole("partial_images", partial_images, 0, MAXIMUM_PARTIAL_IMAGES)
     stream = fields.boolean(body, "stream", False)
-    return Wish(request, quality, _as_urls(body, stream), stream, partial_images)
+    return Wish(request, quality, _as_urls(body, stream), stream, partial_images, names)
 
 
 def _refuse_others(body: Body, more: Collection[str]) -> None:
@@ -132,7 +140,7 @@ def _model(name: str, service: Service) -> Model:
 def _passed(body: Body) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the fields that are native ones, and by which names the caller said what is called otherwise there."""
     native = {name: body[name] for name in PASSED if body.get(name) is not None}
-    names = {"n_iter": "n", "checkpoint": "model", "output.quality": "output_compression", "start.denoise": "strength"}
+    names = dict(_NAMES)
     for alias, name in ALIASES.items():
         if body.get(alias) is None:
             continue
@@ -143,7 +151,7 @@ def _passed(body: Body) -> tuple[dict[str, Any], dict[str, str]]:
 
 
 @contextmanager
-def _named_as(names: Mapping[str, str]) -> Iterator[None]:
+def named_as(names: Mapping[str, str]) -> Iterator[None]:
     """Give the fields of errors the names that the caller knows them by."""
     try:
         yield

@@ -17,7 +17,6 @@ from garret.service_runtime.api.pictures import picture_of
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.inputs import InputStore
 from garret.service_runtime.limits import check_choice, check_number
-from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
 
 PICTURES = ("image", "images", "image[]")
 MORE = (*PICTURES, "mask", "strength")
@@ -41,15 +40,15 @@ class Sent:
     told: Mapping[str, Any] = field(repr=False)
 
 
-async def read_sent(request: Request, timeout_s: float) -> Sent:
-    """Read a body that is a form, or JSON with its pictures as Base64.
+async def read_sent(request: Request, timeout_s: float, limit: int) -> Sent:
+    """Read a body of at most `limit` bytes that is a form, or JSON with its pictures as Base64.
 
     Raises:
         BadRequest: names the field.
     """
     if is_form(request):
-        return await asyncio.to_thread(_of_form, await read_form(request, timeout_s, always_files=("image[]",)))
-    return await asyncio.to_thread(_of_json, await read_json(request, timeout_s, MAXIMUM_PICTURE_BODY_BYTES))
+        return await asyncio.to_thread(_of_form, await read_form(request, timeout_s, limit, always_files=("image[]",)))
+    return await asyncio.to_thread(_of_json, await read_json(request, timeout_s, limit))
 
 
 def _of_json(body: Mapping[str, Any]) -> Sent:

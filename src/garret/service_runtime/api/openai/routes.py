@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.idempotency import key_of
-from garret.service_runtime.api.openai.fields import Wish, parse_wish
+from garret.service_runtime.api.openai.fields import Wish, named_as, parse_wish
 from garret.service_runtime.api.openai.pictures import MORE, Sent, keep_edit, keep_variation, read_sent
 from garret.service_runtime.api.openai.reply import reply_of
 from garret.service_runtime.api.openai.schema import ANSWERS, EDIT_BODY, GENERATION_BODY, VARIATION_BODY
@@ -33,7 +33,7 @@ def router(service: Service) -> APIRouter:
 
     async def begun(request: Request, keep: Callable[[Sent, InputStore], dict[str, Any]]) -> tuple[Sent, Wish]:
         """Read a body with a picture, keep that, and return both it and the wish."""
-        sent = await read_sent(request, patience_s)
+        sent = await read_sent(request, patience_s, service.settings.picture_body_bytes)
         if not key_of(request):  # one that has a key may have its pictures already
             service.check_room(request.state.caller)
         start = await asyncio.to_thread(keep, sent, service.inputs)
@@ -70,9 +70,11 @@ def _need_prompt(body: Mapping[str, Any]) -> None:
 async def _answer(service: Service, request: Request, wish: Wish, told: Mapping[str, Any], kind: str) -> Response:
     """Submit the request, and answer with its pictures or with how they come to be."""
     if wish.stream:
-        job_id, terms = await accept_for(service, wish.request, request, told)
+        with named_as(wish.names):
+            job_id, terms = await accept_for(service, wish.request, request, told)
         return PictureStream(service, job_id, terms, Teller(kind, wish))
-    result = await wait_for(service, wish.request, request, told)
+    with named_as(wish.names):
+        result = await wait_for(service, wish.request, request, told)
 
     def link(job_id: str, number: int) -> str:
         return service.links.url_of(request, job_id, number)

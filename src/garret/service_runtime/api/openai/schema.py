@@ -112,6 +112,6 @@ VARIATION_BODY = _bodies(("image",), mask=False)
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The pictures; with `stream`, events: NAME.partial_image and NAME.completed, or error",
-        "content": {"application/json": {"schema": _REPLY}, "text/event-stream": {"schema": {"type": "string"}}},
+        "content": {"application/json": {"schema": _REPLY}, "text/event-stream": {}},
     }
 }
