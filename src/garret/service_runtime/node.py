@@ -109,16 +109,9 @@ def start(node: Node, identifier: str) -> dict[str, Any]:
 
 def run(node: Node, identifier: str, parameters: dict[str, Any]) -> dict[str, Any]:
     """Carry an execution out, in this process."""
-    from garret.service_runtime.operations.run import Run, run_operation
-    from garret.service_runtime.transfer import Surroundings
+    from garret.service_runtime.operations.apart import carry_out
 
-    store = node.executions
-    # Whoever looks at a record tries its lock for a moment; that is no reason not to run.
-    with store.held(identifier, patience_s=5) as alone:
-        execution = store.get(identifier)
-        if not alone or execution.status in ENDED:
-            return execution.to_dict()
-        return run_operation(Run(store, execution, node.settings, Surroundings()), parameters).to_dict()
+    return carry_out(node.executions, identifier, node.settings, parameters).to_dict()
 
 
 def _soon(store: ExecutionStore, execution: Execution) -> Execution:

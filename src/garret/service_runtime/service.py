@@ -43,6 +43,7 @@ from garret.service_runtime.logs import JobLog
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Model, Models
 from garret.service_runtime.operations.bin import Bin
+from garret.service_runtime.own_operations import OwnOperations
 from garret.service_runtime.pace import Pace
 from garret.service_runtime.pictures.finish import Finisher
 from garret.service_runtime.prepare import prepare
@@ -90,6 +91,7 @@ class Service:
         folders = (settings.models_dir, settings.config_dir)
         self._default = DefaultFile(settings.state_dir / "default.json")
         default = self._default.read() or settings.default_checkpoint
+        self.operations = OwnOperations(settings)
         self.models = Models(*folders, self._hashes, default, settings.embeddings_dir)
         self._hashing = False
         self.vocabulary = Vocabulary(settings.models_dir, settings.embeddings_dir)

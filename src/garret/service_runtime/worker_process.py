@@ -47,15 +47,7 @@ def start_process(
     """Start one worker process with the extensions of these names; with GPUs each one sees only its own."""
     ours, theirs = socket.socketpair()
     # A worker makes pictures; it needs no credential of the service.
-    told = replace(
-        settings,
-        password_hash="",
-        token_hashes=(),
-        node_token_hash="",
-        webhook_secret="",
-        tls_certificate="",
-        tls_key="",
-    )
+    told = without_secrets(settings)
     # Nor those of the collector of traces, which OpenTelemetry reads from variables of its own.
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("OTEL_")}
     environment = {**inherited, **_QUIET, **told.to_env()}
@@ -70,6 +62,19 @@ def start_process(
             command, env=environment, pass_fds=[theirs.fileno()], stdin=subprocess.DEVNULL, stderr=stderr
         )
     return Process(process, ours)
+
+
+def without_secrets(settings: ServiceSettings) -> ServiceSettings:
+    """Return the settings without what opens the service or signs in its name, for other processes."""
+    return replace(
+        settings,
+        password_hash="",
+        token_hashes=(),
+        node_token_hash="",
+        webhook_secret="",
+        tls_certificate="",
+        tls_key="",
+    )
 
 
 def describe_exit(code: int | None) -> str:

@@ -13,14 +13,13 @@ from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.idempotency import digest_of, key_of
 from garret.service_runtime.api.job_body import keep_pictures, parse_job
 from garret.service_runtime.api.job_view import own_job, view_of
-from garret.service_runtime.api.waiting import first_of
+from garret.service_runtime.api.waiting import first_of, wait_s_of
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.jobs import STATES
 from garret.service_runtime.limits import check_choice, check_number
 from garret.service_runtime.service import Service
 from garret.service_runtime.terms import Terms
 
-LONGEST_WAIT_S = 300.0
 LONGEST_LIST = 1000
 LONGEST_EXPIRY_S = 30 * 86_400.0
 
@@ -42,7 +41,7 @@ def router(service: Service) -> APIRouter:
         Answers 202 with the job at once, or after at most `wait` seconds: then 200 if it is over. With an
         Idempotency-Key, the same body again gives the same job. 429 says in Retry-After when there is room.
         """
-        wait_s = _wait(request)
+        wait_s = wait_s_of(request)
         body = await read_json(request, service.settings.client_timeout_s, service.settings.picture_body_bytes)
         terms, owner = _terms(request, body), request.state.caller
         job_id = known = await service.repeated(owner, terms)
@@ -74,7 +73,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/{job_id}")
     async def show_job(job_id: str, request: Request) -> dict[str, Any]:
         """Show one of the caller's jobs; with `wait`, when it is over or after so many seconds."""
-        wait_s = _wait(request)
+        wait_s = wait_s_of(request)
         await own_job(service, job_id, request)
         return await shown(job_id, request, wait_s)
 
@@ -101,16 +100,6 @@ def webhook_router(service: Service) -> APIRouter:
         return {"secret": await asyncio.to_thread(service.webhooks.secret)}
 
     return routes
-
-
-def _wait(request: Request) -> float:
-    text = request.query_params.get("wait", "0")
-    try:
-        seconds = float(text)
-    except ValueError:
-        raise BadRequest("wait", "must be a number of seconds") from None
-    check_number("wait", seconds, 0, LONGEST_WAIT_S)
-    return seconds
 
 
 def _terms(request: Request, body: dict[str, Any]) -> Terms:

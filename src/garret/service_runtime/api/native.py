@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from garret.service_runtime.api import (
     catalog,
+    downloads,
     drain,
     executions,
     health,
@@ -15,6 +16,7 @@ from garret.service_runtime.api import (
     machine,
     metrics,
     model_previews,
+    model_removal,
     models,
     queue,
     settings,
@@ -39,6 +41,10 @@ DIALECT = Dialect(
         drain.router,
         model_previews.router,
         models.router,
+        model_removal.router,
+        model_removal.bin_router,
+        downloads.begin_router,
+        downloads.router,
         executions.router,
         uploads.router,
         catalog.router,

@@ -9,10 +9,13 @@ from typing import Any
 from starlette.requests import Request
 
 from garret.service_runtime.api.idempotency import digest_of, key_of
-from garret.service_runtime.errors import TooSlow, Unavailable
+from garret.service_runtime.errors import BadRequest, TooSlow, Unavailable
+from garret.service_runtime.limits import check_number
 from garret.service_runtime.request import ImageRequest, ImageResult
 from garret.service_runtime.service import Service
 from garret.service_runtime.terms import Terms
+
+LONGEST_WAIT_S = 300.0
 
 
 async def accept_for(
@@ -50,6 +53,17 @@ async def wait_for(
         return await result
     finally:
         result.cancel()
+
+
+def wait_s_of(request: Request) -> float:
+    """Return the parameter `wait`: for how many seconds a caller waits for an end, 0 when it is absent."""
+    text = request.query_params.get("wait", "0")
+    try:
+        seconds = float(text)
+    except ValueError:
+        raise BadRequest("wait", "must be a number of seconds") from None
+    check_number("wait", seconds, 0, LONGEST_WAIT_S)
+    return seconds
 
 
 async def first_of(wanted: asyncio.Future[Any], request: Request, service: Service, timeout_s: float = 0.0) -> bool:
