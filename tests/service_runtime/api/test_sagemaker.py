@@ -9,12 +9,11 @@ from typing import Any
 
 import pytest
 
-from garret.service_runtime.api.sagemaker.dialect import DIALECT
 from garret.service_runtime.idle import is_use
 from tests.service_runtime.api.drawn import chosen, last_asked, picture, size_of, text_of
 from tests.service_runtime.living import SDXL_TENSORS, Answer, Service, fake_settings, safetensors_bytes, serving
 
-TITLE = DIALECT.title
+TITLE = "SageMaker"
 PREDICTOR, NOTEBOOK = "application/json;png", "application/json"
 WORDS = {"text_prompts": [{"text": "x"}], "steps": 1}
 

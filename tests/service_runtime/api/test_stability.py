@@ -9,11 +9,10 @@ from typing import Any
 import httpx
 import pytest
 
-from garret.service_runtime.api.stability.dialect import DIALECT
 from tests.service_runtime.api.drawn import chosen, last_asked, picture, size_of
 from tests.service_runtime.living import Answer, Service
 
-TITLE = DIALECT.title
+TITLE = "Stability"
 ENGINE = "/v1/generation/stable-diffusion-xl-1024-v1-0"
 SMALL = {"width": 64, "height": 64, "steps": 2}
 PART = {"text_prompts[0][text]": "a dog", "steps": "2"}

@@ -9,19 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from garret.service_runtime.api.stability.dialect import DIALECT
 from tests.service_runtime.api.drawn import picture, size_of
 from tests.service_runtime.api.javascript import Node
 from tests.service_runtime.conftest import TOKEN
 from tests.service_runtime.living import Service
 
-VERSION = "0.7.0"
+PACKAGE = "stability-ai@0.7.0"
 
 
-@pytest.mark.compatible(DIALECT.title, f"npm stability-ai {VERSION}", "engines, balance, pictures by all three routes")
+@pytest.mark.compatible("Stability", "npm stability-ai 0.7.0", "engines, balance, pictures by all three routes")
 def test_a_client_of_others(service: Service, node: Node, tmp_path: Path) -> None:
     """Its forms, its files, its words and what it makes of an error; the address alone is another one."""
-    node.install(tmp_path, f"stability-ai@{VERSION}")
+    node.install(tmp_path, PACKAGE)
     (tmp_path / "init.png").write_bytes(picture(768, 768))
     (tmp_path / "mask.png").write_bytes(picture(768, 768, "white"))
     script = shutil.copy(Path(__file__).with_name("stability_client.js"), tmp_path)
