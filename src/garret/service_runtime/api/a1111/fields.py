@@ -25,14 +25,17 @@ from garret.service_runtime.samplers import find_sampler
 
 Body = Mapping[str, Any]
 _NONE = ("", "None", "none")
-# Asked for in earnest, these are refused rather than silently left out.
-_NOT_BUILT: dict[str, Callable[[Any], bool]] = {
-    "restore_faces": lambda value: value is True,
-    "tiling": lambda value: value is True,
-    "script_name": lambda value: value not in (None, *_NONE),
-    "alwayson_scripts": lambda value: not _is_off(value),
-    "init_images": bool,
-    "hr_checkpoint_name": lambda value: value not in (None, *_NONE, "Use same checkpoint"),
+_SCRIPTS = "what is written for A1111's page cannot run here"
+# Asked for in earnest, these are refused rather than silently left out, each for its reason.
+_NOT_HERE: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "restore_faces": (lambda value: value is True, "no model that mends faces runs here"),
+    "tiling": (lambda value: value is True, "pictures whose edges join are not made here"),
+    "script_name": (lambda value: value not in (None, *_NONE), _SCRIPTS),
+    "init_images": (bool, "pictures to begin from belong to img2img"),
+    "hr_checkpoint_name": (
+        lambda value: value not in (None, *_NONE, "Use same checkpoint"),
+        "the second pass has the first one's checkpoint",
+    ),
 }
 _DEFAULT_SAMPLER = "Euler"
 
@@ -43,9 +46,10 @@ def parse_txt2img(body: Body, find: Callable[[str], Model]) -> ImageRequest:
     Raises:
         BadRequest, NotBuilt, NotFound: name the field as this dialect calls it.
     """
-    for name, asked in _NOT_BUILT.items():
+    for name, (asked, reason) in _NOT_HERE.items():
         if asked(body.get(name)):
-            raise NotBuilt(f"{name}: not there yet", "Leave the field out")
+            raise NotBuilt(f"{name}: {reason}", "Leave the field out")
+    _refuse_scripts(body.get("alwayson_scripts"))
     override = fields.mapping(body, "override_settings")
     model = find(fields.text(override, "sd_model_checkpoint"))
     defaults = model.defaults
@@ -78,10 +82,12 @@ def parse_txt2img(body: Body, find: Callable[[str], Model]) -> ImageRequest:
     )
 
 
-def _is_off(scripts: Any) -> bool:
-    """Say whether scripts that clients always send along are all switched off: no arguments, or each one disabled."""
-    entries = scripts.values() if isinstance(scripts, Mapping) else [scripts] if scripts else []
-    return all(isinstance(entry, Mapping) and "args" in entry and _are_off(entry["args"]) for entry in entries)
+def _refuse_scripts(scripts: Any) -> None:
+    """Refuse scripts, but for those that clients always send along switched off."""
+    entries = scripts if isinstance(scripts, Mapping) else {"": scripts} if scripts else {}
+    for name, entry in entries.items():
+        if not (isinstance(entry, Mapping) and "args" in entry and _are_off(entry["args"])):
+            raise NotBuilt(f"alwayson_scripts: {name[:80]}: {_SCRIPTS}", "Leave the script out, or switch it off")
 
 
 def _are_off(arguments: Any) -> bool:
