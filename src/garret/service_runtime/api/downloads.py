@@ -16,9 +16,15 @@ from garret.service_runtime.api.lists import LIMIT, limit_of, list_of, list_sche
 from garret.service_runtime.api.waiting import first_of, wait_s_of
 from garret.service_runtime.errors import BadRequest, NotFound
 from garret.service_runtime.executions import ENDED, IDENTIFIER, Execution, UnknownExecution
-from garret.service_runtime.model_files import TYPES
+from garret.service_runtime.fetching import Policy, Refused, check_url
+from garret.service_runtime.model_files import PREVIEW_SUFFIXES, SUFFIX, TYPES
+from garret.service_runtime.model_sources import WrongSource, parse_place
+from garret.service_runtime.names import BadName, check_name
+from garret.service_runtime.operations.entry import folder_of, parse_entry
+from garret.service_runtime.operations.run import WrongParameter
 from garret.service_runtime.own_operations import DOWNLOAD, as_api_says, refusal
 from garret.service_runtime.service import Service
+from garret.service_runtime.settings import ServiceSettings
 
 _LOOK_EVERY_S = 0.2
 _TOKEN_NAME = "token"  # noqa: S105  (a name, not a token)
@@ -72,7 +78,7 @@ def begin_router(service: Service) -> APIRouter:
         fetched again. The same body again, while it runs, is the same execution.
         """
         said = await read_json(request, service.settings.client_timeout_s)
-        parameters = await asyncio.to_thread(parameters_of, said)
+        parameters = await asyncio.to_thread(parameters_of, said, service.settings)
         begun = await asyncio.to_thread(service.operations.download, parameters, request.state.caller)
         return JSONResponse(view_of(begun), 202, {"location": f"/v1/downloads/{begun.id}"})
 
@@ -133,24 +139,41 @@ def view_of(execution: Execution) -> dict[str, Any]:
     return {**execution.to_dict(), "error": error, "url": f"/v1/downloads/{execution.id}"}
 
 
-def parameters_of(said: dict[str, Any]) -> dict[str, Any]:
+def parameters_of(said: dict[str, Any], settings: ServiceSettings) -> dict[str, Any]:
     """Return the verb's parameters that a body means.
 
     Raises:
         BadRequest: names the field that is wrong.
     """
-    from garret.service_runtime.operations.entry import parse_entry
-    from garret.service_runtime.operations.run import WrongParameter
-
     token = fields.text(said, "token")
-    if len(token) > LONGEST_TOKEN or not token.isascii() or not token.isprintable():
+    if len(token) > LONGEST_TOKEN or not token.isascii() or not (token.isprintable() or not token):
         raise BadRequest("token", f"must be at most {LONGEST_TOKEN} printable ASCII characters")
     values = {name: value for name, value in said.items() if name != "token" and value is not None}
     values.setdefault("type", "checkpoint")
     if "token_env" in values:
         raise BadRequest("token_env", "is a field of the command line", "Send the token itself, as token")
     try:
-        parse_entry(values)
+        _check(values, settings)
     except WrongParameter as error:
         raise refusal({"message": error.message, "hint": error.hint}) from None
     return {**values, "tokens": {_TOKEN_NAME: token}, "token_env": _TOKEN_NAME} if token else values
+
+
+def _check(values: dict[str, Any], settings: ServiceSettings) -> None:
+    """Refuse what would fail anyway, before a process is begun for it; nobody is asked yet."""
+    entry = parse_entry(values)
+    folder_of(settings, entry.type, entry.directory)
+    private = settings.allow_private_download
+    try:
+        if entry.name:
+            check_name(entry.name)
+        if entry.url:
+            check_url(entry.url, Policy(allow_private=private, allow_plain_http=private or bool(entry.sha256)))
+        elif not entry.source.startswith("civitai:"):
+            parse_place(entry.source, (SUFFIX,) if entry.kind == "model" else PREVIEW_SUFFIXES)
+    except BadName as error:
+        raise WrongParameter("name", str(error)) from None
+    except Refused as refused:
+        raise WrongParameter("url", refused.message, refused.hint) from None
+    except WrongSource as error:
+        raise WrongParameter("from", error.reason, error.hint) from None
