@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from garret.service_runtime.api.a1111.chosen_options import ChosenOptions
-from tests.service_runtime.api.studio import other, studio
-from tests.service_runtime.living import Service
+from tests.service_runtime.api.studio import other
+from tests.service_runtime.living import Service, checkpoint, fake_settings, serving
 
 A1111 = "A1111"
 
@@ -27,28 +27,41 @@ def info(service: Service, **body: Any) -> dict[str, Any]:
     return dict(json.loads(answer.json["info"]))
 
 
-@pytest.mark.compatible(A1111, "HTTP", "options of each caller's own, kept over a restart")
-def test_options_are_each_callers_own_and_are_kept(tmp_path: Path) -> None:
-    """One caller's model is no other's; the choice is there after a kill; one that is removed is forgotten."""
-    with studio(tmp_path) as service:
-        for one in (service, other(service)):
-            assert options(one)["sd_model_checkpoint"].startswith("second")
-        chosen = {"sd_model_checkpoint": "tiny", "CLIP_stop_at_last_layers": 2, "unheard": {"a": 1}, "sd_vae": None}
-        assert service.call("POST", "/sdapi/v1/options", chosen).json is None
+@pytest.mark.compatible(A1111, "HTTP", "options of each caller's own")
+def test_options_are_each_callers_own(studio: Service) -> None:
+    """One caller's model is no other's, and what a request says counts more than both."""
+    for one in (studio, other(studio)):
+        assert options(one)["sd_model_checkpoint"].startswith("second")
+    chosen = {"sd_model_checkpoint": "tiny", "CLIP_stop_at_last_layers": 2, "unheard": {"a": 1}, "sd_vae": None}
+    assert studio.call("POST", "/sdapi/v1/options", chosen).json is None
+    mine, others = info(studio), info(other(studio))
+    assert (mine["sd_model_name"], mine["clip_skip"]) == ("tiny", 2)
+    assert (others["sd_model_name"], others["clip_skip"]) == ("second", 1)
+    assert info(studio, override_settings={"sd_model_checkpoint": "second"})["sd_model_name"] == "second"
+    assert "unheard" not in options(studio)
+    assert (
+        studio.call("POST", "/sdapi/v1/options", {"sd_model_checkpoint": "", "CLIP_stop_at_last_layers": 1}).json
+        is None
+    )
+    assert options(studio)["sd_model_checkpoint"].startswith("second")
+
+
+def test_options_are_there_after_a_restart_and_gone_with_their_model(tmp_path: Path) -> None:
+    """What a service before this one has written down counts, as long as the model is there."""
+    settings = fake_settings(tmp_path)
+    settings.state_dir.mkdir()
+    checkpoint(settings.models_dir, "aside", fill=b"\1")
+    path = settings.state_dir / "a1111-options.json"
+    with serving(settings) as service:
+        for chosen in ({"sd_model_checkpoint": "tiny"}, {"jpeg_quality": 40, "samples_format": "jpg"}):
+            assert service.call("POST", "/sdapi/v1/options", chosen).json is None
+        (mine,) = json.loads(path.read_text()).values()
+        assert mine == {"sd_model_checkpoint": "tiny", "jpeg_quality": 40, "samples_format": "jpg"}
+        assert ChosenOptions(path).of(next(iter(json.loads(path.read_text())))) == mine
         assert info(service)["sd_model_name"] == "tiny"
-        assert (info(service)["clip_skip"], info(other(service))["clip_skip"]) == (2, 1)
-        assert info(service, override_settings={"sd_model_checkpoint": "second"})["sd_model_name"] == "second"
-        assert (info(other(service))["sd_model_name"], "unheard" in options(service)) == ("second", False)
-        settings_of_the_file = json.loads((tmp_path / "state/a1111-options.json").read_text())
-        assert len(settings_of_the_file) == 1
-        service.kill()
-    (tmp_path / "models" / "Lora" / "heart.safetensors").unlink()
-    (tmp_path / "models" / "Lora").rmdir()
-    with studio(tmp_path) as service:
-        assert info(service)["sd_model_name"] == "tiny"
-        (tmp_path / "models" / "Stable-diffusion" / "tiny.safetensors").unlink()
-        assert info(service)["sd_model_name"] == "second"
-        assert options(service)["sd_model_checkpoint"].startswith("second")
+        (settings.models_dir / "Stable-diffusion" / "tiny.safetensors").unlink()
+        assert info(service)["sd_model_name"] == "aside"
+        assert options(service)["sd_model_checkpoint"].startswith("aside")
 
 
 WRONG: list[tuple[str, Any, int]] = [

@@ -14,6 +14,9 @@ from garret.service_runtime.api.a1111.tasks import Tasks
 from garret.service_runtime.live import Live
 from garret.service_runtime.service import Service
 
+_MODELS = {"sd_model_checkpoint": "checkpoint", "sd_vae": "vae"}
+_NO_MODELS = ("None", "Automatic")
+
 
 @dataclass
 class Desk:
@@ -35,12 +38,15 @@ class Desk:
     def with_options(self, body: Mapping[str, Any], owner: str) -> dict[str, Any]:
         """Return a body whose `override_settings` hold the caller's options where it does not say otherwise.
 
-        A checkpoint that was chosen and has gone since is nobody's wish any more.
+        A model that was chosen and has gone since is nobody's wish any more.
         """
         chosen = self.options.of(owner)
-        name = chosen.get("sd_model_checkpoint")
-        if name and not any(model.name == name for model in self.service.models.all("checkpoint")):
-            del chosen["sd_model_checkpoint"]
+        for option, kind in _MODELS.items():
+            name = chosen.get(option, "None")
+            if name not in _NO_MODELS and not any(
+                name in (model.name, model.path.name) for model in self.service.models.all(kind)
+            ):
+                del chosen[option]
         said = fields.mapping(body, "override_settings")
         given = {key: value for key, value in said.items() if value is not None}
         return {**body, "override_settings": {**chosen, **given}}

@@ -15,6 +15,7 @@ from garret.service_runtime.api.a1111.desk import Desk, owner_of
 from garret.service_runtime.api.a1111.pasting import pasted
 from garret.service_runtime.api.waiting import wait_for
 from garret.service_runtime.errors import BadRequest, Cancelled
+from garret.service_runtime.jobs import Job
 from garret.service_runtime.limits import check_text
 from garret.service_runtime.request import ImageRequest, ImageResult
 
@@ -80,15 +81,21 @@ async def make(desk: Desk, request: Request, body: Body, parse: Callable[[Body],
 async def _made_before(desk: Desk, job_id: str) -> Made | None:
     """Return the pictures that a job had before it was stopped, None when there were none."""
     job = await desk.service.records.get(job_id)
-    files = await asyncio.to_thread(desk.service.results.read, job) if job is not None else {}
-    if job is None or not files:
+    return await asyncio.to_thread(_of_record, desk, job) if job is not None and job.pictures else None
+
+
+def _of_record(desk: Desk, job: Job) -> Made | None:
+    files = desk.service.results.read(job)
+    if not files:
         return None
     numbers = tuple(sorted(files))
-    model = desk.service.models.find_checkpoint(job.request.checkpoint)
+    with_name = [one for one in desk.service.models.all("checkpoint") if one.name == job.request.checkpoint]
+    sha256 = with_name[0].sha256 if with_name else ""
     texts = tuple(job.pictures[number].infotext for number in numbers)
     pictures = tuple(files[number] for number in numbers)
     seconds = (job.ended_at or job.created_at) - job.created_at
-    return Made(ImageResult(job.id, job.request, pictures, texts, model.name, model.sha256, seconds), numbers)
+    result = ImageResult(job.id, job.request, pictures, texts, job.request.checkpoint, sha256, seconds)
+    return Made(result, numbers)
 
 
 def _in_its_words(error: BadRequest) -> BadRequest:
