@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from garret.errors import OperationError
+from garret.client import Unavailable
+from garret.errors import NotReady, OperationError
 from garret.image_bootstrap.acme.__main__ import AFTER_FAILURE_S, ASK_ANYWAY_S, LOOK_AGAIN_S, Keeper
 from garret.image_bootstrap.acme.serving import read_certificate
 from garret.image_bootstrap.acme.state import AUTHORITIES, FILE, FOLDER
@@ -80,6 +81,13 @@ def endpoint(node: Node, authority: Authority | None, pinned: str) -> Endpoint:
     return Endpoint(f"https://127.0.0.1:{node.config.service_port}", "secret", pinned, authority)
 
 
+def answers_that_it_starts(service: Endpoint) -> None:
+    """The front is believed, and says 503 as long as no service is behind it."""
+    with pytest.raises(NotReady) as starting:
+        service.get("/healthz", 5)
+    assert isinstance(starting.value.__cause__, Unavailable)
+
+
 def own(node: Node) -> str:
     """The digest of the node's own certificate."""
     found = read_certificate(node.host, node.host.path(CERTIFICATE))
@@ -134,7 +142,7 @@ def test_from_no_a_record_to_a_certificate_that_is_served_believed_renewed_and_o
     digest, answer = shown(node)
     assert digest == first["sha256"] != pinned
     assert "max-age" in answer.headers["Strict-Transport-Security"]
-    assert endpoint(node, vouched, pinned)._ask("GET", "/healthz", None, 5)[0] == 503
+    answers_that_it_starts(endpoint(node, vouched, pinned))
     with pytest.raises(OperationError, match="another certificate"):
         endpoint(node, None, pinned).healthy()
     with pytest.raises(OperationError, match=r"no authority vouches for it as example\.com"):
@@ -168,7 +176,7 @@ def test_from_no_a_record_to_a_certificate_that_is_served_believed_renewed_and_o
     with pytest.raises(Enough):
         late.keeper(away).run()
     assert (state(node)["state"], shown(node)[0]) == ("failed", pinned)
-    assert endpoint(node, vouched, pinned)._ask("GET", "/healthz", None, 5)[0] == 503
+    answers_that_it_starts(endpoint(node, vouched, pinned))
     assert World().keeper(node).run() == 0
     assert state(node)["state"] == "issued"
 
@@ -221,7 +229,7 @@ def test_without_a_name_the_certificate_is_for_the_address(node: Node, pebble: P
     assert "'--preferred-profile', 'shortlived'" in node.host.path(f"{FOLDER}/logs/letsencrypt.log").read_text()
     _, answer = shown(node)
     assert answer.headers["Strict-Transport-Security"] is None
-    assert endpoint(node, Authority("", pebble.root()), own(node))._ask("GET", "/healthz", None, 5)[0] == 503
+    answers_that_it_starts(endpoint(node, Authority("", pebble.root()), own(node)))
 
 
 def test_an_authority_that_nobody_vouches_for_is_asked_nothing(node: Node) -> None:
