@@ -66,6 +66,7 @@ def our_picture() -> Callable[[int], float]:
     from garret.service_runtime.engine.previews import Colours
     from garret.service_runtime.engine.residency import Residency
     from garret.service_runtime.engine.stepping import Emit, stepwise
+    from garret.service_runtime.engine.upscale import Enlarger
     from garret.service_runtime.engine.vaes import Vaes
     from garret.service_runtime.engine.words import WordEncoder
 
@@ -78,7 +79,9 @@ def our_picture() -> Callable[[int], float]:
 
     device = torch.device("cpu")
     residency = Idle(device, torch.float32, demo_model.CONFIG)
-    workshop = Workshop(residency, Vaes(device, torch.float32), WordEncoder(), Colours(), device)
+    workshop = Workshop(
+        residency, Vaes(device, torch.float32), WordEncoder(), Colours(), device, Enlarger(device, torch.float32)
+    )
     thread = ThreadPoolExecutor(max_workers=1)
 
     def make(steps: int) -> float:

@@ -102,7 +102,6 @@ def test_settings_of_one_request() -> None:
         ({"enable_hr": True, "hr_scale": 9}, BadRequest, "hr_scale"),
         ({"enable_hr": True, "hr_resize_x": 63}, BadRequest, "hr_resize_x"),
         ({"enable_hr": True, "hr_sampler_name": "Elder"}, UnknownChoice, "hr_sampler_name"),
-        ({"enable_hr": True, "hr_upscaler": "R-ESRGAN 4x+"}, UnknownChoice, "hr_upscaler"),
         ({"enable_hr": True, "hr_scheduler": "cosine"}, UnknownChoice, "hr_scheduler"),
         ({"enable_hr": True, "denoising_strength": 2}, BadRequest, "denoising_strength"),
         ({"enable_hr": True, "hr_checkpoint_name": "other"}, NotBuilt, "hr_checkpoint_name"),

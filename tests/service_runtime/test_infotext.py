@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +23,12 @@ from garret.service_runtime.asked import (
     Shortcuts,
     Sizes,
     Start,
+    Upscale,
     Variation,
 )
 from garret.service_runtime.infotext import Facts, infotext, single, tag
 from garret.service_runtime.infotext_reader import request_fields, split
-from garret.service_runtime.limits import MAXIMUM_SECOND_SIDE, MAXIMUM_SEED
+from garret.service_runtime.limits import MAXIMUM_FINAL_PIXELS, MAXIMUM_SECOND_SIDE, MAXIMUM_SEED
 from garret.service_runtime.prompt.tags import take_tags
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.samplers import SAMPLERS, SCHEDULES
@@ -72,6 +74,12 @@ PASSES = some.builds(
 REFINERS = some.builds(
     Refiner, NAMES, some.sampled_from(["finish", "again"]), SHARES, SHARES, some.integers(0, 150), upto(10), upto(10)
 )
+ENLARGED = some.builds(
+    Upscale, scale=some.floats(0.1, 2), upscaler=NAMES, crop=some.booleans(), second=some.just("") | NAMES,
+    visibility=SHARES,
+) | some.builds(
+    Upscale, width=some.integers(1, 4096), height=some.integers(1, 4096), upscaler=NAMES, crop=some.just(True),
+)  # fmt: skip
 WHOLE = some.integers(0, 8192)
 
 
@@ -80,7 +88,11 @@ def possible(**fields: Any) -> ImageRequest:
     hires = fields["hires"]
     if fields["start"] or (hires and max(hires.size(fields["width"], fields["height"])) > MAXIMUM_SECOND_SIDE):
         hires = None
-    return ImageRequest(**{**fields, "hires": hires})
+    upscale = fields["upscale"]
+    painted = hires.size(fields["width"], fields["height"]) if hires else (fields["width"], fields["height"])
+    if upscale and math.prod(upscale.size(*painted)) > MAXIMUM_FINAL_PIXELS:
+        upscale = None
+    return ImageRequest(**{**fields, "hires": hires, "upscale": upscale})
 
 
 REQUESTS = some.builds(
@@ -93,6 +105,7 @@ REQUESTS = some.builds(
     noise=some.builds(Noise, some.none() | SHARES, upto(9), upto(9), some.none() | upto(999), upto(2)),
     variation=some.builds(Variation, some.integers(0, MAXIMUM_SEED), SHARES, OR_NONE, OR_NONE),
     start=some.none() | STARTS, hires=some.none() | PASSES, refiner=some.none() | REFINERS,
+    upscale=some.none() | ENLARGED,
     shortcuts=some.builds(Shortcuts, SHARES, SHARES, some.booleans()),
 )  # fmt: skip
 LORAS = some.lists(some.builds(Lora, NAMES, some.floats(-2, 2), some.none() | some.floats(-2, 2)), max_size=3)
@@ -202,3 +215,15 @@ def test_a_lora_is_told_as_a_tag() -> None:
     asked = ask(prompt="a", loras=(Lora("ink", 0.5),))
     assert infotext(asked, 0, facts(asked, loras=asked.loras)).startswith("a <lora:ink:0.5>\nSteps: 4")
     assert json.dumps(single(asked, 0, facts(asked, loras=asked.loras)).to_dict()["loras"]) == "[]"
+
+
+def test_a_picture_that_is_only_made_larger_goes_on_saying_what_it_was_made_from() -> None:
+    """What it said of itself, and what became of it, in A1111's words; without any text only the latter."""
+    upscale = Upscale("ab" * 32, "tiny", second="Lanczos", visibility=0.25)
+    asked = ask(checkpoint="", prompt="", upscale=upscale)
+    ours = "Postprocess upscale by: 2, Postprocess upscaler: tiny, Postprocess upscaler 2: Lanczos, "
+    ours += "Postprocess upscaler 2 visibility: 0.25, Version: garret"
+    assert infotext(asked, 0, Facts("tiny")) == ours
+    about = "a cat\nNegative prompt: dog\nSteps: 4, Sampler: Euler, Postprocess upscaler: X, Version: v1.10.1"
+    told = infotext(replace(asked, upscale=replace(upscale, about=about)), 0, Facts("tiny"))
+    assert told == f"a cat\nNegative prompt: dog\nSteps: 4, Sampler: Euler, {ours}"

@@ -51,7 +51,7 @@ Assistant, which keeps what it carries.
 
 
 @click.command("download-model", epilog=EPILOG)
-@click.option("--type", "model_type", type=click.Choice(["checkpoint", "lora", "vae", "other"]),
+@click.option("--type", "model_type", type=click.Choice(["checkpoint", "lora", "vae", "upscaler", "other"]),
               help="What it is; chooses its folder on the node.")  # fmt: skip
 @click.option("--url", help="Its address: https://…")
 @click.option("--from", "hub", metavar="SOURCE", help="Where it is published: civitai:…, hf:…, modelscope:…, oss://…")
@@ -82,7 +82,7 @@ def download_model(
     if option == "--list":
         return _many(caller, way, usual, Path(str(value)), deployment, wait=not no_wait)
     if model_type is None:
-        raise UsageError("--type was not said", "--type checkpoint|lora|vae|other")
+        raise UsageError("--type was not said", "--type checkpoint|lora|vae|upscaler|other")
     if option == "--file":
         return _bring(caller, way, usual, deployment, wait=not no_wait)
     from garret.ops.download_model import parameters

@@ -48,7 +48,7 @@ def _options(function: Function) -> Function:
     function = way_options(cloud_options(function))
     function = click.option("--deployment", "--name", "deployment",
                             help="Which deployment; needed only when there are several.")(function)  # fmt: skip
-    choice = click.Choice(["checkpoint", "lora", "vae", "other"])
+    choice = click.Choice(["checkpoint", "lora", "vae", "upscaler", "other"])
     return click.option("--type", "model_type", type=choice, help="Only models of this type.")(function)
 
 

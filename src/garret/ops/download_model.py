@@ -13,7 +13,7 @@ from garret.service_runtime.hub_lookup import CIVITAI
 from garret.service_runtime.model_files import PREVIEW_SUFFIXES, SUFFIX
 from garret.service_runtime.model_sources import Endpoints, WrongSource, parse_place
 
-TYPES = ("checkpoint", "lora", "vae", "other")
+TYPES = ("checkpoint", "lora", "vae", "upscaler", "other")
 KINDS = ("model", "preview")
 VERB = "download-model"
 HUBS = ("civitai:", "hf:", "modelscope:", "oss://")

@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from garret.service_runtime.errors import BadRequest
-from garret.service_runtime.limits import SIDE_STEP, check_choice, check_number, check_side, check_text, check_whole
+from garret.service_runtime.limits import (
+    MAXIMUM_FINAL_SIDE,
+    SIDE_STEP,
+    check_choice,
+    check_number,
+    check_side,
+    check_text,
+    check_whole,
+)
 from garret.service_runtime.samplers import find_sampler
 
 RESIZES = ("stretch", "crop", "fill", "latent", "outpaint")
@@ -27,10 +35,13 @@ LATENT_UPSCALERS = {
 PICTURE_UPSCALERS = {
     "None": ("nearest-exact", False),
     "Nearest": ("nearest-exact", False),
+    "Bicubic": ("bicubic", True),
     "Lanczos": ("lanczos", True),
 }
 """What enlarges the decoded picture instead; "None" is A1111's name for no upscaler of its own."""
 UPSCALERS = (*LATENT_UPSCALERS, *PICTURE_UPSCALERS)
+"""Those that every node has; the others are networks, models of the type upscaler, known by their files' names."""
+LARGEST_SCALE = 8.0
 FORMATS = ("png", "jpeg", "webp")
 MEMORY_MODES = ("auto", "normal", "low")
 
@@ -119,7 +130,7 @@ class Refiner:
 
 @dataclass(frozen=True)
 class Hires:
-    """A second pass at a larger size; 0 and empty mean the first pass's own."""
+    """A second pass at a larger size; 0 and empty mean the first pass's own. `upscaler` may name a network's file."""
 
     scale: float = 2.0
     width: int = 0
@@ -139,8 +150,7 @@ class Hires:
         for name in ("width", "height"):
             if getattr(self, name):
                 check_side(f"hires.{name}", getattr(self, name))
-        check_text("hires.upscaler", self.upscaler, 80)
-        check_choice("hires.upscaler", self.upscaler, UPSCALERS)
+        check_text("hires.upscaler", self.upscaler, 200)
         check_number("hires.denoise", self.denoise, 0, 1)
         check_whole("hires.steps", self.steps, 0, 150)
         check_number("hires.cfg_scale", self.cfg_scale, 0, 30)
@@ -158,6 +168,60 @@ class Hires:
         scale = self.width / width if self.width else self.height / height if self.height else self.scale
         wide, high = (max(SIDE_STEP, int(side * scale) // SIDE_STEP * SIDE_STEP) for side in (width, height))
         return self.width or wide, self.height or high
+
+
+@dataclass(frozen=True)
+class Upscale:
+    """A larger picture with nothing painted anew: of what the request makes, or of `image` alone, an input's SHA-256.
+
+    With both sides the picture covers them, cut to them where `crop` says so; one side takes the other one with it.
+    Without sides it grows by `scale`. `second` is a second upscaler, of whose picture `visibility` shines through.
+    `about` is what `image` says of itself, which the new picture goes on to say.
+    """
+
+    image: str = ""
+    upscaler: str = ""
+    scale: float = 2.0
+    width: int = 0
+    height: int = 0
+    crop: bool = True
+    second: str = ""
+    visibility: float = 0.0
+    about: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse what makes no picture larger; it may make one smaller."""
+        check_text("upscale.about", self.about)
+        check_text("upscale.image", self.image, 64)
+        check_text("upscale.upscaler", self.upscaler, 200)
+        check_text("upscale.second", self.second, 200)
+        check_number("upscale.scale", self.scale, 0.05, LARGEST_SCALE)
+        for name in ("width", "height"):
+            check_whole(f"upscale.{name}", getattr(self, name), 0, MAXIMUM_FINAL_SIDE)
+        if not isinstance(self.crop, bool):
+            raise BadRequest("upscale.crop", "must be true or false")
+        check_number("upscale.visibility", self.visibility, 0, 1)
+        for name in ("upscaler", "second"):
+            if getattr(self, name) in LATENT_UPSCALERS:
+                hint = "It belongs to a second pass: hires.upscaler"
+                raise BadRequest(f"upscale.{name}", f"{getattr(self, name)!r} enlarges latents, not pictures", hint)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the names of the upscalers that take part."""
+        return (self.upscaler, self.second) if self.second and self.visibility else (self.upscaler,)
+
+    def covering(self, width: int, height: int) -> tuple[int, int]:
+        """Return the size before anything is cut off, in the proportions of a picture of this width and height."""
+        to_sides = max(self.width / width, self.height / height)
+        scale = to_sides or self.scale
+        wide, high = (max(1, round(side * scale)) for side in (width, height))
+        return max(wide, self.width), max(high, self.height)
+
+    def size(self, width: int, height: int) -> tuple[int, int]:
+        """Return width and height of what becomes of a picture of this size."""
+        whole = self.covering(width, height)
+        return (self.width, self.height) if self.crop and self.width and self.height else whole
 
 
 @dataclass(frozen=True)
@@ -249,6 +313,7 @@ PARTS: dict[str, type] = {
     "start": Start,
     "refiner": Refiner,
     "hires": Hires,
+    "upscale": Upscale,
     "sizes": Sizes,
     "noise": Noise,
     "variation": Variation,

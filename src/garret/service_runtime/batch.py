@@ -39,7 +39,8 @@ class Used:
     """The files that a picture is made with, as paths on this node; empty is what the checkpoint brings itself.
 
     `embeddings` are words of the prompt with the files that they stand for. `half_vae` takes the place of the
-    checkpoint's own VAE in half precision, where `vae` is empty.
+    checkpoint's own VAE in half precision, where `vae` is empty. `picture` is one that is only made larger, without a
+    checkpoint; `upscalers` are the networks of `Upscale.names` in their order, empty for those that are none.
     """
 
     checkpoint: str
@@ -50,6 +51,9 @@ class Used:
     embeddings: tuple[tuple[str, str], ...] = ()
     start: str = ""
     mask: str = ""
+    hires_upscaler: str = ""
+    picture: str = ""
+    upscalers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,5 +79,6 @@ class Batch:
         used = dict(values["used"])
         used["loras"] = tuple(UsedLora(**entry) for entry in used["loras"])
         used["embeddings"] = tuple((word, path) for word, path in used["embeddings"])
+        used["upscalers"] = tuple(used.get("upscalers") or ())
         pictures = tuple(Picture(**entry) for entry in values["pictures"])
         return cls(ImageRequest.from_dict(values["request"]), Used(**used), pictures, values["memory"])

@@ -14,7 +14,8 @@ def check_bounds(request: ImageRequest, settings: ServiceSettings) -> None:
         BadRequest: names the field as the native API has it.
     """
     second = request.hires.steps if request.hires else 0
-    sides = {"width": request.width, "height": request.height}
+    # Where nothing is painted these are a picture's that is there, which may be a camera's.
+    sides = {"width": request.width, "height": request.height} if request.paints else {}
     asked = (
         ("steps", max(request.steps, second), settings.most_steps, "steps"),
         ("n_iter", request.count, settings.most_pictures, "pictures"),

@@ -6,12 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from garret.service_runtime.asked import Lora
+from garret.service_runtime.asked import UPSCALERS, Lora
 from garret.service_runtime.batch import Used, UsedLora
 from garret.service_runtime.errors import ModelError, UnknownChoice
 from garret.service_runtime.models import Model, Models
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.tensor_families import REFINER, SDXL, VAE
+from garret.service_runtime.upscalers import Upscaler, find_upscaler, model_of
 from garret.service_runtime.widths import fits
 
 AUTOMATIC = ("", "automatic")
@@ -37,20 +38,38 @@ class ChosenLora:
 
 @dataclass(frozen=True)
 class Chosen:
-    """The models of a request; `half_vae` is for engines in half precision, which most checkpoints' own overflow."""
+    """The models of a request; `half_vae` is for engines in half precision, which most checkpoints' own overflow.
+
+    Where nothing is painted, `checkpoint` is the upscaler. `upscalers` are those of `Upscale.names`.
+    """
 
     checkpoint: Model
     vae: Model | None = None
     half_vae: Model | None = None
     refiner: Model | None = None
     loras: tuple[ChosenLora, ...] = ()
+    hires_upscaler: Upscaler | None = None
+    upscalers: tuple[Upscaler, ...] = ()
+    paints: bool = True
 
     @property
     def used(self) -> Used:
         """Return their files, as the engine is told of them."""
+        networks = tuple(one.path for one in self.upscalers)
+        if not self.paints:
+            return Used("", upscalers=networks)
+        again = self.hires_upscaler.path if self.hires_upscaler else ""
         vae, half_vae, refiner = (str(one.path) if one else "" for one in (self.vae, self.half_vae, self.refiner))
         loras = tuple(one.used for one in self.loras)
-        return Used(str(self.checkpoint.path), vae=vae, half_vae=half_vae, refiner=refiner, loras=loras)
+        return Used(
+            str(self.checkpoint.path),
+            vae=vae,
+            half_vae=half_vae,
+            refiner=refiner,
+            loras=loras,
+            hires_upscaler=again,
+            upscalers=networks,
+        )
 
 
 def choose_models(request: ImageRequest, loras: Iterable[Lora], models: Models) -> Chosen:
@@ -59,10 +78,23 @@ def choose_models(request: ImageRequest, loras: Iterable[Lora], models: Models) 
     Raises:
         NotFound, UnknownChoice, ModelError: name what is not there, or does not fit, and what there is.
     """
+    upscalers = _upscalers(request, models)
+    if not request.paints:
+        return Chosen(model_of(upscalers[0]), upscalers=upscalers, paints=False)
     checkpoint = models.usable_checkpoint(request.checkpoint)
     vae, half_vae = _vae(request.vae, checkpoint, models)
     refiner = _refiner(request.refiner.checkpoint, checkpoint, models) if request.refiner else None
-    return Chosen(checkpoint, vae, half_vae, refiner, _loras(loras, checkpoint, models))
+    hires, again = request.hires, None
+    if hires and hires.upscaler not in UPSCALERS:
+        again = find_upscaler(models, hires.upscaler, "hires.upscaler")
+    return Chosen(checkpoint, vae, half_vae, refiner, _loras(loras, checkpoint, models), again, upscalers)
+
+
+def _upscalers(request: ImageRequest, models: Models) -> tuple[Upscaler, ...]:
+    if request.upscale is None:
+        return ()
+    fields = ("upscale.upscaler", "upscale.second")
+    return tuple(find_upscaler(models, name, field) for name, field in zip(request.upscale.names, fields, strict=False))
 
 
 def _loras(asked: Iterable[Lora], checkpoint: Model, models: Models) -> tuple[ChosenLora, ...]:

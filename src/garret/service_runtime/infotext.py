@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from garret.service_runtime.asked import Lora, Output, Variation
+from garret.service_runtime.asked import Lora, Output, Upscale, Variation
 from garret.service_runtime.infotext_keys import PAIRS, number_text
 from garret.service_runtime.infotext_reader import EXACT_NEGATIVE, EXACT_PROMPT, NEGATIVE, split
 from garret.service_runtime.prompt.parse import NUMBER
@@ -47,7 +47,9 @@ def single(request: ImageRequest, index: int, facts: Facts) -> ImageRequest:
     """Return the request that makes one picture of a request alone: nothing is left to a default, a style or a list."""
     varied = request.variation
     seed = request.variation_seed_of(index) if varied.strength else 0
-    refiner, hires = request.refiner, request.hires
+    refiner, hires, upscale = request.refiner, request.hires, request.upscale
+    if upscale and (upscale.width or upscale.height):
+        upscale = replace(upscale, scale=Upscale().scale)  # of which nothing is told beside a size
     again = (facts.hires_prompt, facts.hires_negative_prompt)
     return replace(
         request,
@@ -62,6 +64,7 @@ def single(request: ImageRequest, index: int, facts: Facts) -> ImageRequest:
         vae=facts.vae,
         variation=Variation(seed, varied.strength, varied.from_width, varied.from_height),
         hires=hires and replace(hires, prompt=again[0], negative_prompt=again[1]),
+        upscale=upscale,
         refiner=refiner and replace(refiner, checkpoint=facts.refiner or refiner.checkpoint),
         memory="auto",
         output=Output(),
@@ -70,6 +73,8 @@ def single(request: ImageRequest, index: int, facts: Facts) -> ImageRequest:
 
 def infotext(request: ImageRequest, index: int, facts: Facts) -> str:
     """Return the text for one picture of a request."""
+    if not request.paints:
+        return _told_on(request)
     one = single(request, index, facts)
     pairs = _pairs(one)
     hashes = {"Model hash": facts.model_hash[:10], "VAE hash": facts.vae_hash[:10]}
@@ -84,6 +89,24 @@ def infotext(request: ImageRequest, index: int, facts: Facts) -> str:
         # Words that look like the rest of the text are told once more where nothing can be taken for anything else.
         text = _joined(words, {**line, EXACT_PROMPT: one.prompt, EXACT_NEGATIVE: one.negative_prompt})
     return text
+
+
+def _told_on(request: ImageRequest) -> str:
+    """Return the text of a picture that was only made larger: what it said before, and what became of it."""
+    about = split(request.upscale.about if request.upscale else "")
+    # What was done to it before is not what it is now.
+    line = {key: value for key, value in about.pairs.items() if not key.startswith(("Postprocess ", "Version"))}
+    line = {**line, **_postprocessed(request), "Version": VERSION}
+    words = [about.prompt, f"{NEGATIVE} {about.negative_prompt}" if about.negative_prompt else ""]
+    return _joined([text for text in words if text], line)
+
+
+def _postprocessed(one: ImageRequest) -> dict[str, str]:
+    """Return what is said of an enlargement; a factor, or a size where one was asked for."""
+    found = {key: value for key, value in _written(one).items() if key.startswith("Postprocess ")}
+    if "Postprocess upscale to" in found:
+        del found["Postprocess upscale by"]
+    return found
 
 
 def tag(lora: Lora) -> str:
@@ -104,6 +127,13 @@ def _pairs(one: ImageRequest) -> dict[str, str]:
     one = replace(one, sampler=sampler.name, schedule=schedule.label)
     if one.hires and one.hires.schedule:
         one = replace(one, hires=replace(one.hires, schedule=find_sampler(sampler.name, one.hires.schedule)[1].label))
+    found = _written(one)
+    if one.hires and not one.start:
+        found["Denoising strength"] = found.pop("Hires denoising strength")
+    return {key: value for key, value in found.items() if not key.startswith("Postprocess ")} | _postprocessed(one)
+
+
+def _written(one: ImageRequest) -> dict[str, str]:
     found = {}
     for pair in PAIRS:
         part, *_ = pair.fields[0].rpartition(".")
@@ -115,8 +145,6 @@ def _pairs(one: ImageRequest) -> dict[str, str]:
         values = tuple(getattr(record, name.rpartition(".")[2]) for name in pair.fields)
         if pair.always or values != pair.default:
             found[pair.key] = pair.write(*values)
-    if one.hires and not one.start:
-        found["Denoising strength"] = found.pop("Hires denoising strength")
     return found
 
 

@@ -135,6 +135,12 @@ PAIRS = (
     _text("Hires schedule type", "hires.schedule"),
     _text("Hires prompt", "hires.prompt"),
     _text("Hires negative prompt", "hires.negative_prompt"),
+    _number("Postprocess upscale by", "upscale.scale", always=True),
+    _size("Postprocess upscale to", "upscale.width", "upscale.height"),
+    _named("Postprocess crop", "upscale.crop", {False: "none"}),
+    _text("Postprocess upscaler", "upscale.upscaler", always=True),
+    _text("Postprocess upscaler 2", "upscale.second"),
+    _number("Postprocess upscaler 2 visibility", "upscale.visibility"),
     _model("Refiner", "refiner.checkpoint"),
     _number("Refiner switch at", "refiner.switch_at", always=True),
     _named("Refiner mode", "refiner.mode", {"again": "image to image"}),
@@ -153,6 +159,7 @@ SIGNS = {
     "start": ("start.image",),
     "start.mask": ("start.mask.image",),
     "hires": ("hires.scale", "hires.width", "hires.upscaler"),
+    "upscale": ("upscale.scale", "upscale.width", "upscale.upscaler"),
     "refiner": ("refiner.checkpoint",),
 }
 """What must be said for a part to be there at all: A1111 uses some names for more than one part."""

@@ -21,6 +21,8 @@ from garret.service_runtime.jobs import CANCELLED, EXPIRED, FAILED, OPEN, RUNNIN
 from garret.service_runtime.request import ImageRequest
 
 logger = logging.getLogger(__name__)
+_INPUTS = ("$.start.image", "$.start.mask.image", "$.upscale.image")
+"""Where a request names pictures."""
 
 
 class JobStore:
@@ -147,7 +149,7 @@ class JobStore:
     def inputs(self) -> set[str]:
         """Return the digests of the pictures that the requests of all jobs begin from."""
         path = "SELECT DISTINCT json_extract(request, ?) AS digest FROM jobs"
-        rows = [row for part in ("$.start.image", "$.start.mask.image") for row in self._execute(path, (part,))]
+        rows = [row for part in _INPUTS for row in self._execute(path, (part,))]
         return {row["digest"] for row in rows if row["digest"]}
 
     def _give_up(self, job_id: str, state: str, error: str, message: str) -> bool:

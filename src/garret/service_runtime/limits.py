@@ -9,6 +9,11 @@ from garret.service_runtime.errors import BadRequest, UnknownChoice
 
 MINIMUM_SIDE, MAXIMUM_SIDE, SIDE_STEP = 64, 2048, 8
 MAXIMUM_SECOND_SIDE = 4096
+MAXIMUM_FINAL_SIDE = 8192
+MAXIMUM_FINAL_PIXELS = 4096 * 4096
+"""Of a picture that was made larger; it crosses between the processes as a whole, in 48 MiB."""
+MAXIMUM_BETWEEN_PIXELS = 64 << 20
+"""Of what a network makes on the way to a picture of another size: 192 MiB of the worker's memory."""
 MAXIMUM_STEPS = 150
 MAXIMUM_BATCH = 4
 MAXIMUM_PICTURES = 16

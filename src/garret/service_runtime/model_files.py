@@ -8,9 +8,12 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-FOLDERS = {"checkpoint": "Stable-diffusion", "lora": "Lora", "vae": "VAE"}
+UPSCALER = "upscaler"
+FOLDERS = {"checkpoint": "Stable-diffusion", "lora": "Lora", "vae": "VAE", UPSCALER: "ESRGAN"}
 TYPES = (*FOLDERS, "other")
 SUFFIX = ".safetensors"
+PICKLED = ".pth"
+"""As most upscalers are published; of these alone garret reads pickles, by a reader that can do nothing else."""
 PREVIEW_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
 INCOMING = ".incoming"
 """A hidden folder among the models, for files that get their names later."""
@@ -18,13 +21,13 @@ DEEPEST = 6
 """How many folders below folders are looked into."""
 EMBEDDING = "embedding"
 """A type that is listed with the others, and neither fetched nor removed by its name: words of prompts stand for it."""
-_TYPES_OF = {folder: kind for kind, folder in FOLDERS.items()} | {"embeddings": EMBEDDING}
+_TYPES_OF = {folder: kind for kind, folder in FOLDERS.items()} | {"embeddings": EMBEDDING, "RealESRGAN": UPSCALER}
 _INDEX = "model_index.json"
 
 
 @dataclass(frozen=True)
 class ModelFile:
-    """A safetensors file, or a folder as diffusers writes it, and the picture that shows what it does."""
+    """A safetensors file, a folder as diffusers writes it or an upscaler's pickle; and the picture that shows it."""
 
     type: str
     path: Path
@@ -61,7 +64,7 @@ def version_of(path: Path) -> tuple[int, int]:
 
 def preview_of(model: Path, names: set[str]) -> Path | None:
     """Return the preview among a folder's file names that belongs to a model: NAME.png or NAME.preview.png."""
-    stem = model.stem if model.suffix.lower() == SUFFIX else model.name
+    stem = model.stem if model.suffix.lower() in (SUFFIX, PICKLED) else model.name
     for middle in ("", ".preview"):
         for suffix in PREVIEW_SUFFIXES:
             if stem + middle + suffix in names:
@@ -78,7 +81,8 @@ def _below(folder: Path, kind: str, depth: int, root: Path, types: Collection[st
     names = {entry.name for entry in entries}
     for entry in entries:
         path = folder / entry.name
-        if entry.name.lower().endswith(SUFFIX) and entry.is_file():
+        suffixes = (SUFFIX, PICKLED) if kind == UPSCALER else SUFFIX
+        if entry.name.lower().endswith(suffixes) and entry.is_file():
             yield ModelFile(kind, path, preview_of(path, names))
         elif entry.is_dir():
             if (path / _INDEX).is_file():

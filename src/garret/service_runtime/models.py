@@ -16,6 +16,7 @@ from garret.service_runtime.families import Defaults, defaults_of, find_configur
 from garret.service_runtime.model_files import (
     EMBEDDING,
     FOLDERS,
+    PICKLED,
     SUFFIX,
     ModelFile,
     embedding_files,
@@ -24,14 +25,19 @@ from garret.service_runtime.model_files import (
 )
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
 from garret.service_runtime.tensor_families import REFINER, SDXL, UNKNOWN, family_of, why_useless
+from garret.service_runtime.torch_pickle import read_pickled_header
+from garret.service_runtime.upscaler_file import network_of
 from garret.service_runtime.widths import Widths, widths_of, widths_of_folder
 
-TITLES = {"checkpoint": "checkpoint", "lora": "LoRA", "vae": "VAE"}
+TITLES = {"checkpoint": "checkpoint", "lora": "LoRA", "vae": "VAE", "upscaler": "upscaler"}
 
 
 @dataclass(frozen=True)
 class Model:
-    """One model: a safetensors file, or a folder as diffusers writes it; sizes in bytes."""
+    """One model: a safetensors file, a folder as diffusers writes it or an upscaler's pickle; sizes in bytes.
+
+    `scale` is how many times larger an upscaler makes a picture, 1 for other models.
+    """
 
     name: str
     type: str
@@ -44,6 +50,7 @@ class Model:
     native_size: int = 1024
     preview: Path | None = None
     widths: Widths = field(default_factory=Widths)
+    scale: int = 1
 
     @property
     def why_useless(self) -> str:
@@ -158,7 +165,7 @@ class Models:
             UnknownChoice: names the field, and the models that there are.
         """
         # Nearly always it is a file's name: the other files, hundreds of LoRAs, need not be looked at.
-        alike = (text.lower(), f"{text}{SUFFIX}".lower())
+        alike = (text.lower(), f"{text}{SUFFIX}".lower(), f"{text}{PICKLED}".lower())
         models = self._models(file for file in self._files([model_type]) if file.path.name.lower() in alike)
         found = _named(text, models)
         if found is None:
@@ -221,12 +228,16 @@ class Models:
         if path.is_dir():
             return Model(name, kind, path, size, modified_ns, *_folder_facts(path), widths=widths_of_folder(path))
         try:
-            header = read_header(path)
+            header = read_pickled_header(path) if path.suffix.lower() == PICKLED else read_header(path)
         except (NotSafetensors, OSError) as error:
             return Model(name, kind, path, size, modified_ns, UNKNOWN, str(error))
         family = family_of(header)
         side = native_size(find_configuration(header, self._config_dir)) if family in (SDXL, REFINER) else 1024
-        return Model(name, kind, path, size, modified_ns, family, native_size=side, widths=widths_of(header))
+        network = network_of({name: tensor.shape for name, tensor in header.tensors.items()})
+        scale = network.scale if network else 1
+        return Model(
+            name, kind, path, size, modified_ns, family, native_size=side, widths=widths_of(header), scale=scale
+        )
 
 
 def _named(text: str, models: list[Model]) -> Model | None:

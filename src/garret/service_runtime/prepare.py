@@ -8,8 +8,11 @@ from garret.service_runtime.batch import Picture, Used
 from garret.service_runtime.chosen import Chosen, choose_models
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.inputs import InputStore
+from garret.service_runtime.limits import MAXIMUM_BETWEEN_PIXELS
 from garret.service_runtime.models import Model, Models
 from garret.service_runtime.request import ImageRequest
+from garret.service_runtime.upscaler_file import passes
+from garret.service_runtime.upscalers import NETWORK
 from garret.service_runtime.vocabulary import ReadyWords, Vocabulary
 
 
@@ -39,8 +42,48 @@ def prepare(request: ImageRequest, models: Models, inputs: InputStore, vocabular
     words = vocabulary.ready(request)
     chosen = choose_models(request, words.loras, models)
     start, mask = begin_from(request, inputs)
-    used = replace(chosen.used, embeddings=words.embeddings, start=start, mask=mask)
-    return Prepared(request, chosen.checkpoint, used, words, chosen)
+    picture = only_upscaled(request, inputs)
+    _check_between(request, chosen)
+    used = replace(chosen.used, embeddings=words.embeddings, start=start, mask=mask, picture=picture)
+    return Prepared(named(request, chosen), chosen.checkpoint, used, words, chosen)
+
+
+def named(request: ImageRequest, chosen: Chosen) -> ImageRequest:
+    """Return the request with the upscalers' own names in it: it may have left the choice to the node."""
+    upscale = request.upscale
+    if upscale is None:
+        return request
+    names = [one.name for one in chosen.upscalers]
+    second = names[1] if len(names) > 1 else ""
+    return replace(request, upscale=replace(upscale, upscaler=names[0], second=second))
+
+
+def _check_between(request: ImageRequest, chosen: Chosen) -> None:
+    """Refuse a network that would make a picture of gigabytes on its way to a small one."""
+    width, height = request.painted_size
+    for one in chosen.upscalers if request.upscale else ():
+        if one.kind != NETWORK or request.upscale is None:
+            continue
+        grown = one.scale ** passes(one.scale, (width, height), request.upscale.covering(width, height))
+        if width * grown * height * grown > MAXIMUM_BETWEEN_PIXELS:
+            reason = f"{one.name} would make {width * grown} x {height * grown} pixels of it on its way"
+            hint = f"At most {MAXIMUM_BETWEEN_PIXELS}: take a network of a smaller factor, or make the picture smaller"
+            raise BadRequest("upscale", reason, hint)
+
+
+def only_upscaled(request: ImageRequest, inputs: InputStore) -> str:
+    """Return the file of a picture that is only made larger, empty where there is none."""
+    upscale = request.upscale
+    if upscale is None or not upscale.image:
+        return ""
+    path = inputs.path(upscale.image, "upscale.image")
+    width, height = inputs.size(upscale.image)
+    if (width, height) != (request.width, request.height):
+        reason = f"{request.width} x {request.height}, and the picture has {width} x {height}"
+        raise BadRequest(
+            "width", reason, "Leave width and height out; upscale.width and upscale.height are the new ones"
+        )
+    return str(path)
 
 
 def begin_from(request: ImageRequest, inputs: InputStore) -> tuple[str, str]:

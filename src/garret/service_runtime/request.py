@@ -7,10 +7,24 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from garret.service_runtime import asked
-from garret.service_runtime.asked import Hires, Lora, Mask, Noise, Output, Refiner, Shortcuts, Sizes, Start, Variation
+from garret.service_runtime.asked import (
+    Hires,
+    Lora,
+    Mask,
+    Noise,
+    Output,
+    Refiner,
+    Shortcuts,
+    Sizes,
+    Start,
+    Upscale,
+    Variation,
+)
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.limits import (
     MAXIMUM_BATCH,
+    MAXIMUM_FINAL_PIXELS,
+    MAXIMUM_FINAL_SIDE,
     MAXIMUM_GUIDANCE,
     MAXIMUM_PICTURES,
     MAXIMUM_SECOND_SIDE,
@@ -31,7 +45,10 @@ OF_ONE_PICTURE = frozenset({"prompt", "negative_prompt", "styles", "seed", "batc
 
 @dataclass(frozen=True)
 class ImageRequest:
-    """Pictures asked for; sides are in pixels, and nothing is left to a default any more."""
+    """Pictures asked for; sides are in pixels, and nothing is left to a default any more.
+
+    Where a picture that is there is only made larger, `width` and `height` are its own, and the checkpoint is none.
+    """
 
     checkpoint: str
     prompt: str
@@ -55,6 +72,7 @@ class ImageRequest:
     start: Start | None = None
     hires: Hires | None = None
     refiner: Refiner | None = None
+    upscale: Upscale | None = None
     shortcuts: Shortcuts = field(default_factory=Shortcuts)
     memory: str = "auto"
     output: Output = field(default_factory=Output)
@@ -63,8 +81,7 @@ class ImageRequest:
         """Refuse what no engine should be asked for, naming the field."""
         check_text("prompt", self.prompt)
         check_text("negative_prompt", self.negative_prompt)
-        check_side("width", self.width)
-        check_side("height", self.height)
+        self._check_sizes()
         check_whole("steps", self.steps, 1, MAXIMUM_STEPS)
         check_whole("seed", self.seed, 0, MAXIMUM_SEED)
         check_whole("batch_size", self.batch_size, 1, MAXIMUM_BATCH)
@@ -76,19 +93,53 @@ class ImageRequest:
         check_whole("clip_skip", self.clip_skip, 1, 12)
         check_choice("memory", self.memory, asked.MEMORY_MODES)
         find_sampler(self.sampler, self.schedule, ("sampler", "schedule"))
-        if self.hires is not None and max(self.final_size) > MAXIMUM_SECOND_SIDE:
-            reason = f"makes {self.final_size[0]} x {self.final_size[1]}"
-            raise BadRequest("hires", reason, f"A side has at most {MAXIMUM_SECOND_SIDE} pixels")
         for style in self.styles:
             check_text("styles", style, 200)
         check_text("vae", self.vae, 200)
         if self.start is not None and self.hires is not None:
             raise BadRequest("hires", "does not go together with start", "Begin from the picture at a larger size")
+        if not self.paints:
+            self._check_only_upscaled()
+
+    def _check_sizes(self) -> None:
+        """Refuse sizes that are not painted, or not made."""
+        for name in ("width", "height"):
+            if self.paints:
+                check_side(name, getattr(self, name))
+            else:
+                check_whole(name, getattr(self, name), 1, MAXIMUM_FINAL_SIDE)
+        width, height = self.painted_size
+        if self.hires is not None and max(width, height) > MAXIMUM_SECOND_SIDE:
+            raise BadRequest("hires", f"makes {width} x {height}", f"A side has at most {MAXIMUM_SECOND_SIDE} pixels")
+        width, height = self.final_size
+        if max(width, height) > MAXIMUM_FINAL_SIDE or width * height > MAXIMUM_FINAL_PIXELS:
+            bounds = f"At most {MAXIMUM_FINAL_SIDE} on a side and {MAXIMUM_FINAL_PIXELS} pixels in all"
+            raise BadRequest("upscale", f"makes {width} x {height}", bounds)
+
+    def _check_only_upscaled(self) -> None:
+        """Refuse what would only be said to somebody who paints."""
+        told = {name: getattr(self, name) for name in ("prompt", "negative_prompt", "styles", "loras", "vae")}
+        told |= {name: getattr(self, name) for name in ("start", "hires", "refiner")}
+        if name := next((name for name, value in told.items() if value), ""):
+            hint = "Leave upscale.image out to have the new pictures made larger, or leave this out"
+            raise BadRequest(name, "does not go together with upscale.image: nothing is painted", hint)
+        if self.count > 1:
+            raise BadRequest("batch_size", "one picture becomes one picture", "Send a request for each picture")
+
+    @property
+    def paints(self) -> bool:
+        """Say whether anything is painted, or a picture that is there only made larger."""
+        return self.upscale is None or not self.upscale.image
+
+    @property
+    def painted_size(self) -> tuple[int, int]:
+        """Return width and height after a second pass, where there is one."""
+        return self.hires.size(self.width, self.height) if self.hires else (self.width, self.height)
 
     @property
     def final_size(self) -> tuple[int, int]:
-        """Return width and height after a second pass, where there is one."""
-        return self.hires.size(self.width, self.height) if self.hires else (self.width, self.height)
+        """Return width and height of the pictures that the caller gets."""
+        return self.upscale.size(*self.painted_size) if self.upscale else self.painted_size
 
     @property
     def count(self) -> int:

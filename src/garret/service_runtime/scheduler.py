@@ -50,8 +50,8 @@ class Task:
 
     @property
     def pixels(self) -> int:
-        """Return the size of the largest picture on its way, in pixels."""
-        width, height = self.request.final_size
+        """Return the size of the largest picture that a model sees on its way, in pixels."""
+        width, height = self.request.painted_size
         return max(self.request.width * self.request.height, width * height)
 
     @property
@@ -200,7 +200,8 @@ class Scheduler:
         first = next((task for task in self._in_turn() if task.model not in elsewhere), None)
         if first is None:
             return None
-        if not held or first.model in held or self._passed_over >= PATIENCE:
+        # What needs no checkpoint suits every worker.
+        if not held or not first.model or first.model in held or self._passed_over >= PATIENCE:
             self._passed_over = 0
             return first
         suits = next((task for task in self._in_turn() if task.model in held), None)

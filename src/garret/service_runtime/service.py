@@ -206,7 +206,7 @@ class Service:
         self._check_open()
         self.check_room(owner)
         check_bounds(request, self.settings)
-        request = await change_words(self.extensions, request)
+        request = await change_words(self.extensions, request) if request.paints else request
         job_id = await self._accepting.accept(request, owner, terms)
         if STARTED in terms.webhook_events:
             self._courier.wake()

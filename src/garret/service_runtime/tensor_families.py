@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 
 from garret.service_runtime.safetensors_header import Header
+from garret.service_runtime.upscaler_file import COMPACT, ESRGAN, network_of
 
 SDXL, REFINER, UNKNOWN = "sdxl", "sdxl-refiner", "unknown"
 UNET = "model.diffusion_model."
-CHECKPOINT, LORA, VAE = "checkpoint", "lora", "vae"
+CHECKPOINT, LORA, VAE, UPSCALER = "checkpoint", "lora", "vae", "upscaler"
 # A prefix that some tensor's name has, and what a checkpoint with it is; the first that fits counts.
 _CHECKPOINTS = (
     ("conditioner.embedders.1.", SDXL),
@@ -53,6 +54,8 @@ _SAID = (
     ("sd_v2", "sd2"),
     ("stable-diffusion-v2", "sd2"),
 )
+_TYPES = {LORA: LORA, VAE: VAE, ESRGAN: UPSCALER, COMPACT: UPSCALER}
+_TYPES |= dict.fromkeys(("sdxl", "sd1", "sd2", "sd3", "flux"), CHECKPOINT)
 _TITLES = {
     SDXL: "SDXL",
     REFINER: "SDXL's refiner",
@@ -77,7 +80,8 @@ def family_of(header: Header) -> str:
     for name in names:
         if name.removeprefix("first_stage_model.").startswith("decoder.conv_in"):
             return "vae-16" if header.shape(name)[1:2] == (16,) else VAE
-    return UNKNOWN
+    network = network_of({name: tensor.shape for name, tensor in header.tensors.items()})
+    return network.family if network else UNKNOWN
 
 
 def title_of(family: str) -> str:
@@ -87,34 +91,34 @@ def title_of(family: str) -> str:
 
 def type_of(family: str) -> str:
     """Return the type of model that a family belongs to; empty when it may be any."""
-    first = family.partition("-")[0]
-    if first in (LORA, VAE):
-        return first
-    return CHECKPOINT if first in ("sdxl", "sd1", "sd2", "sd3", "flux") else ""
+    return _TYPES.get(family.partition("-")[0], "")
 
 
 def why_useless(model_type: str, family: str) -> tuple[str, str]:
     """Say why this service has no use for a file of a family under a type, and what to do; two empty texts if it has.
 
-    What cannot be told is let through: tensors of an unknown kind, embeddings, and whatever is of the type other.
+    What cannot be told is let through: tensors of an unknown kind, embeddings, and whatever is of the type other; but
+    an upscaler is built from what can be told of it.
     """
     actual = type_of(family)
     if model_type == "other" or not actual:
-        return "", ""
+        return _NO_UPSCALER if model_type == UPSCALER else ("", "")
     if actual != model_type:
-        articles = {CHECKPOINT: "a checkpoint", LORA: "a LoRA", VAE: "a VAE"}
+        articles = {CHECKPOINT: "a checkpoint", LORA: "a LoRA", VAE: "a VAE", UPSCALER: "an upscaler"}
         return f"its tensors are those of {articles[actual]}, not of {articles[model_type]}", f"Say --type {actual}"
     other = family.partition("-")[2] if actual == LORA else family
-    if actual == VAE:
-        if family == VAE:
-            return "", ""
+    if actual == VAE and family != VAE:
         return "it is a VAE of 16 channels, as Stable Diffusion 3 and Flux have, and SDXL's has 4", _USE_SDXL
-    if other in ("", SDXL, REFINER):
+    if other in ("", SDXL, REFINER) or actual in (VAE, UPSCALER):
         return "", ""
     what = "a LoRA for" if actual == LORA else "a checkpoint of"
     return f"by its tensors it is {what} {_TITLES[other]}, and this service makes pictures with SDXL", _USE_SDXL
 
 
+_NO_UPSCALER = (
+    "by its tensors it is no upscaler that this service can build",
+    "Take one of the families ESRGAN, Real-ESRGAN or Real-ESRGAN compact (SRVGGNetCompact)",
+)
 _USE_SDXL = "Take one that was made for SDXL, or keep this one for another use with --force"
 
 

@@ -71,7 +71,7 @@ def test_an_unknown_type_is_named(own: Service) -> None:
     """With those there are."""
     refused = own.call("GET", "/v1/models?type=pickle")
     assert refused.status == 422
-    assert "checkpoint, lora, vae, other" in str(refused.json)
+    assert "checkpoint, lora, vae, upscaler, other" in str(refused.json)
 
 
 @pytest.mark.compatible("Native", "HTTP", "models listed and shown, of one type or of all")

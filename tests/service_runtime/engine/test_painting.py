@@ -25,13 +25,15 @@ def workshop() -> Iterator[Any]:
     from garret.service_runtime.engine.painting import Workshop
     from garret.service_runtime.engine.previews import Colours
     from garret.service_runtime.engine.residency import Residency
+    from garret.service_runtime.engine.upscale import Enlarger
     from garret.service_runtime.engine.vaes import Vaes
     from garret.service_runtime.engine.words import WordEncoder
 
     cpu = torch.device("cpu")
     residency = Residency(cpu, torch.float32, demo_model.CONFIG)
     with torch.no_grad():
-        yield Workshop(residency, Vaes(cpu, torch.float32), WordEncoder(), Colours(), cpu)
+        enlarger = Enlarger(cpu, torch.float32)
+        yield Workshop(residency, Vaes(cpu, torch.float32), WordEncoder(), Colours(), cpu, enlarger)
 
 
 def painted(workshop: Any, batch: Any) -> tuple[Any, Any]:

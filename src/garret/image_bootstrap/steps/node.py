@@ -9,7 +9,7 @@ from typing import Any
 from garret.image_bootstrap.host import Host
 from garret.image_bootstrap.node_config import NodeConfig
 
-MODEL_FOLDERS = ("/home/models/Stable-diffusion", "/home/models/Lora", "/home/models/VAE")
+MODEL_FOLDERS = tuple(f"/home/models/{name}" for name in ("Stable-diffusion", "Lora", "VAE", "ESRGAN"))
 SERVICE_USER = "garret"
 SERVICE_STATE = "/var/lib/garret/service"
 SERVICE_ENV = "/etc/garret/service.env"

@@ -14,8 +14,10 @@ from garret.service_runtime.api import fields
 from garret.service_runtime.api.pictures import picture_of
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.inputs import InputStore, sized_like
-from garret.service_runtime.limits import MAXIMUM_SEED
+from garret.service_runtime.limits import MAXIMUM_SEED, check_text
 from garret.service_runtime.models import Model
+from garret.service_runtime.picture_header import NotAPicture
+from garret.service_runtime.pictures.texts import infotext_of, texts_of
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.samplers import find_sampler
 
@@ -35,6 +37,8 @@ def parse_job(body: dict[str, Any], find: Callable[[str], Model], inputs: InputS
     said = {name: value for name, value in body.items() if value is not None and name not in BESIDE}
     if unknown := next((name for name in said if name not in _KNOWN), None):
         raise BadRequest(str(unknown)[:40], "is not a field", f"Known: {', '.join(_KNOWN)}")
+    if fields.mapping(said, "upscale").get("image"):
+        return _only_upscaled(said, inputs)
     model = find(fields.text(said, "checkpoint"))
     sampler, schedule = _sampler(said)
     defaults = model.defaults
@@ -63,7 +67,9 @@ def parse_job(body: dict[str, Any], find: Callable[[str], Model], inputs: InputS
 
 def keep_pictures(body: dict[str, Any], inputs: InputStore) -> dict[str, Any]:
     """Return the body with the digests of its pictures in their places; blocks as long as decoding takes."""
-    start = body.get("start")
+    upscale, start = body.get("upscale"), body.get("start")
+    if isinstance(upscale, dict) and upscale.get("image"):
+        body = {**body, "upscale": _with_text(upscale, inputs)}
     if not isinstance(start, dict):
         return body
     start = {**start, "image": _kept(start.get("image"), "start.image", inputs.put)}
@@ -72,6 +78,34 @@ def keep_pictures(body: dict[str, Any], inputs: InputStore) -> dict[str, Any]:
         put = partial(inputs.put_mask, inverted=mask.get("invert") is True)
         start["mask"] = {**mask, "image": _kept(mask.get("image"), "start.mask.image", put)}
     return {**body, "start": start}
+
+
+def _with_text(upscale: dict[str, Any], inputs: InputStore) -> dict[str, Any]:
+    """Return an enlargement with its picture's digest, and with what the picture's file said of itself."""
+    image = upscale["image"]
+    digest = _kept(image, "upscale.image", inputs.put)
+    if digest == image or "about" in upscale:
+        return {**upscale, "image": digest}
+    return {**upscale, "image": digest, "about": text_of(picture_of(image, "upscale.image"))}
+
+
+def text_of(file: bytes) -> str:
+    """Return what a picture's file says of how it was made; one that is too long to be a picture's is none."""
+    try:
+        text = infotext_of(texts_of(file))
+        check_text("about", text)
+    except (NotAPicture, BadRequest):
+        return ""
+    return text
+
+
+def _only_upscaled(said: dict[str, Any], inputs: InputStore) -> ImageRequest:
+    """Return the request for a larger picture; what else it says is refused where it would be for a painter."""
+    sides = (fields.integer(said, name, 0) for name in ("width", "height"))
+    own = inputs.size(fields.text(said["upscale"], "image"))
+    width, height = (side or of_picture for side, of_picture in zip(sides, own, strict=True))
+    unpainted = {"checkpoint": "", "prompt": "", "steps": 1, "cfg_scale": 1.0, "seed": 0}
+    return ImageRequest.from_dict({**unpainted, **said, "width": width, "height": height})
 
 
 def _kept(value: object, field: str, put: Callable[[bytes, str], str]) -> str:

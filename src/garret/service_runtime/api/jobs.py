@@ -49,7 +49,8 @@ def router(service: Service) -> APIRouter:
             service.check_room(owner)
             if terms.webhook:
                 await asyncio.to_thread(service.webhooks.check, terms.webhook)
-            asked = await asyncio.to_thread(keep_pictures, body, service.inputs) if body.get("start") else body
+            brings = body.get("start") or body.get("upscale")
+            asked = await asyncio.to_thread(keep_pictures, body, service.inputs) if brings else body
             job_id = await service.submit(
                 parse_job(asked, service.models.usable_checkpoint, service.inputs), owner, terms
             )

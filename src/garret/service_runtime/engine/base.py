@@ -9,12 +9,12 @@ from typing import Protocol, TypedDict
 
 from garret.service_runtime.batch import Batch
 
-STAGES = ("denoise", "hires", "refine")
+STAGES = ("denoise", "hires", "refine", "upscale")
 
 
 @dataclass(frozen=True)
 class Step:
-    """So many of the batch's denoising steps are done, over all of its stages; `stage` is the one at work."""
+    """So many of the batch's steps are done, over all of its stages; `stage` is the one at work."""
 
     done: int
     total: int

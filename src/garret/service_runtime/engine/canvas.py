@@ -115,6 +115,17 @@ def encode(vae: Any, picture: PIL.Image.Image, *, tiled: bool = False) -> Tensor
     return decode.encode(vae, pixels.permute(2, 0, 1)[None].float() / 127.5 - 1, tiled=tiled)
 
 
+def read_rows(path: str) -> Any:
+    """Return a stored picture as rows of bytes, height x width x 3.
+
+    Raises:
+        ModelError: its file is gone.
+    """
+    import numpy
+
+    return numpy.asarray(_read(path).convert("RGB"))
+
+
 def _read(path: str) -> PIL.Image.Image:
     import PIL.Image
 

@@ -71,11 +71,11 @@ def plan_courses(batch: Batch, models: Models, device: torch.device) -> list[Cou
         walks = Walks(asked, noises_of(batch, device), device, hires.sampler, hires.schedule)
         steps, share = steps_of(hires, asked.steps)
         legs = _legs(Span("hires", steps, share), walks, models, finish)
-        courses.append(Course("hires", *asked.final_size, hires.cfg_scale or asked.cfg_scale, walks.noises, legs))
+        courses.append(Course("hires", *asked.painted_size, hires.cfg_scale or asked.cfg_scale, walks.noises, legs))
     if refiner and models.refiner and not finish:
         walk = again(Walks(asked, walks.noises, device), models.refiner, refiner, asked.steps)
         legs = (Leg("refine", models.refiner, walk),) if walk else ()
-        courses.append(Course("refine", *asked.final_size, courses[-1].guidance, walks.noises, legs))
+        courses.append(Course("refine", *asked.painted_size, courses[-1].guidance, walks.noises, legs))
     return courses
 
 

@@ -56,7 +56,7 @@ def work_bytes(
     meanwhile.
     """
     vae = weighed.vae
-    width, height = request.final_size
+    width, height = request.painted_size
     rows = pictures * (2 if request.cfg_scale > 1 else 1)
     full = dtype == torch.float16 and vae.get("force_upcast", True)
     step = denoise_bytes(weighed.unet, vae, width * height * rows, dtype.itemsize)

@@ -7,9 +7,11 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from garret.service_runtime.asked import Upscale
 from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Preview, Rest, Step
 from garret.service_runtime.errors import OutOfMemory
+from garret.service_runtime.pictures.resize import cut, resized
 from garret.service_runtime.request import ImageRequest
 
 FAULTS = ("oom", "fatal", "die", "hang", "stall", "setup")
@@ -67,16 +69,19 @@ class FakeEngine:
             faults.append(self._faults.get(self._count, ""))
         for fault in faults:
             self._fail(fault)
-        self._load(batch.used.checkpoint)
+        if batch.request.paints:
+            self._load(batch.used.checkpoint)
         self._mode = "low-vram" if batch.memory == "low" else "normal"
         asked, began = batch.request, time.monotonic()
+        steps = asked.steps if asked.paints else 1
+        stage = "denoise" if asked.paints else "upscale"
         images = [] if self._finish_s else list(self._images(batch))
-        for step in range(asked.steps):
+        for step in range(steps):
             # What this process does meanwhile is a part of the device's time, not added to it.
-            due = began + self._seconds * (step + 1) / asked.steps
+            due = began + self._seconds * (step + 1) / steps
             time.sleep(max(0.0, due - time.monotonic()))
-            yield Step(step + 1, asked.steps)
-            if step < asked.steps - 1:
+            yield Step(step + 1, steps, stage)
+            if step < steps - 1:
                 for index, picture in enumerate(batch.pictures):
                     yield Preview(index, 8, 8, draw(picture, asked, 8, 8))
             while "stall" in faults:
@@ -121,7 +126,23 @@ class FakeEngine:
         asked = batch.request
         notes = {"Mode": "low-vram"} if batch.memory == "low" else {}
         for index, picture in enumerate(batch.pictures):
-            yield Image(index, asked.width, asked.height, self._draw(picture, asked), dict(notes))
+            if asked.upscale is not None:
+                width, height = asked.final_size
+                yield Image(index, width, height, self._larger(batch, picture, asked.upscale), dict(notes))
+            else:
+                yield Image(index, asked.width, asked.height, self._draw(picture, asked), dict(notes))
+
+    def _larger(self, batch: Batch, picture: Picture, upscale: Upscale) -> bytes:
+        """Return a picture made larger; a network's work is Pillow's here."""
+        import PIL.Image
+
+        asked = batch.request
+        if asked.paints:
+            small = PIL.Image.frombytes("RGB", (asked.width, asked.height), self._draw(picture, asked))
+        else:
+            small = PIL.Image.open(batch.used.picture, formats=("PNG",)).convert("RGB")
+        whole = resized(small, upscale.covering(*asked.painted_size), upscale.upscaler)
+        return cut(whole, asked.final_size).tobytes()
 
     def _draw(self, picture: Picture, asked: ImageRequest) -> bytes:
         size = asked.width * asked.height * 3

@@ -2,25 +2,37 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from garret.service_runtime.asked import LATENT_UPSCALERS, Hires
-from garret.service_runtime.engine.decode import encode, pixels
+from garret.service_runtime.asked import LATENT_UPSCALERS, PICTURE_UPSCALERS, Hires
+from garret.service_runtime.engine.decode import encode, pixels, to_bytes
 from garret.service_runtime.engine.refine import kept
 
+Grow = Callable[[Any, tuple[int, int]], Any]
+"""Makes a picture (height x width x 3 bytes) larger until it covers a width and height, and cuts it to them."""
 MAXIMUM_LEVELS = 1000
 """As many as SDXL was trained with."""
 
 
-def enlarge(latents: Tensor, hires: Hires, size: tuple[int, int], scale: int, vae: Any, *, tiled: bool) -> Tensor:
+def enlarge(
+    latents: Tensor,
+    hires: Hires,
+    size: tuple[int, int],
+    scale: int,
+    vae: Any,
+    *,
+    tiled: bool,
+    grow: Grow | None = None,
+) -> Tensor:
     """Return latents for pictures of a width and height in pixels, `scale` of which are one latent.
 
     Latents are enlarged themselves or, by another upscaler, the pictures that they stand for; what another shape has
-    too much is cut off on both sides. The VAE must be on the device for the latter.
+    too much is cut off on both sides. The VAE must be on the device for the latter. `grow` is a network's work.
     """
     width, height = size
     if hires.upscaler in LATENT_UPSCALERS:
@@ -28,16 +40,21 @@ def enlarge(latents: Tensor, hires: Hires, size: tuple[int, int], scale: int, va
         return cover(latents, width // scale, height // scale, mode, antialias=smooth)
     larger = []
     for one in latents.split(1):
-        picture = enlarge_picture(pixels(vae, one, tiled=tiled), hires.upscaler, width, height)
+        picture = pixels(vae, one, tiled=tiled)
+        if grow is not None:
+            picture = to_values(grow(to_bytes(picture), size), picture)
+        else:
+            picture = enlarge_picture(picture, hires.upscaler, width, height)
         larger.append(encode(vae, picture, tiled=tiled))
     return torch.cat(larger)
 
 
 def enlarge_picture(picture: Tensor, upscaler: str, width: int, height: int) -> Tensor:
     """Return a picture [1, 3, height, width] from -1 to 1 at another size."""
-    if upscaler != "Lanczos":
-        return cover(picture, width, height, "nearest-exact", antialias=False)
-    return cover_by_lanczos(picture, width, height)
+    if upscaler == "Lanczos":
+        return cover_by_lanczos(picture, width, height)
+    mode, smooth = PICTURE_UPSCALERS[upscaler]
+    return cover(picture, width, height, mode, antialias=smooth)
 
 
 def cover(values: Tensor, width: int, height: int, mode: str, *, antialias: bool) -> Tensor:
@@ -59,8 +76,15 @@ def cover_by_lanczos(picture: Tensor, width: int, height: int) -> Tensor:
     rows = ((picture[0].float().clamp(-1, 1) / 2 + 0.5) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
     larger = Image.fromarray(rows).resize((wide, high), Image.Resampling.LANCZOS)
     left, top = (wide - width) // 2, (high - height) // 2
-    cut = torch.from_numpy(numpy.array(larger.crop((left, top, left + width, top + height))))
-    return (cut.permute(2, 0, 1)[None].float() / 127.5 - 1).to(picture.device)
+    return to_values(numpy.array(larger.crop((left, top, left + width, top + height))), picture)
+
+
+def to_values(rows: Any, like: Tensor) -> Tensor:
+    """Return a picture [1, 3, height, width] from -1 to 1 of rows of bytes, on the device of another one."""
+    import numpy
+
+    values = torch.from_numpy(numpy.array(rows)).permute(2, 0, 1)[None].float() / 127.5 - 1
+    return values.to(like.device)
 
 
 def covering(values: Tensor, width: int, height: int) -> tuple[int, int]:

@@ -16,13 +16,14 @@ from garret.service_runtime.engine.courses import Course, Models, plan_courses, 
 from garret.service_runtime.engine.decode import decode
 from garret.service_runtime.engine.denoise import Pass, denoise
 from garret.service_runtime.engine.guidance import Guide
-from garret.service_runtime.engine.hires import enlarge
+from garret.service_runtime.engine.hires import Grow, enlarge
 from garret.service_runtime.engine.ids import ids_of
 from garret.service_runtime.engine.parts import Parts
 from garret.service_runtime.engine.previews import Colours
 from garret.service_runtime.engine.refine import join
 from garret.service_runtime.engine.residency import Residency
 from garret.service_runtime.engine.stepping import Emit
+from garret.service_runtime.engine.upscale import Enlarger
 from garret.service_runtime.engine.vaes import Vaes
 from garret.service_runtime.engine.walk import Walk
 from garret.service_runtime.engine.watch import Watch
@@ -38,6 +39,7 @@ class Workshop:
     words: WordEncoder
     colours: Colours
     device: torch.device
+    enlarger: Enlarger
 
 
 class Painting:
@@ -56,11 +58,13 @@ class Painting:
         self._notes = loras.use(used.loras)
         self._models = Models(self._parts, refiner, loras.identity)
         self._canvas: Canvas | None = None
+        self.steps = 0
+        """How many were made."""
         if residency.low:
             self._notes["Mode"] = "low-vram"
 
-    def paint(self, emit: Emit) -> Tensor:
-        """Return the finished latents, telling each step and what there is to see."""
+    def paint(self, emit: Emit, beyond: int = 0) -> Tensor:
+        """Return the finished latents, telling each step and what there is to see; `beyond` steps come after these."""
         shop, parts = self._shop, self._parts
         courses = plan_courses(self._batch, self._models, shop.device)
         for leg in (leg for course in courses for leg in course.legs):
@@ -72,12 +76,14 @@ class Painting:
             with shop.residency.decoding, shop.residency.using(parts.vae):
                 shop.colours.of(parts.vae)
                 self._canvas = open_canvas(parts, self._batch, tiled=self._tiled)
-        watch = Watch(emit, sum(course.steps for course in courses), shop.device, shop.colours.of(parts.vae))
+        steps = sum(course.steps for course in courses)
+        watch = Watch(emit, steps + beyond, shop.device, shop.colours.of(parts.vae))
         count = len(self._batch.pictures)
         latents = self._canvas.latents.expand(count, -1, -1, -1) if self._canvas else torch.empty(0)
         for course, spoken in zip(courses, words, strict=True):
             latents = self._walk(course, spoken, latents, watch)
         watch.finish()
+        self.steps = steps
         return latents
 
     def images(self, latents: Tensor) -> Iterator[Image]:
@@ -101,7 +107,7 @@ class Painting:
 
     def _walk(self, course: Course, words: Sequence[Words], latents: Tensor, watch: Watch) -> Tensor:
         if course.kind == "hires":
-            latents = self._enlarged(course, latents)
+            latents = self._enlarged(course, latents, watch)
         noise, before, level = torch.empty(0), 0, 0.0
         residency, shortcuts = self._shop.residency, self._batch.request.shortcuts
         for leg, spoken in zip(course.legs, words, strict=True):
@@ -130,7 +136,7 @@ class Painting:
             return walk.begin(noise, latents)
         return self._canvas.begin(walk, noise) if self._canvas else walk.begin(noise)
 
-    def _enlarged(self, course: Course, latents: Tensor) -> Tensor:
+    def _enlarged(self, course: Course, latents: Tensor, watch: Watch) -> Tensor:
         residency, vae, hires = self._shop.residency, self._parts.vae, self._batch.request.hires
         if hires is None:
             return latents
@@ -138,4 +144,12 @@ class Painting:
         if hires.upscaler in LATENT_UPSCALERS:
             return enlarge(latents, hires, size, scale, vae, tiled=self._tiled)
         with residency.decoding, residency.using(vae):
-            return enlarge(latents, hires, size, scale, vae, tiled=self._tiled)
+            return enlarge(latents, hires, size, scale, vae, tiled=self._tiled, grow=self._grow(watch))
+
+    def _grow(self, watch: Watch) -> Grow | None:
+        """Return what makes pictures larger between the passes, where that is a network."""
+        path = self._batch.used.hires_upscaler
+        if not path:
+            return None
+        cover = self._shop.enlarger.cover
+        return lambda rows, size: cover(rows, path, size, lambda _: watch.beat("hires"))

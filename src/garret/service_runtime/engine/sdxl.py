@@ -6,22 +6,26 @@ import logging
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy
 import torch
 from diffusers.utils import logging as diffusers_logging
 
+from garret.service_runtime.asked import Upscale
 from garret.service_runtime.batch import Batch, Picture, Used
 from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Rest
+from garret.service_runtime.engine.canvas import read_rows
 from garret.service_runtime.engine.compiled import CompileCache, fingerprint_of
 from garret.service_runtime.engine.painting import Painting, Workshop
 from garret.service_runtime.engine.previews import Colours
 from garret.service_runtime.engine.residency import Residency
 from garret.service_runtime.engine.speedups import Speedups
 from garret.service_runtime.engine.stepping import Emit, Stopped, stepwise
+from garret.service_runtime.engine.upscale import Enlarger
 from garret.service_runtime.engine.vaes import Vaes
 from garret.service_runtime.engine.words import WordEncoder
 from garret.service_runtime.errors import OutOfMemory, ServiceError
@@ -55,7 +59,8 @@ class SdxlEngine:
         self._speedups = self._residency.speedups
         self._vaes = Vaes(self._device, self._dtype)
         self._words = WordEncoder()
-        self._workshop = Workshop(self._residency, self._vaes, self._words, Colours(), self._device)
+        self._enlarger = Enlarger(self._device, choose_network_dtype(self._device, self._dtype))
+        self._workshop = Workshop(self._residency, self._vaes, self._words, Colours(), self._device, self._enlarger)
         self._side: torch.cuda.Stream | None = None
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="engine")
 
@@ -115,6 +120,7 @@ class SdxlEngine:
         with self._residency.decoding:
             self._words.cache.clear()
             self._vaes.unload()
+            self._enlarger.unload()
             self._residency.unload()
 
     def _warm(self, checkpoint: str) -> None:
@@ -133,13 +139,43 @@ class SdxlEngine:
     def _make(self, batch: Batch, emit: Emit) -> None:
         # Not inference_mode: tensors made in it cannot be used outside, and LoRAs change weights in between.
         with torch.no_grad():
+            if not batch.request.paints:
+                self._only_upscale(batch, emit)
+                return
             painting = Painting(self._workshop, batch)
+            if batch.request.upscale is not None:
+                self._paint_and_upscale(painting, batch, batch.request.upscale, emit)
+                return
             latents = painting.paint(emit)
             if self._device.type == "cuda" and not self._residency.low:
                 emit(Rest(partial(self._finish, painting, latents, mark(self._device))))
                 return
             for image in painting.images(latents):
                 emit(image)
+
+    def _only_upscale(self, batch: Batch, emit: Emit) -> None:
+        """Make a picture that is there larger; where there was too little memory for that, alone in it."""
+        upscale, networks = batch.request.upscale, batch.used.upscalers
+        if upscale is None:
+            return
+        if batch.memory == "low":
+            self._unload()
+        rows = read_rows(batch.used.picture)
+        size = rows.shape[1], rows.shape[0]
+        counter = self._enlarger.counter(emit, upscale, networks, size, 1)
+        made = self._enlarger.apply(rows, upscale, networks, counter)
+        emit(Image(0, made.shape[1], made.shape[0], made.tobytes()))
+
+    def _paint_and_upscale(self, painting: Painting, batch: Batch, upscale: Upscale, emit: Emit) -> None:
+        """Make pictures, then make them larger; in one go, since the device is busy to the end."""
+        networks, count = batch.used.upscalers, len(batch.pictures)
+        counter = self._enlarger.counter(emit, upscale, networks, batch.request.painted_size, count)
+        latents = painting.paint(emit, counter.steps)
+        counter.before = painting.steps
+        for image in painting.images(latents):
+            rows = numpy.frombuffer(image.rgb, numpy.uint8).reshape(image.height, image.width, 3)
+            made = self._enlarger.apply(rows, upscale, networks, counter)
+            emit(replace(image, width=made.shape[1], height=made.shape[0], rgb=made.tobytes()))
 
     def _finish(self, painting: Painting, latents: torch.Tensor, made: torch.cuda.Event) -> Iterator[Image]:
         """Decode a batch on a stream of its own, in the thread of who reads the images."""
@@ -177,6 +213,11 @@ def mark(device: torch.device) -> torch.cuda.Event:
     event = torch.cuda.Event()
     event.record(torch.cuda.current_stream(device))
     return event
+
+
+def choose_network_dtype(device: torch.device, dtype: torch.dtype) -> torch.dtype:
+    """Return the type that networks which enlarge work in: half precision where the engine has any, on a GPU."""
+    return torch.float16 if device.type == "cuda" and dtype != torch.float32 else torch.float32
 
 
 def choose_device(setting: str) -> str:

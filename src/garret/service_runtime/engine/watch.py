@@ -52,6 +52,10 @@ class Watch:
         while len(self._queued) > (1 if self._cuda else 0):
             self._tell(self._queued.popleft())
 
+    def beat(self, stage: str) -> None:
+        """Say once more how far it is: work goes on between two steps, and may be stopped there as well."""
+        self._emit(Step(self._done, self._total, stage))
+
     def finish(self) -> None:
         """Tell the last step while the device is at it, so that what comes next can be made ready meanwhile."""
         for told in self._queued:

@@ -9,10 +9,11 @@ from garret.service_runtime.batch import Batch
 from garret.service_runtime.engine.base import Image
 from garret.service_runtime.extensions.loading import Extensions, expect
 from garret.service_runtime.extensions.registry import Registry
+from garret.service_runtime.limits import MAXIMUM_FINAL_PIXELS, MAXIMUM_FINAL_SIDE
 from garret.service_runtime.settings import ServiceSettings
 
 LIMIT_S = 60.0
-LARGEST_SIDE = 4096
+LARGEST_SIDE = MAXIMUM_FINAL_SIDE
 logger = logging.getLogger(__name__)
 
 
@@ -38,8 +39,10 @@ def change_picture(extensions: Extensions, image: Image, batch: Batch) -> Image:
 
     def check(value: object) -> PIL.Image.Image:
         changed = expect(value, PIL.Image.Image, "image")
-        if max(changed.size) > LARGEST_SIDE or min(changed.size) < 1:
-            raise ValueError(f"a picture of {changed.width} x {changed.height}; at most {LARGEST_SIDE} a side")
+        pixels = changed.width * changed.height
+        if max(changed.size) > LARGEST_SIDE or not 1 <= pixels <= MAXIMUM_FINAL_PIXELS:
+            most = f"at most {LARGEST_SIDE} a side and {MAXIMUM_FINAL_PIXELS} pixels"
+            raise ValueError(f"a picture of {changed.width} x {changed.height}; {most}")
         return changed.convert("RGB")
 
     changed = extensions.chain("image", picture, LIMIT_S, check, about={**shape, **vars(words)})

@@ -8,7 +8,7 @@ from garret.templates.oos import machine, schedule
 from garret.templates.oos.on_node import flag, number, operation, text
 from garret.templates.oos.parts import Document, words
 
-TYPES = ("checkpoint", "lora", "vae", "other")
+TYPES = ("checkpoint", "lora", "vae", "upscaler", "other")
 _TYPE = text("Type", "模型类型", AllowedValues=list(TYPES), Default="checkpoint")
 _ANY_TYPE = text("Type; empty for any", "模型类型，留空为全部", AllowedValues=["", *TYPES], Default="")
 

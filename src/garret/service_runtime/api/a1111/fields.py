@@ -14,7 +14,6 @@ from garret.service_runtime.limits import (
     MAXIMUM_SEED,
     MAXIMUM_STEPS,
     SIDE_STEP,
-    check_choice,
     check_number,
     check_side,
     check_whole,
@@ -189,7 +188,6 @@ def _in_proportion(side: int, one: int, other: int) -> int:
 def _hires(body: Body, width: int, height: int) -> Hires:
     sampler, schedule = _second_sampler(body)
     upscaler = fields.text(body, "hr_upscaler") or UPSCALERS[0]
-    check_choice("hr_upscaler", upscaler, UPSCALERS)
     return Hires(
         scale=_number(body, "hr_scale", 2.0, 1, 4),
         width=width,

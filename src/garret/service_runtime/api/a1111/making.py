@@ -27,6 +27,7 @@ _NAMES = {
     "schedule": "scheduler",
     "loras": "prompt",
     "hires": "hr_scale",
+    "hires.upscaler": "hr_upscaler",
     "refiner.checkpoint": "refiner_checkpoint",
     "start.image": "init_images",
     "start.resize": "resize_mode",

@@ -33,7 +33,7 @@ _OF_WORDS: dict[str, Schema] = {
     "hr_scale": field("number", "1 to 4"),
     "hr_resize_x": field("integer", "the second pass's width instead of a scale"),
     "hr_resize_y": field("integer", "the second pass's height instead of a scale"),
-    "hr_upscaler": field("string", ", ".join(UPSCALERS)),
+    "hr_upscaler": field("string", f"{', '.join(UPSCALERS)}, or a network of /upscalers"),
     "hr_second_pass_steps": field("integer", "0: as many as the first pass"),
     "hr_sampler_name": field("string", "empty: the first pass's"),
     "hr_scheduler": field("string", "empty: the first pass's"),

@@ -2,32 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.api.a1111.desk import Desk
 from garret.service_runtime.api.a1111.schema import array
-from garret.service_runtime.asked import LATENT_UPSCALERS, PICTURE_UPSCALERS
+from garret.service_runtime.upscalers import NETWORK, Upscaler, all_upscalers, latent_modes
 
 
-def router(_: Desk) -> APIRouter:
+def router(desk: Desk) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(prefix="/sdapi/v1", tags=["A1111"])
 
     @routes.get("/upscalers", responses={200: array("name", "model_name", "model_path", "model_url", "scale")})
     async def upscalers() -> Response:
         """List what enlarges pictures; the first is "None"."""
-        return JSONResponse(
-            [
-                {"name": name, "model_name": None, "model_path": None, "model_url": None, "scale": 4}
-                for name in PICTURE_UPSCALERS
-            ]
-        )
+        return JSONResponse([_upscaler(one) for one in await asyncio.to_thread(all_upscalers, desk.service.models)])
 
     @routes.get("/latent-upscale-modes", responses={200: array("name")})
     async def latent() -> Response:
         """List what enlarges latents before a second pass."""
-        return JSONResponse([{"name": name} for name in LATENT_UPSCALERS])
+        return JSONResponse([{"name": name} for name in latent_modes()])
 
     @routes.get("/face-restorers", responses={200: array("name", "cmd_dir")})
     async def faces() -> Response:
@@ -40,3 +38,14 @@ def router(_: Desk) -> APIRouter:
         return JSONResponse([])
 
     return routes
+
+
+def _upscaler(one: Upscaler) -> dict[str, Any]:
+    network = one.name if one.kind == NETWORK else None
+    return {
+        "name": one.name,
+        "model_name": network,
+        "model_path": one.path or None,
+        "model_url": None,
+        "scale": one.scale,
+    }

@@ -1,0 +1,163 @@
+"""Train the demo upscaler: a compact network for twice the size, on drawings and on colours that run together."""
+
+from __future__ import annotations
+
+import argparse
+from collections import deque
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from garret.demo_model.shapes import Pixels, Placement, coverage, draw, random_scene
+from garret.service_runtime.engine.networks import Compact
+from garret.service_runtime.upscaler_file import COMPACT, Network
+from training.demo_model.common import Progress, add_run_options, begin, descend, load_checkpoint, save_checkpoint
+
+NETWORK = Network(COMPACT, 2, width=24, depth=8)
+PEAK_RATE = 1e-3
+SIDE = 96
+"""Of the large pictures, in pixels."""
+BATCH = 12
+KEPT = 400
+SNAPSHOT_SECONDS = 60.0
+# How pictures are made smaller before the network makes them larger again: by all that people make them smaller with.
+REDUCTIONS = (Image.Resampling.BOX, Image.Resampling.BICUBIC, Image.Resampling.LANCZOS, Image.Resampling.BILINEAR)
+NAME = "demo-2x"
+METADATA = {"modelspec.title": "garret demo upscaler", "modelspec.license": "Apache-2.0"}
+
+
+def drawing(random: np.random.Generator, side: int = SIDE, *, unseen: bool = False) -> Pixels:
+    """Return a picture: shapes over each other, colours that run, grain now and then."""
+    picture = _running(random, side) if random.random() < 0.6 else np.full((side, side, 3), random.integers(0, 256, 3))
+    rows: Pixels = picture.astype(np.uint8)
+    for _ in range(int(random.integers(1, 6))):
+        scene = random_scene(random, unseen)
+        place = Placement(*(float(at) for at in random.uniform(-0.1, 1.1, 2) * side), _radius(random, side))
+        cover = coverage(scene.shape, place, side, side)[..., None] * random.uniform(0.5, 1)
+        rows = _blended(rows, cover, np.array(random.integers(0, 256, 3), np.float32))
+    if random.random() < 0.3:
+        rows = np.clip(rows + random.normal(0, random.uniform(1, 5), rows.shape), 0, 255).astype(np.uint8)
+    return rows
+
+
+def plain_drawing(random: np.random.Generator, side: int = SIDE) -> Pixels:
+    """Return what the demo model draws: one shape, in colours and at a place that training never sees together."""
+
+    return draw(random_scene(random, True), side, side, random)
+
+
+def smaller(picture: Pixels, how: Image.Resampling) -> Pixels:
+    """Return a picture of half the size."""
+    height, width = picture.shape[:2]
+    return np.asarray(Image.fromarray(picture).resize((width // 2, height // 2), how))
+
+
+def _radius(random: np.random.Generator, side: int) -> float:
+    return float(side * np.exp(random.uniform(np.log(0.03), np.log(0.6))))
+
+
+def _blended(rows: Pixels, cover: np.ndarray, colour: np.ndarray) -> Pixels:
+    return np.asarray(np.rint(rows + cover * (colour - rows)), np.uint8)
+
+
+def _running(random: np.random.Generator, side: int) -> np.ndarray:
+    """Return smooth noise at several scales, which fades the finer it is."""
+    total = np.zeros((side, side, 3), np.float32)
+    fade = random.uniform(0.5, 1.5)
+    for cells in (2, 3, 6, 12, 24, 48):
+        noise = random.standard_normal((cells, cells, 3)).astype(np.float32)
+        planes = [Image.fromarray(noise[..., at]).resize((side, side), Image.Resampling.BICUBIC) for at in range(3)]
+        total += np.stack([np.asarray(plane) for plane in planes], -1) / cells**fade
+    span = total.max() - total.min()
+    low, high = sorted(random.uniform(0, 255, 2))
+    return np.asarray((total - total.min()) / span * (high - low) + low)
+
+
+class Pairs:
+    """Pictures drawn ahead, of which some are drawn anew as training goes on."""
+
+    def __init__(self, random: np.random.Generator, kept: int) -> None:
+        """Draw them."""
+        self._random = random
+        self._kept = [self._draw() for _ in range(kept)]
+
+    def _draw(self) -> Pixels:
+        # A quarter of what the demo model draws, which is what is mostly made larger with it.
+        if self._random.random() < 0.25:
+            return draw(random_scene(self._random, False), SIDE, SIDE, self._random)
+        return drawing(self._random)
+
+    def refresh(self, count: int) -> None:
+        """Draw some anew."""
+        for _ in range(count):
+            self._kept[int(self._random.integers(len(self._kept)))] = self._draw()
+
+    def batch(self) -> tuple[Tensor, Tensor]:
+        """Return small pictures and the large ones that they were, turned and mirrored at random."""
+        large = []
+        for at in self._random.integers(len(self._kept), size=BATCH):
+            picture = np.rot90(self._kept[int(at)], int(self._random.integers(4)))
+            large.append(np.ascontiguousarray(picture[:, ::-1] if self._random.random() < 0.5 else picture))
+        how = [REDUCTIONS[int(at)] for at in self._random.integers(len(REDUCTIONS), size=BATCH)]
+        small = [smaller(picture, one) for picture, one in zip(large, how, strict=True)]
+        return as_numbers(small), as_numbers(large)
+
+
+def as_numbers(pictures: list[Pixels]) -> Tensor:
+    """Return pictures of one size as a batch of numbers from 0 to 1."""
+    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+
+
+def write(module: nn.Module, folder: Path) -> None:
+    """Write the weights in half precision, as one file that the service knows the network by."""
+    state = {name: value.half().contiguous() for name, value in module.state_dict().items()}
+    save_file(state, folder / f"{NAME}.safetensors", METADATA)
+
+
+def train(module: nn.Module, progress: Progress, pairs: Pairs, optimizer: torch.optim.Optimizer, output: Path) -> None:
+    """Train until the steps or the seconds are over."""
+    saved = progress.elapsed()
+    losses: deque[float] = deque(maxlen=200)
+    while progress.fraction() < 1:
+        small, large = pairs.batch()
+        optimizer.param_groups[0]["lr"] = progress.rate(PEAK_RATE)
+        # Near enough to the mean error to stay with edges, near enough to its square to be steady at the end.
+        loss = ((module(small) - large) ** 2 + 1e-6).sqrt().mean()
+        losses.append(descend(optimizer, loss, module.parameters(), progress))
+        pairs.refresh(4)
+        if progress.step % 100 == 0:
+            print(f"step {progress.step} {progress.elapsed():.0f} s loss {np.mean(losses):.5f}", flush=True)
+        if progress.elapsed() - saved > SNAPSHOT_SECONDS:
+            saved = progress.elapsed()
+            save_checkpoint(
+                output / "upscaler.checkpoint",
+                progress,
+                network=module.state_dict(),
+                optimizer=optimizer.state_dict(),
+            )
+            write(module, output)
+    write(module, output)
+
+
+def main(words: list[str] | None = None) -> None:
+    """Train and write the upscaler into the output folder."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    add_run_options(parser, seconds=900)
+    arguments = parser.parse_args(words)
+    progress = begin(arguments)
+    module = Compact(NETWORK)
+    optimizer = torch.optim.Adam(module.parameters(), PEAK_RATE, betas=(0.9, 0.99))
+    if arguments.resume:
+        checkpoint = load_checkpoint(arguments.output / "upscaler.checkpoint", progress)
+        module.load_state_dict(checkpoint["network"])
+        optimizer.load_state_dict(checkpoint["optimizer"])
+    pairs = Pairs(np.random.default_rng((arguments.seed, progress.step)), KEPT)
+    train(module, progress, pairs, optimizer, arguments.output)
+
+
+if __name__ == "__main__":
+    main()
