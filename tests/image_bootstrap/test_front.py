@@ -98,7 +98,9 @@ def test_a_body_is_as_large_as_the_service_takes_and_no_larger(front: Running) -
     connection.close()
 
 
-@pytest.mark.parametrize("path", ["/sdapi/v1/img2img", "/v1/jobs", "/invocations", "/predictions", "/predictions/a"])
+@pytest.mark.parametrize(
+    "path", ["/sdapi/v1/img2img", "/v1/jobs", "/invocations", "/endpoints/a/invocations", "/predictions"]
+)
 def test_requests_that_bring_pictures_are_larger(front: Running, path: str) -> None:
     """As large as the service takes any of them, and refused in the same form."""
     assert front.call("POST", path, b"a" * MAXIMUM_PICTURE_BODY_BYTES).json["bytes"] == MAXIMUM_PICTURE_BODY_BYTES

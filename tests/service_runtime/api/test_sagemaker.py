@@ -229,7 +229,7 @@ def test_masks_from_each_source(service: Service, source: str, mask: str, invert
     assert (start["denoise"], start["mask"]["invert"], start["mask"]["soft"]) == (0.65, invert, True)
 
 
-@pytest.mark.compatible(TITLE, "StabilityPredictor", "error bodies that it reads")
+@pytest.mark.compatible(TITLE, "HTTP", "error bodies by the rules of StabilityPredictor")
 @pytest.mark.parametrize(
     ("accept", "said", "name", "field"),
     [

@@ -10,7 +10,7 @@ from garret.service_runtime.api.stability.errors import STATUSES
 DIALECT = Dialect(
     name="sagemaker",
     title="SageMaker",
-    paths=("/ping", "/invocations"),
+    paths=("/ping", "/invocations", "/endpoints"),
     routers=(routes.router,),
     error=predictor_error,
     error_schema=SCHEMA,

@@ -89,17 +89,27 @@ def router(service: Service) -> APIRouter:
             raise Unavailable(state.detail or f"the service is {state.status}", retry_after=state.retry_after)
         return {"status": "Healthy"}
 
+    async def by_accept(request: Request) -> Response:
+        wanted = first_accepted(request, ACCEPTED, open_schema.NAME)
+        if not wanted:
+            raise NotAcceptable("Accept names nothing that is answered here", f"Known: {', '.join(ACCEPTED)}")
+        schema = _OPEN if wanted == open_schema.NAME else _OPTIMISED
+        return await answered(request, schema, as_picture=wanted == PICTURE)
+
     @routes.post("/invocations", openapi_extra=body(_EITHER), responses=_ANY, response_class=Response)
     async def invoke(request: Request) -> Response:
         """Make pictures in the schema that Accept names: application/json;png and image/png the optimised one.
 
         Everything else that JSON satisfies, and no header at all, is the open one.
         """
-        wanted = first_accepted(request, ACCEPTED, open_schema.NAME)
-        if not wanted:
-            raise NotAcceptable("Accept names nothing that is answered here", f"Known: {', '.join(ACCEPTED)}")
-        schema = _OPEN if wanted == open_schema.NAME else _OPTIMISED
-        return await answered(request, schema, as_picture=wanted == PICTURE)
+        return await by_accept(request)
+
+    @routes.post(
+        "/endpoints/{endpoint}/invocations", openapi_extra=body(_EITHER), responses=_ANY, response_class=Response
+    )
+    async def invoke_endpoint(endpoint: str, request: Request) -> Response:  # noqa: ARG001  (any name is this node)
+        """Make pictures as /invocations does, where SageMaker's runtime clients ask; a node is one endpoint."""
+        return await by_accept(request)
 
     @routes.post(
         "/invocations/optimised",
