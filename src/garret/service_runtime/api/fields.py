@@ -8,6 +8,7 @@ from typing import Any
 from garret.service_runtime.errors import BadRequest
 
 Values = Mapping[str, Any]
+_LARGEST = 2**64
 
 
 def text(values: Values, name: str, default: str = "") -> str:
@@ -25,11 +26,13 @@ def integer(values: Values, name: str, default: int) -> int:
     value = values.get(name)
     if value is None:
         return default
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, bool) or not isinstance(value, int):
+    whole = int(value) if isinstance(value, float) and value.is_integer() else value
+    if isinstance(whole, bool) or not isinstance(whole, int):
         raise BadRequest(name, f"must be a whole number, not {_kind(value)}")
-    return value
+    # Whoever reckons with it turns it into a float or writes it into a database, and neither takes any number.
+    if not -_LARGEST <= whole <= _LARGEST:
+        raise BadRequest(name, "is beyond any number here")
+    return whole
 
 
 def number(values: Values, name: str, default: float) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,10 +13,12 @@ from garret.service_runtime.jobs import Job
 from garret.service_runtime.live import Live
 from garret.service_runtime.service import Service
 
+_ID = re.compile(r"[0-9a-f]{32}")
+
 
 async def own_job(service: Service, job_id: str, request: Request) -> Job:
     """Return a job of the caller's; somebody else's is not there for them."""
-    job = await service.records.get(job_id)
+    job = await service.records.get(job_id) if _ID.fullmatch(job_id) else None
     if job is None or job.owner != request.state.caller:
         raise NotFound(f"there is no job {job_id[:64]!r}", "GET /v1/jobs lists yours")
     return job
