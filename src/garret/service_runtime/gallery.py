@@ -60,11 +60,14 @@ class Gallery:
         place = self._place(*before) if before is not None else (_LAST, 0)
         wanted = [word.casefold() for word in words]
         found: list[Shown] = []
-        for row in self._rows(owner, place, _PIECE if wanted else limit):
-            if all(word in row["infotext"].casefold() for word in wanted) and (one := _shown(row)) is not None:
+        for row in self._rows(_TEXTS if wanted else _NEWEST, owner, place, _PIECE if wanted else limit):
+            if wanted and not all(word in row["infotext"].casefold() for word in wanted):
+                continue
+            one = self.get(owner, row["id"], row["number"]) if wanted else _shown(row)
+            if one is not None:
                 found.append(one)
-                if len(found) == limit:
-                    break
+            if len(found) == limit:
+                break
         return found
 
     def get(self, owner: str, job_id: str, number: int) -> Shown | None:
@@ -91,10 +94,11 @@ class Gallery:
             self._execute(_NOTHING_LEFT, (job_id, job_id))
         return [row["name"] for row in rows]
 
-    def _rows(self, owner: str, place: tuple[int, int], piece: int) -> Iterator[sqlite3.Row]:
+    def _rows(self, select: str, owner: str, place: tuple[int, int], piece: int) -> Iterator[sqlite3.Row]:
+        """Yield what a statement selects of an owner's pictures, from a place on, in pieces."""
         job, number = place
         while True:
-            rows = self._execute(_NEWEST, (owner, job, job, number, piece))
+            rows = self._execute(f"{select} {_BEFORE}", (owner, job, job, number, piece))
             yield from rows
             if len(rows) < piece:
                 return
@@ -106,16 +110,18 @@ class Gallery:
         return (rows[0]["rowid"], number) if rows else (0, 0)
 
 
-_COLUMNS = (
-    "SELECT jobs.rowid AS place, jobs.id, jobs.request, jobs.made, jobs.created_at, jobs.ended_at, pictures.number,"
-    " pictures.name, pictures.media_type, pictures.size, pictures.infotext"
-    " FROM jobs JOIN pictures ON pictures.job_id = jobs.id WHERE jobs.owner = ?"
-)
+_FROM = " FROM jobs JOIN pictures ON pictures.job_id = jobs.id WHERE jobs.owner = ?"
 _NEWEST = (
-    f"{_COLUMNS} AND (jobs.rowid < ? OR (jobs.rowid = ? AND pictures.number < ?))"
+    "SELECT jobs.rowid AS place, jobs.id, jobs.request, jobs.made, jobs.created_at, jobs.ended_at, pictures.number,"
+    f" pictures.name, pictures.media_type, pictures.size, pictures.infotext{_FROM}"
+)
+_TEXTS = f"SELECT jobs.rowid AS place, jobs.id, pictures.number, pictures.infotext{_FROM}"
+# Said so, the rows are walked from the place on; `OR` alone would have all of them looked at for every page.
+_BEFORE = (
+    "AND jobs.rowid <= ? AND (jobs.rowid < ? OR pictures.number < ?)"
     " ORDER BY jobs.rowid DESC, pictures.number DESC LIMIT ?"
 )
-_ONE = f"{_COLUMNS} AND jobs.id = ? AND pictures.number = ?"
+_ONE = f"{_NEWEST} AND jobs.id = ? AND pictures.number = ?"
 _PENDING = "SELECT 1 FROM deliveries WHERE job_id = ? AND kind = ? AND state = ?"
 _NOTHING_LEFT = "UPDATE jobs SET removed = 1 WHERE id = ? AND NOT EXISTS (SELECT 1 FROM pictures WHERE job_id = ?)"
 
