@@ -159,7 +159,7 @@ class DownloadFailed(ClientError):
     """A model did not arrive."""
 
     def __init__(self, download: Download) -> None:
-        super().__init__(download.why or f"the download has ended as {download.state}")
+        super().__init__(download.why or f"the download has ended as {download.state}", download.hint)
         self.download = download
 
 

@@ -228,9 +228,19 @@ class Models(Asking[D]):
                 tries, sent = 0, sent + int(state["received"]) - before
             if told is not None:
                 told("upload", int(state["received"]), local.size)
-        finish = f"/v1/uploads/{state['id']}/finish"
-        model = yield from self.table("POST", finish, {}, timeout_s=_FINISH_S)
+        model = yield from self._finished(str(state["id"]), announced)
         return {**model, "already_there": False, "bytes_sent": sent}
+
+    def _finished(self, identifier: str, announced: Mapping[str, Any]) -> Steps[Mapping[str, Any]]:
+        """Let the node check the file; where its answer is lost, it says whether it has the file by now."""
+        try:
+            path = f"/v1/uploads/{part(identifier)}/finish"
+            return (yield from self.table("POST", path, {}, timeout_s=_FINISH_S))
+        except Unreachable as error:
+            known = (yield from self._announce(announced)).get("model")
+            if not known:
+                raise error
+            return dict(known)
 
     def _announce(self, announced: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         said = yield from self.table("POST", "/v1/uploads", announced, again=True)
@@ -243,8 +253,9 @@ class Models(Asking[D]):
 
     def _begin(self, url: str, model_type: str, name: str, more: Mapping[str, Any]) -> Steps[Download]:
         body = {"url": url, "type": model_type, "name": name, **more}
-        said = yield from self.json("POST", "/v1/models", {key: value for key, value in body.items() if value != ""})
-        return Download.read(said)
+        said = {key: value for key, value in body.items() if value != ""}
+        # The same wish again is the same download as long as it goes on.
+        return Download.read((yield from self.json("POST", "/v1/models", said, again=True)))
 
 
 def _path(model_type: str, name: str) -> str:

@@ -190,13 +190,14 @@ class Model:
 
 @dataclass(frozen=True)
 class Download:
-    """A model on its way to the node; `done` and `total` in bytes, where they are known."""
+    """A model on its way to the node; `done` and `total` in bytes, where they are known; `output` is what came."""
 
     id: str
     state: str
     done: int
     total: int
     why: str
+    hint: str
     output: Mapping[str, Any]
     raw: Mapping[str, Any] = field(repr=False)
 
@@ -220,6 +221,7 @@ class Download:
             done=int(progress.get("done") or 0),
             total=int(progress.get("total") or 0),
             why=str(error.get("message") or ""),
+            hint=str(error.get("hint") or ""),
             output=dict(said.get("output") or {}),
             raw=said,
         )
@@ -253,7 +255,7 @@ class Image:
         job_id, _, number = str(said["id"]).rpartition("-")
         return cls(
             id=str(said["id"]),
-            job_id=str(said.get("job_id") or job_id),
+            job_id=str(said.get("job") or job_id),
             number=int(said.get("number") or (number if number.isdecimal() else 0)),
             media_type=str(said.get("media_type") or "image/png"),
             width=int(said.get("width") or 0),
@@ -262,7 +264,7 @@ class Image:
             seed=said.get("seed"),
             prompt=str(said.get("prompt") or ""),
             infotext=str(said.get("infotext") or ""),
-            created_at=float(said.get("created_at") or said.get("created") or 0),
+            created_at=float(said.get("created_at") or 0),
             raw=said,
         )
 

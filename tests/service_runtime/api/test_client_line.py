@@ -53,7 +53,7 @@ def test_what_may_not_come_twice_is_told_as_lost(form: str, answer: bytes) -> No
     """The request may have arrived."""
     with raw_server(answer) as raw, client_of(form, raw.url, "t") as client:
         with pytest.raises(Unreachable, match="broke") as lost:
-            client.models.begin_download("https://example.com/a.safetensors")
+            client.models.restore("7")
     assert (lost.value.sent, len(raw.asked)) == (True, 1)
 
 
@@ -199,8 +199,8 @@ def test_a_connection_is_used_again(form: str) -> None:
 @pytest.mark.parametrize("form", FORMS)
 def test_a_connection_that_was_closed_meanwhile_is_left(form: str) -> None:
     """Also for what may not come twice: it is seen before anything is sent."""
-    begun = said({"id": "7", "status": "Running"})
-    with raw_server(said([]), begun) as raw, client_of(form, raw.url, "t") as client:
+    done = said({"name": "mine"})
+    with raw_server(said([]), done) as raw, client_of(form, raw.url, "t") as client:
         client.jobs.list()
         wait(lambda: raw.closed == 1, 5, "the server to close")
-        assert client.models.begin_download("https://example.com/a.safetensors").id == "7"
+        assert client.models.restore("7")["name"] == "mine"

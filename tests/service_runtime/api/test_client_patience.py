@@ -118,14 +118,14 @@ def test_where_nobody_listens_that_is_told_soon() -> None:
 
 
 def test_what_may_have_been_done_is_not_asked_twice() -> None:
-    """A download that was begun is not begun again; but where nobody heard of it, nothing was begun."""
+    """What was restored is not in the bin any more; but where nobody heard of it, nothing was done."""
     script = Script(in_turn(LOST))
     with pytest.raises(Unreachable):
-        Models(script, script.manners).begin_download("https://example.com/a.safetensors")
-    assert script.lines == ["POST /v1/models"]
-    begun = {"id": "7", "status": "Running"}
+        Models(script, script.manners).restore("7")
+    assert script.lines == ["POST /v1/bin/7/restore"]
+    begun = {"name": "mine"}
     script = Script(in_turn(NOBODY, said({}, 503, retry_after="1"), begun))
-    assert Models(script, script.manners).begin_download("https://example.com/a.safetensors").id == "7"
+    assert Models(script, script.manners).restore("7") == begun
 
 
 def test_a_full_queue_is_asked_again_when_it_says_so() -> None:
