@@ -30,7 +30,7 @@ def studio(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="session")
 def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service that takes a second for a picture, holds one job, and knows no models but its own."""
+    """A service that takes a second for a picture, holds one job, makes small ones, and knows no models but its own."""
     settings = fake_settings(
         tmp_path_factory.mktemp("slow"),
         password_hash=hash_password(PASSWORD),
@@ -38,6 +38,9 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         fake_seconds=1.0,
         queue_limit=1,
         openai_unknown_model="refuse",
+        most_pictures=2,
+        most_steps=20,
+        longest_side=512,
     )
     with serving(settings) as running:
         running.headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}

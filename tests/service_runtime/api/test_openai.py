@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import io
+import shutil
 from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy
 import pytest
+from PIL import Image
 
+from garret import demo_model
 from tests.service_runtime.api.drawn import last_asked, picture, text_of
 from tests.service_runtime.living import Answer, Service, fake_settings, serving
 
@@ -187,11 +193,28 @@ def test_a_key_with_another_body_is_refused_for_good(service: Service) -> None:
     assert (answer.status, answer.json["error"]["code"]) == (400, "key_taken")
 
 
-def test_a_node_has_its_own_bounds_and_may_be_switched_off(tmp_path: Path) -> None:
+def test_a_node_has_its_own_bounds(slow: Service) -> None:
     """What a node does not make is refused under the caller's name for it; quality does as much as it may."""
-    with serving(fake_settings(tmp_path / "a", most_pictures=2, most_steps=20, longest_side=512)) as service:
-        assert post(service, "generations", prompt="x", n=3).json["error"]["param"] == "n"
-        assert post(service, "generations", prompt="x", size="1024x512").json["error"]["param"] == "size"
-        assert post(service, "generations", prompt="x", size="64x64", quality="max").status == 200
-    with serving(fake_settings(tmp_path / "b", dialects_off=("openai",))) as service:
-        assert "switched off" in post(service, "generations", prompt="x").json["error"]["message"]
+    assert post(slow, "generations", prompt="x", n=3).json["error"]["param"] == "n"
+    assert post(slow, "generations", prompt="x", size="1024x512").json["error"]["param"] == "size"
+    assert post(slow, "generations", prompt="x", size="64x64", quality="max").status == 200
+    assert last_asked(slow)["steps"] == 20
+
+
+@pytest.mark.compatible("OpenAI", "HTTP", "edits paint what is transparent in the mask, and nothing else")
+def test_what_is_transparent_is_painted(tmp_path: Path) -> None:
+    """The demo model puts a blue circle into the hole, and every other pixel stays as it was."""
+    settings = fake_settings(tmp_path, engine="sdxl", device="cpu", config_dir=demo_model.CONFIG.parent)
+    (settings.models_dir / "Stable-diffusion" / "tiny.safetensors").unlink()
+    shutil.copyfile(demo_model.WEIGHTS, settings.models_dir / "Stable-diffusion" / "demo.safetensors")
+    mask = Image.new("RGBA", (128, 128), "white")
+    mask.paste((0, 0, 0, 0), (32, 32, 96, 96))
+    file = io.BytesIO()
+    mask.save(file, "PNG")
+    asked = {"prompt": "a blue circle on a white background", "seed": 3, "image": text_of(picture(128, 128, "white"))}
+    with serving(settings) as service:
+        answer = post(service, "edits", **asked, mask=text_of(file.getvalue()))
+    made = numpy.asarray(Image.open(io.BytesIO(base64.b64decode(answer.json["data"][0]["b64_json"]))).convert("RGB"))
+    red, _, blue = made[60:68, 60:68].reshape(-1, 3).mean(0)
+    assert blue > red + 100
+    assert (made[:20] == 255).all()

@@ -162,7 +162,7 @@ def test_variation(client: openai.OpenAI, service: Service) -> None:
     assert reply.data is not None
     assert [opened(one.b64_json).size for one in reply.data] == [(256, 256)] * 2
     request = last_asked(service)
-    assert (request["prompt"], request["start"]["denoise"]) == ("", 0.6)
+    assert (request["prompt"], request["start"]["denoise"]) == ("", 0.5)
 
 
 @pytest.mark.compatible("OpenAI", "openai 3.54.0 (Python)", "models.list and models.retrieve")

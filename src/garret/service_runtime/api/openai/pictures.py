@@ -21,7 +21,7 @@ from garret.service_runtime.limits import check_choice, check_number
 PICTURES = ("image", "images", "image[]")
 MORE = (*PICTURES, "mask", "strength")
 """The fields that only these routes have."""
-EDIT_STRENGTH, VARIATION_STRENGTH, FAITHFUL_STRENGTH = 0.75, 0.6, 0.5
+EDIT_STRENGTH, VARIATION_STRENGTH, FAITHFUL_STRENGTH = 0.75, 0.5, 0.5
 """How much of a picture is denoised anew where nothing is said, for an edit, a variation, and `input_fidelity` high."""
 _WHOLE = ("n", "output_compression", "partial_images", "seed", "steps", "num_inference_steps", "clip_skip")
 _NUMBERS = ("strength", "cfg_scale", *(alias for alias, name in ALIASES.items() if name == "cfg_scale"))
