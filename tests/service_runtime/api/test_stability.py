@@ -26,11 +26,13 @@ def text_to_image(service: Service, engine: str = ENGINE, **body: Any) -> Answer
     )
 
 
-def send(service: Service, path: str, data: dict[str, str], *, accept: str = "", **files: bytes) -> httpx.Response:
+def send(
+    service: Service, path: str, data: dict[str, str], *, engine: str = ENGINE, accept: str = "", **files: bytes
+) -> httpx.Response:
     """Send a form as `requests` does, with files of a name."""
     headers = {**service.headers, **({"Accept": accept} if accept else {})}
     headers.pop("Content-Type", None)
-    address = f"http://{service.host}:{service.port}{ENGINE}/{path}"
+    address = f"http://{service.host}:{service.port}{engine}/{path}"
     named = {name: (f"{name}.png", data) for name, data in files.items()}
     return httpx.post(address, data=data, files=named, headers=headers, timeout=30)
 
@@ -116,6 +118,37 @@ def test_masks_from_each_source(service: Service, source: str, invert: bool, pic
     start = last_asked(service)["start"]
     assert (start["denoise"], start["mask"]["invert"], start["mask"]["blur"]) == (1.0, invert, 0)
     assert start["mask"]["soft"]
+
+
+@pytest.mark.compatible(TITLE, "HTTP", "image-to-image/upscale by factor, width or height")
+@pytest.mark.parametrize(
+    ("engine", "said", "size"),
+    [
+        ("esrgan-v1-x2plus", {}, (128, 96)),
+        ("esrgan-v1-x2plus", {"width": "512"}, (512, 384)),
+        ("Lanczos", {"height": "96"}, (128, 96)),
+    ],
+)
+def test_a_larger_picture(service: Service, engine: str, said: dict[str, str], size: tuple[int, int]) -> None:
+    """By an upscaler of the node, or for Stability's own ids by the node's choice."""
+    path = "image-to-image/upscale"
+    answer = send(service, path, said, engine=f"/v1/generation/{engine}", accept="image/png", image=picture(64, 48))
+    assert answer.status_code == 200, answer.text
+    assert size_of(answer.content) == size
+
+
+def test_what_makes_nothing_larger_is_refused(service: Service) -> None:
+    """An engine that is none, both sides at once, no picture, and more than a picture may become."""
+    path, image = "image-to-image/upscale", picture()
+    gone = send(service, path, {}, engine="/v1/generation/stable-diffusion-x4-latent-upscaler", image=image)
+    assert (gone.status_code, gone.json()["name"]) == (404, "not_found")
+    for said, files, why in (
+        ({"width": "512", "height": "512"}, {"image": image}, "height: does not go together with width"),
+        ({}, {"other": b""}, "image: is missing"),
+        ({"width": "100000"}, {"image": image}, "width: 100000 is out of range"),
+    ):
+        refused = send(service, path, said, engine="/v1/generation/esrgan-v1-x2plus", **files)
+        assert (refused.status_code, refused.json()["message"][: len(why)]) == (400, why)
 
 
 def test_prompts_of_a_form_are_told_apart_by_their_numbers(service: Service) -> None:

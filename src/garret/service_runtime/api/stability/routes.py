@@ -5,20 +5,17 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Path, Request
+from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from garret.service_runtime.api.accept import first_accepted
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.describe import Schema, body, record
 from garret.service_runtime.api.idempotency import key_of
 from garret.service_runtime.api.multipart import MEDIA_TYPE, Form, read_form
-from garret.service_runtime.api.picture_json import picture_reply
-from garret.service_runtime.api.stability.artifacts import artifacts, artifacts_schema, picture_response
+from garret.service_runtime.api.stability.answering import ANSWERS, BINARY, Engine, answered, file_of
 from garret.service_runtime.api.stability.engines import find_engine
-from garret.service_runtime.api.stability.errors import NamedRequest
 from garret.service_runtime.api.stability.generation import (
     TEXT_PROMPTS,
     mask_fields,
@@ -29,22 +26,15 @@ from garret.service_runtime.api.stability.generation import (
 )
 from garret.service_runtime.api.stability.prompts import FIELD
 from garret.service_runtime.api.stability.start import keep_start, missing_image, read_denoise, read_source
-from garret.service_runtime.api.waiting import wait_for
 from garret.service_runtime.errors import BadRequest
-from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.service import Service
 
-JSON, PICTURE = "json", "picture"
-_FORMS = {"application/json": JSON, "application/*": JSON, "*/*": JSON, "image/png": PICTURE, "image/*": PICTURE}
 LARGEST_SEED = 2**32 - 1
 _FILES = ("init_image", "mask_image")
 _WHOLE = ("samples", "seed", "steps", "width", "height")
 _NUMBERS = ("cfg_scale", "image_strength", "step_schedule_start", "step_schedule_end")
 _TEXT = re.compile(rf"{FIELD}\[(\d{{1,6}})\]\[(text|weight)\]")
 _WHOLLY = 1.0
-Engine = Annotated[
-    str, Path(description="a checkpoint's name, or an id of Stability's", examples=["stable-diffusion-xl-1024-v1-0"])
-]
 
 
 def router(service: Service) -> APIRouter:
@@ -52,22 +42,12 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1/generation/{engine_id}", tags=["Stability"])
     patience_s = service.settings.client_timeout_s
 
-    async def answered(request: Request, asked: ImageRequest, told: Mapping[str, Any]) -> Response:
-        wanted = first_accepted(request, _FORMS, JSON) or JSON
-        if wanted == PICTURE and asked.count > 1:
-            reason = "must be 1 where the answer is one picture"
-            raise NamedRequest("invalid_samples", "samples", reason, "Send Accept: application/json")
-        result = await wait_for(service, asked, request, told)
-        if wanted == PICTURE:
-            return picture_response(result)
-        return await picture_reply({"artifacts": artifacts(result)})
-
-    @routes.post("/text-to-image", openapi_extra=body(_WORDS), responses=_ANSWERS, response_class=Response)
+    @routes.post("/text-to-image", openapi_extra=body(_WORDS), responses=ANSWERS, response_class=Response)
     async def text_to_image(engine_id: Engine, request: Request) -> Response:
         """Make pictures from words."""
         said = await read_json(request, patience_s)
         model = find_engine(service.models, engine_id)
-        return await answered(request, parse_generation(said, service, model, seed_limit=LARGEST_SEED), said)
+        return await answered(service, request, parse_generation(said, service, model, seed_limit=LARGEST_SEED), said)
 
     async def from_picture(engine_id: str, request: Request, denoise: float | None) -> Response:
         form = await read_form(request, patience_s, service.settings.picture_body_bytes, always_files=_FILES)
@@ -77,24 +57,24 @@ def router(service: Service) -> APIRouter:
         source = "" if denoise is None else read_source(said, required=True)
         if not key_of(request):  # one that has a key may have its pictures already
             service.check_room(request.state.caller)
-        image, mask = (_picture(form, name) for name in _FILES)
+        image, mask = (file_of(form, name) for name in _FILES)
         if not image:
             raise missing_image()
         start = await asyncio.to_thread(keep_start, service.inputs, image, mask, source, how)
         told = await asyncio.to_thread(form.told)
         return await answered(
-            request, parse_generation(said, service, model, start, seed_limit=LARGEST_SEED), {"form": told}
+            service, request, parse_generation(said, service, model, start, seed_limit=LARGEST_SEED), {"form": told}
         )
 
     @routes.post(
-        "/image-to-image", openapi_extra=body(_FROM_PICTURE, MEDIA_TYPE), responses=_ANSWERS, response_class=Response
+        "/image-to-image", openapi_extra=body(_FROM_PICTURE, MEDIA_TYPE), responses=ANSWERS, response_class=Response
     )
     async def image_to_image(engine_id: Engine, request: Request) -> Response:
         """Make pictures from a picture; `image_strength` 1 is the picture itself, 0 nothing of it."""
         return await from_picture(engine_id, request, None)
 
     @routes.post(
-        "/image-to-image/masking", openapi_extra=body(_MASKED, MEDIA_TYPE), responses=_ANSWERS, response_class=Response
+        "/image-to-image/masking", openapi_extra=body(_MASKED, MEDIA_TYPE), responses=ANSWERS, response_class=Response
     )
     async def masking(engine_id: Engine, request: Request) -> Response:
         """Make a part of a picture anew; `mask_source` says where that part is told."""
@@ -123,42 +103,20 @@ def _prompt(number: int, said: Mapping[str, str]) -> dict[str, Any]:
         raise BadRequest(f"{FIELD}[{number}].weight", f"must be a number, not {weight[:40]!r}") from None
 
 
-def _picture(form: Form, name: str) -> bytes | None:
-    files = form.files.get(name, ())
-    if len(files) > 1:
-        raise BadRequest(name, "comes more than once")
-    return files[0].data if files else None
-
-
-_BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 _WORDS = record({FIELD: TEXT_PROMPTS, **size_fields(), **shared_fields()}, required=(FIELD,))
 _FORM_PROMPTS: dict[str, Schema] = {
     f"{FIELD}[0][text]": {"type": "string", "minLength": 1, "description": "and so on with [1], [2] …"},
     f"{FIELD}[0][weight]": {"type": "number", "minimum": -10, "maximum": 10, "description": "below 0: not wanted"},
 }
 _FROM_PICTURE = record(
-    {**_FORM_PROMPTS, **start_fields(_BINARY), **shared_fields()}, required=(f"{FIELD}[0][text]", "init_image")
+    {**_FORM_PROMPTS, **start_fields(BINARY), **shared_fields()}, required=(f"{FIELD}[0][text]", "init_image")
 )
 _MASKED = record(
     {
         **_FORM_PROMPTS,
-        "init_image": {**_BINARY, "description": "the picture, which says the size"},
-        **mask_fields(_BINARY),
+        "init_image": {**BINARY, "description": "the picture, which says the size"},
+        **mask_fields(BINARY),
         **shared_fields(),
     },
     required=(f"{FIELD}[0][text]", "init_image", "mask_source"),
 )
-_HEADERS = {
-    "Seed": {"description": "with a picture: its seed", "schema": {"type": "string"}},
-    "Finish-Reason": {"description": "with a picture: SUCCESS or CONTENT_FILTERED", "schema": {"type": "string"}},
-}
-_ANSWERS: dict[int | str, dict[str, Any]] = {
-    200: {
-        "description": "The pictures; with Accept: image/png the one picture itself",
-        "headers": _HEADERS,
-        "content": {
-            "application/json": {"schema": artifacts_schema()},
-            "image/png": {"schema": {"type": "string", "format": "binary"}},
-        },
-    }
-}

@@ -77,6 +77,6 @@ def _share(body: Values, name: str, usual: float) -> float:
     return value
 
 
-def missing_image() -> BadRequest:
+def missing_image(name: str = "init_image") -> BadRequest:
     """Return the error of a request that has no picture to begin from."""
-    return BadRequest("init_image", "is missing", "Send a PNG, JPEG or WebP picture")
+    return BadRequest(name, "is missing", "Send a PNG, JPEG or WebP picture")
