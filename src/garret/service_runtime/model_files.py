@@ -62,9 +62,14 @@ def version_of(path: Path) -> tuple[int, int]:
     return sum(part.st_size for part in parts), max([part.st_mtime_ns for part in parts] or [status.st_mtime_ns])
 
 
+def stem_of(model: Path) -> str:
+    """Return a model's name, by which its preview and its notes are called: without the ending where it is a file."""
+    return model.stem if model.suffix.lower() in (SUFFIX, PICKLED) else model.name
+
+
 def preview_of(model: Path, names: set[str]) -> Path | None:
     """Return the preview among a folder's file names that belongs to a model: NAME.png or NAME.preview.png."""
-    stem = model.stem if model.suffix.lower() in (SUFFIX, PICKLED) else model.name
+    stem = stem_of(model)
     for middle in ("", ".preview"):
         for suffix in PREVIEW_SUFFIXES:
             if stem + middle + suffix in names:

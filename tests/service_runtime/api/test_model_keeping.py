@@ -175,6 +175,18 @@ def test_a_model_is_removed_and_had_back(own: Service, place: Path) -> None:
     assert own.call("DELETE", "/v1/models/lora/mine?force=perhaps").json["field"] == "force"
 
 
+def test_an_upscalers_pickle_has_its_picture_and_its_notes(own: Service, place: Path) -> None:
+    """By its name without the ending, like any model's file."""
+    folder = place / "models" / "ESRGAN"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "mine.pth").write_bytes(b"no pickle")
+    (folder / "mine.json").write_text("{}", "utf-8")
+    assert own.call("PUT", "/v1/models/upscaler/mine/preview", PICTURE).status == 200
+    gone = own.call("DELETE", "/v1/models/upscaler/mine").json
+    assert gone["files"] == ["mine.pth", "mine.png", "mine.json"]
+    assert own.call("POST", f"/v1/bin/{gone['id']}/restore").json["type"] == "upscaler"
+
+
 def test_the_last_checkpoint_stays_unless_it_must_go(own: Service, place: Path) -> None:
     """OpenAI's clients delete by the name alone."""
     refused = own.call("DELETE", "/v1/models/tiny")

@@ -11,6 +11,7 @@ from garret.service_runtime.pace import Pace
 from garret.service_runtime.samplers import SAMPLERS, find_sampler
 from garret.service_runtime.sdxl_sizes import SDXL_SIZES
 from tests.service_runtime.living import Service, checkpoint, fake_settings, serving, wait
+from tests.service_runtime.networks import compact, write_upscaler
 
 SMALL = {"prompt": "a", "width": 64, "height": 64, "steps": 2}
 
@@ -50,6 +51,16 @@ def test_the_26_sizes_of_sdxl_are_listed(service: Service) -> None:
     assert [(one["width"], one["height"]) for one in sizes] == list(SDXL_SIZES)
     assert len(sizes) == 26
     assert {"width": 1024, "height": 1024, "ratio": "1:1"} in sizes
+
+
+def test_upscalers_are_arithmetic_networks_and_those_of_a_second_pass(own: Service, place: Path) -> None:
+    """A network is there as soon as its file is."""
+    kinds = {one["name"]: one["kind"] for one in own.call("GET", "/v1/upscalers").json["data"]}
+    assert (kinds["Lanczos"], kinds["Latent"], "network" in kinds.values()) == ("plain", "latent", False)
+    write_upscaler(place / "models" / "ESRGAN" / "twice.safetensors", compact(2))
+    found = own.call("GET", "/v1/upscalers").json["data"]
+    assert {"name": "twice", "kind": "network", "scale": 2, "model": "upscaler/twice"} in found
+    assert own.call("GET", "/v1/models/upscaler/twice").json["usable"] is True
 
 
 def test_styles_are_read_from_their_file(own: Service, place: Path) -> None:

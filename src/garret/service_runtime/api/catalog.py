@@ -1,4 +1,4 @@
-"""What a request may name beside models: samplers with their schedules, SDXL's sizes, styles."""
+"""What a request may name beside models: samplers with their schedules, SDXL's sizes, upscalers, styles."""
 
 from __future__ import annotations
 
@@ -10,9 +10,11 @@ from fastapi import APIRouter
 
 from garret.service_runtime.api.describe import Schema, answer, record
 from garret.service_runtime.api.lists import list_of, list_schema
+from garret.service_runtime.model_files import UPSCALER
 from garret.service_runtime.samplers import DIALECTS, SAMPLERS, SCHEDULES, Sampler, Schedule
 from garret.service_runtime.sdxl_sizes import SDXL_SIZES
 from garret.service_runtime.service import Service
+from garret.service_runtime.upscalers import LATENT, NETWORK, PLAIN, Upscaler, all_upscalers, latent_modes
 
 _TEXT: Schema = {"type": "string"}
 _TEXTS: Schema = {"type": "array", "items": _TEXT}
@@ -34,6 +36,15 @@ _SAMPLER = record(
 )
 _SCHEDULE = record({"name": _TEXT, "label": _TEXT, "aliases": _TEXTS}, required=("name", "label", "aliases"))
 _SIZE = record({"width": _SIDE, "height": _SIDE, "ratio": {**_TEXT, "description": "in lowest terms"}})
+_UPSCALER = record(
+    {
+        "name": _TEXT,
+        "kind": {"enum": [PLAIN, NETWORK, LATENT], "description": "arithmetic, a model, or only for a second pass"},
+        "scale": {"type": ["integer", "null"], "description": "how much larger a network makes a picture in one go"},
+        "model": {"type": ["string", "null"], "description": "a network's model: upscaler/NAME"},
+    },
+    required=("name", "kind", "scale", "model"),
+)
 _STYLE = record({"name": _TEXT, "prompt": _TEXT, "negative_prompt": _TEXT}, required=("name",))
 
 
@@ -54,6 +65,13 @@ def router(service: Service) -> APIRouter:
             {"width": width, "height": height, "ratio": _ratio(width, height)} for width, height in SDXL_SIZES
         )
 
+    @routes.get("/upscalers", responses={200: answer("The upscalers", list_schema(_UPSCALER))})
+    async def upscalers() -> dict[str, Any]:
+        """List what enlarges pictures; those of the kind latent are for `hires.upscaler` alone."""
+        found = await asyncio.to_thread(all_upscalers, service.models)
+        latent = [{"name": name, "kind": LATENT, "scale": None, "model": None} for name in latent_modes()]
+        return list_of([*map(_upscaler, found), *latent])
+
     @routes.get("/styles", responses={200: answer("The styles", list_schema(_STYLE))})
     async def styles() -> dict[str, Any]:
         """List the words that a request puts around its own by the names of `styles`."""
@@ -71,6 +89,16 @@ def _sampler(one: Sampler) -> dict[str, Any]:
         "automatic_schedule": one.automatic,
         "noise_fields": sorted(one.uses),
         "diffusers": one.scheduler or None,
+    }
+
+
+def _upscaler(one: Upscaler) -> dict[str, Any]:
+    is_network = one.kind == NETWORK
+    return {
+        "name": one.name,
+        "kind": one.kind,
+        "scale": one.scale if is_network else None,
+        "model": f"{UPSCALER}/{one.name}" if is_network else None,
     }
 
 

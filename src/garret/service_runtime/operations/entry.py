@@ -8,7 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from garret.service_runtime.model_files import FOLDERS, PREVIEW_SUFFIXES, SUFFIX, TYPES, ModelFile, model_files
+from garret.service_runtime.model_files import (
+    FOLDERS,
+    PICKLED,
+    PREVIEW_SUFFIXES,
+    SUFFIX,
+    TYPES,
+    ModelFile,
+    model_files,
+    stem_of,
+)
 from garret.service_runtime.names import BadName, check_name
 from garret.service_runtime.operations.run import WrongParameter
 from garret.service_runtime.settings import ServiceSettings
@@ -117,15 +126,11 @@ def model_of_preview(settings: ServiceSettings, folder: Path, name: str) -> Mode
         WrongParameter: there is none of this name in the folder.
     """
     stem = name
-    for suffix in (SUFFIX, *PREVIEW_SUFFIXES):
+    for suffix in (SUFFIX, PICKLED, *PREVIEW_SUFFIXES):
         stem = stem[: -len(suffix)] if stem.lower().endswith(suffix) else stem
     there = [file for file in model_files(settings.models_dir) if file.path.parent == folder]
-    names = {_stem(file.path): file for file in there}
+    names = {stem_of(file.path): file for file in there}
     if stem not in names:
         known = ", ".join(sorted(names)[:20]) or "none"
         raise WrongParameter("name", f"there is no model {stem[:80]!r} in {folder.name}", f"There are: {known}")
     return names[stem]
-
-
-def _stem(path: Path) -> str:
-    return path.stem if path.suffix.lower() == SUFFIX else path.name

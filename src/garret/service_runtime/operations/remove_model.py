@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from garret.service_runtime.model_files import SUFFIX
+from garret.service_runtime.model_files import stem_of
 from garret.service_runtime.models import Model
 from garret.service_runtime.operations.bin import Bin
 from garret.service_runtime.operations.choosing import choose, models_of, texts
@@ -57,7 +57,7 @@ def _refuse_last(model: Model, checkpoints: list[Model]) -> None:
 
 def _belongings(model: Model) -> list[Path]:
     """The preview, the note of where it came from, and what other tools keep beside a model."""
-    stem = model.path.stem if model.path.suffix.lower() == SUFFIX else model.path.name
+    stem = stem_of(model.path)
     beside = [model.path.with_name(stem + suffix) for suffix in _SIDE_FILES]
     preview = [model.preview] if model.preview else []
     return [path for path in (*preview, *beside, note_path(model.path)) if path.is_file()]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from garret.service_runtime.model_files import SUFFIX
 from garret.service_runtime.operations.bin import Bin, Removed
 from garret.service_runtime.operations.choosing import texts
 from garret.service_runtime.operations.known_files import remember_hash
@@ -51,7 +50,7 @@ def _restore(run: Run, trash: Bin, one: Removed) -> dict[str, Any]:
         raise DownloadError(
             f"another file is called {one.folder}/{one.files[0]} by now", "Remove or rename that one first"
         ) from None
-    if one.sha256 and path.suffix.lower() == SUFFIX:
+    if one.sha256 and path.is_file():
         remember_hash(run.settings, Fetched(path, one.sha256, one.size, 0))
     return {"name": one.name, "type": one.type, "path": str(path), "family": one.family, "size": one.size,
             "sha256": one.sha256}  # fmt: skip
