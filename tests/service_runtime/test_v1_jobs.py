@@ -276,13 +276,13 @@ def test_a_large_body_is_large_for_its_pictures(service: Service) -> None:
 
 def test_pictures_beyond_what_is_kept_make_room(tmp_path: Path) -> None:
     """410 says so; the newest stay, and nothing is left on the disk."""
-    settings = fake_settings(tmp_path, keep_bytes=40_000)
+    settings = fake_settings(tmp_path, keep_bytes=3_000)
     with serving(settings) as service:
         jobs = [post(service, wait_s=10, width=128, height=128, seed=seed).json for seed in range(6)]
         size = jobs[0]["pictures"][0]["size"]
         folder = settings.state_dir / "results"
-        wait(lambda: sum(file.stat().st_size for file in folder.iterdir()) <= 40_000, 5, "room")
-        assert size * 6 > 40_000
+        wait(lambda: sum(file.stat().st_size for file in folder.iterdir()) <= 3_000, 5, "room")
+        assert size * 6 > 3_000
         first, last = (service.call("GET", job["url"]).json for job in (jobs[0], jobs[-1]))
         assert (first["state"], first["pictures_removed"], first["pictures"]) == ("Success", True, [])
         assert service.call("GET", f"{first['url']}/pictures/0").status == 410

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from functools import partial
 
 from garret.service_runtime.background import Background
+from garret.service_runtime.entrance import leave_entrance
 from garret.service_runtime.errors import Busy, KeyTaken, ServiceError, Unavailable
 from garret.service_runtime.job_store import JobStore
 from garret.service_runtime.jobs import WAITING, Job
@@ -51,10 +52,10 @@ class Accepting:
         self._expiry_s = expiry_s
         self._entering: dict[str, asyncio.Event] = {}
 
-    def check_room(self, owner: str) -> None:
+    def check_room(self, owner: str, entering: Collection[str] = ()) -> None:
         """Refuse at once, before anything is decoded for a job, when the queue is full; say when there is room."""
         try:
-            self._scheduler.check_room(owner)
+            self._scheduler.check_room(owner, entering)
         except Busy as error:
             raise Busy(error.message, error.hint, retry_after=self._pace.until_room()) from None
 
@@ -69,6 +70,7 @@ class Accepting:
         self.check_room(owner)
         job_id = secrets.token_hex(16)
         self._scheduler.reserve(job_id, owner)
+        leave_entrance()
         entered = self._entering[job_id] = asyncio.Event()
         try:
             job = await self._background.in_thread(partial(self._write, job_id, owner, request, terms))

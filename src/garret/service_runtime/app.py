@@ -55,6 +55,7 @@ def create_app(service: Service) -> FastAPI:
         Guard,
         authenticator=Authenticator(settings),
         links=service.links,
+        entrance=service.entrance,
         idle=service.idle,
         local_only=not settings.has_login,
         is_starting=lambda: settings.trusted_proxy and not service.pool.was_ready,
@@ -77,11 +78,12 @@ def _add_pages(app: FastAPI, pages: Pages) -> None:
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> dict[str, Any]:
-        return document()
+        return await asyncio.to_thread(document)
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> Response:
-        return HTMLResponse(docs_page(document(), str(request.base_url).rstrip("/")))
+        made = await asyncio.to_thread(document)
+        return HTMLResponse(docs_page(made, str(request.base_url).rstrip("/")))
 
 
 def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:

@@ -8,15 +8,18 @@ from collections.abc import Callable
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from garret.service_runtime.api import health
+from garret.service_runtime.api import health, idempotency
+from garret.service_runtime.api.dialects import dialect_of
 from garret.service_runtime.api.refusing import error_response
 from garret.service_runtime.auth import Authenticator, check_origin
+from garret.service_runtime.entrance import Entrance, Entry
 from garret.service_runtime.errors import ServiceError, Unavailable
 from garret.service_runtime.idle import PAGE, Idle, is_use
 from garret.service_runtime.links import Links
 
 # What a front on this machine shows itself as long as there is no worker: how far the node is.
 _SHOWN_BY_FRONT = ("/", "/boot.json")
+_KEY = idempotency.HEADER.lower().encode("ascii")
 _HEADERS = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -38,6 +41,7 @@ class Guard:
         authenticator: Authenticator,
         idle: Idle,
         links: Links,
+        entrance: Entrance,
         *,
         local_only: bool,
         is_starting: Callable[[], bool],
@@ -47,6 +51,7 @@ class Guard:
         self._idle = idle
         self._authenticator = authenticator
         self._links = links
+        self._entrance = entrance
         self._local_only = local_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -81,7 +86,24 @@ class Guard:
                 self._idle.touch(sign)
             return message
 
-        await self._app(scope, receive_and_note, send_with_headers)
+        try:
+            entry = self._enter(scope)
+        except ServiceError as error:
+            await error_response(error, scope["path"])(scope, receive, send_with_headers)
+            return
+        try:
+            await self._app(scope, receive_and_note, send_with_headers)
+        finally:
+            if entry is not None:
+                entry.leave()
+
+    def _enter(self, scope: Scope) -> Entry | None:
+        """Hold a place for what will be a job; one with an Idempotency-Key may be one already, and is let through."""
+        path = scope["path"]
+        keyed = any(name == _KEY for name, _ in scope["headers"])
+        if keyed or not dialect_of(path).makes_job(scope["method"], path):
+            return None
+        return self._entrance.enter(scope["state"]["caller"])
 
     async def _caller(self, scope: Scope) -> str:
         if scope["path"] == health.OPEN and scope["method"] in ("GET", "HEAD"):

@@ -103,10 +103,14 @@ class Scheduler:
         """Return how many jobs were accepted and are not over."""
         return len(self._open)
 
-    def check_room(self, owner: str = "") -> None:
-        """Say so when there is no place for a job; who has none open has one also beside those who filled the queue."""
-        if len(self._open) >= self._limit and (not owner or owner in self._open.values()):
-            raise Busy(f"{len(self._open)} jobs are waiting, as many as the queue holds", "Ask again", retry_after=5)
+    def check_room(self, owner: str = "", entering: Collection[str] = ()) -> None:
+        """Say so when there is no place for a job; who has none open has one also beside those who filled the queue.
+
+        `entering` are the owners of requests that are no jobs yet, and have been let in before this one.
+        """
+        count = len(self._open) + len(entering)
+        if count >= self._limit and (not owner or owner in self._open.values() or owner in entering):
+            raise Busy(f"{count} jobs are waiting, as many as the queue holds", "Ask again", retry_after=5)
 
     def reserve(self, job_id: str, owner: str = "", *, over_limit: bool = False) -> None:
         """Take a place for a job, or say that there is none; jobs from before a restart have theirs."""

@@ -20,6 +20,7 @@ from garret.service_runtime.carriers import oss_of, webhooks_of
 from garret.service_runtime.courier import Courier
 from garret.service_runtime.default_file import DefaultFile
 from garret.service_runtime.deliveries import OSS, STARTED, WEBHOOK
+from garret.service_runtime.entrance import Entrance
 from garret.service_runtime.errors import (
     InsufficientStorage,
     ServiceError,
@@ -127,6 +128,7 @@ class Service:
             prepare=lambda request: prepare(request, self.models, self.inputs, self.vocabulary),
             expiry_s=settings.queue_expiry_s,
         )
+        self.entrance = Entrance(self._accepting.check_room)
         self._free_bytes = free_bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._began = time.monotonic()

@@ -9,19 +9,22 @@ from typing import Any, NoReturn
 
 from starlette.requests import ClientDisconnect, Request
 
+from garret.service_runtime.api.turns import my_turn
 from garret.service_runtime.errors import BadRequest, TooLarge, TooSlow
 from garret.service_runtime.settings import MAXIMUM_BODY_BYTES
 
 _MOST_VALUES = 100_000
+_SHORT_BYTES = 1 << 16
 
 
 async def read_json(request: Request, timeout_s: float, limit: int = MAXIMUM_BODY_BYTES) -> dict[str, Any]:
     """Return the body's JSON object, or say what is wrong with it; `timeout_s` is the longest silence within it."""
     body = await read_body(request, timeout_s, limit)
-    # What may hold pictures takes long enough for others to notice, were it read in the event loop.
-    values = parse_json(body) if len(body) <= MAXIMUM_BODY_BYTES else await asyncio.to_thread(parse_json, body)
+    # What is longer takes long enough for others to notice, were it read in the event loop.
+    values = parse_json(body) if len(body) <= _SHORT_BYTES else await asyncio.to_thread(parse_json, body)
     if not isinstance(values, dict):
         raise BadRequest("body", "is not a JSON object", 'Send {"prompt": "…"}')
+    await my_turn()
     return values
 
 
@@ -51,7 +54,8 @@ async def read_body(request: Request, timeout_s: float, limit: int = MAXIMUM_BOD
     size, stream = 0, request.stream()
     try:
         while True:
-            part = await asyncio.wait_for(anext(stream, b""), timeout_s)
+            async with asyncio.timeout(timeout_s):
+                part = await anext(stream, b"")
             if not part:
                 return b"".join(parts)
             size += len(part)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,8 +41,9 @@ class Dialect:
 
     `paths` are those that are its own, each with all that lies below it: errors there have the body that `error`
     returns, which is what `error_schema` tells the OpenAPI document, and a status of `statuses` becomes the one beside
-    it, which its clients know; `headers` come with an error. Of two dialects that claim a path, the one with the
-    longer claim has it.
+    it, which its clients know; `headers` come with an error. `makes` is a pattern of the paths whose POST makes a job:
+    what is refused there for a full queue is refused before it is read. Of two dialects that claim a path, the one with
+    the longer claim has it.
     """
 
     name: str
@@ -53,6 +55,11 @@ class Dialect:
     statuses: Mapping[int, int] = field(default_factory=dict)
     headers: Callable[[ServiceError], Mapping[str, str]] = lambda _: {}
     can_be_off: bool = True
+    makes: str = ""
+
+    def makes_job(self, method: str, path: str) -> bool:
+        """Say whether a request becomes a job, if it is accepted."""
+        return method == "POST" and bool(self.makes) and re.fullmatch(self.makes, path) is not None
 
     def claim(self, path: str) -> int:
         """Return how long the claim is that this dialect has on a path, 0 for none."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import lru_cache
 
 from garret.service_runtime.api import dstack, native
 from garret.service_runtime.api.a1111 import dialect as a1111
@@ -25,6 +26,7 @@ NAMES = tuple(one.name for one in DIALECTS if one.can_be_off)
 """Those that a setting may switch off."""
 
 
+@lru_cache(maxsize=1024)
 def dialect_of(path: str) -> Dialect:
     """Return the dialect that a path belongs to; the native one where nobody claims it."""
     return max(DIALECTS, key=lambda one: one.claim(path))

@@ -192,4 +192,5 @@ DIALECT = Dialect(
     title="dstack",
     paths=("/generate", "/download", "/refine"),
     routers=(router,),
+    makes="/(generate|refine)",
 )

@@ -43,7 +43,7 @@ def router(service: Service) -> APIRouter:
         """
         wait_s = wait_s_of(request)
         body = await read_json(request, service.settings.client_timeout_s, service.settings.picture_body_bytes)
-        terms, owner = _terms(request, body), request.state.caller
+        terms, owner = await _terms(request, body), request.state.caller
         job_id = known = await service.repeated(owner, terms)
         if not known:
             service.check_room(owner)
@@ -103,11 +103,12 @@ def webhook_router(service: Service) -> APIRouter:
     return routes
 
 
-def _terms(request: Request, body: dict[str, Any]) -> Terms:
+async def _terms(request: Request, body: dict[str, Any]) -> Terms:
     """Return what a body says beside the pictures."""
     expires_in = body.get("expires_in")
     if expires_in is not None:
         expires_in = fields.number(body, "expires_in", 0.0)
         check_number("expires_in", expires_in, 1, LONGEST_EXPIRY_S)
     key = key_of(request)
-    return Terms(False, key, digest_of(request, body) if key else "", fields.text(body, "webhook"), expires_in)
+    digest = await asyncio.to_thread(digest_of, request, body) if key else ""
+    return Terms(False, key, digest, fields.text(body, "webhook"), expires_in)

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from python_multipart.exceptions import FormParserError
@@ -17,6 +18,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from garret.service_runtime.api.body import read_body
+from garret.service_runtime.api.turns import my_turn
 from garret.service_runtime.errors import BadRequest, TooLarge
 from garret.service_runtime.settings import MAXIMUM_BODY_BYTES, MAXIMUM_PICTURE_BODY_BYTES
 
@@ -95,9 +97,10 @@ async def read_form(
         raise BadRequest("content-type", f"{header[:80]!r} is no form", hint)
     body = await read_body(request, timeout_s, limit)
     # Pictures take long enough to be found in it for others to notice.
-    if len(body) <= _PIECE:
-        return _parse(body, boundary, always_files)
-    return await asyncio.to_thread(_parse, body, boundary, always_files)
+    parse = partial(_parse, body, boundary, always_files)
+    form = parse() if len(body) <= _PIECE else await asyncio.to_thread(parse)
+    await my_turn()
+    return form
 
 
 @dataclass

@@ -53,4 +53,5 @@ DIALECT = Dialect(
         health.report_router,
     ),
     can_be_off=False,
+    makes="/v1/jobs",
 )

@@ -23,7 +23,8 @@ async def accept_for(
 ) -> tuple[str, Terms]:
     """Submit a request and return its job's id; one that no Idempotency-Key leads to is its caller's connection's."""
     key = key_of(request)
-    terms = Terms(attached=not key, key=key, digest=digest_of(request, body) if key else "")
+    digest = await asyncio.to_thread(digest_of, request, body) if key else ""  # of megabytes, where there are pictures
+    terms = Terms(attached=not key, key=key, digest=digest)
     owner = request.state.caller
     return await service.repeated(owner, terms) or await service.submit(asked, owner, terms), terms
 

@@ -59,4 +59,5 @@ DIALECT = Dialect(
     title="A1111",
     paths=("/sdapi", "/internal", "/queue", "/controlnet"),
     routers=(router,),
+    makes="/sdapi/v1/(txt2img|img2img|extra-single-image|extra-batch-images)",
 )

@@ -28,4 +28,5 @@ DIALECT = Dialect(
     routers=(routes.router,),
     error=error_of,
     statuses={400: 422},
+    makes="/predictions",
 )

@@ -15,4 +15,5 @@ DIALECT = Dialect(
     error_schema=ERROR_SCHEMA,
     statuses=STATUSES,
     headers=headers_of,
+    makes="/v1/images/.*",
 )

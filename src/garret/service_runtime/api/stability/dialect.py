@@ -17,4 +17,5 @@ DIALECT = Dialect(
     error=error_body,
     error_schema=ERROR_SCHEMA,
     statuses=STATUSES,
+    makes="/v1/generation/.*",
 )
