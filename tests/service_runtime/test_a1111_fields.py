@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from garret.service_runtime.api.a1111.fields import parse_txt2img
+from garret.service_runtime.api.a1111.numbers import with_numbers
 from garret.service_runtime.api.a1111.schema import TXT2IMG
 from garret.service_runtime.asked import Hires, Noise, Output, Refiner, Variation
 from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
@@ -105,7 +106,7 @@ def test_settings_of_one_request() -> None:
         ({"enable_hr": True, "hr_scheduler": "cosine"}, UnknownChoice, "hr_scheduler"),
         ({"enable_hr": True, "denoising_strength": 2}, BadRequest, "denoising_strength"),
         ({"enable_hr": True, "hr_checkpoint_name": "other"}, NotBuilt, "hr_checkpoint_name"),
-        ({"seed_resize_from_w": 100}, BadRequest, "seed_resize_from_w"),
+        ({"seed_resize_from_w": 40}, BadRequest, "seed_resize_from_w"),
         ({"s_churn": -1}, BadRequest, "s_churn"),
         ({"override_settings": {"CLIP_stop_at_last_layers": 13}}, BadRequest, "CLIP_stop_at_last_layers"),
         ({"override_settings": {"samples_format": "gif"}}, UnknownChoice, "samples_format"),
@@ -126,3 +127,20 @@ def test_every_field_is_explained() -> None:
     fields = TXT2IMG["properties"]
     shared = "prompt negative_prompt width height steps cfg_scale seed batch_size n_iter sampler_name scheduler"
     assert [name for name in fields if f"`{name}`" not in section and name not in shared.split()] == []
+
+
+def test_numbers_that_come_as_text_are_read() -> None:
+    """Plain ones, where a number belongs; all else is refused under its name, or is text."""
+    body = with_numbers(
+        {"seed": "-1", "steps": " 20 ", "cfg_scale": "6.5", "width": "64.0", "prompt": "7", "n_iter": "1e2"}
+    )
+    assert body == {"seed": -1, "steps": 20, "cfg_scale": 6.5, "width": "64.0", "prompt": "7", "n_iter": "1e2"}
+    assert with_numbers({"seed": "9" * 5000, "steps": None, "init_images": ["1"]})["seed"] == "9" * 5000
+
+
+def test_a_side_is_cut_to_a_multiple_of_8() -> None:
+    """As A1111 does it; what is too small stays what it is."""
+    asked = parse({"width": 1001, "height": 71, "enable_hr": True, "hr_resize_x": 1999})
+    assert (asked.width, asked.height, asked.hires and asked.hires.width) == (1000, 64, 1992)
+    with pytest.raises(BadRequest, match="width: 63 is out of range"):
+        parse({"width": 63})

@@ -83,8 +83,7 @@ def test_the_body_of_webuiapi_is_understood(service: Service) -> None:
 
 WRONG: list[tuple[str, Any, int]] = [
     ("width", 63, 422),
-    ("width", 65, 422),
-    ("width", "64", 422),
+    ("width", "64 pixels", 422),
     ("width", 64.5, 422),
     ("width", True, 422),
     ("height", 4096, 422),
@@ -96,7 +95,7 @@ WRONG: list[tuple[str, Any, int]] = [
     ("cfg_scale", -1, 422),
     ("cfg_scale", 1e300, 422),
     ("cfg_scale", 10**400, 422),
-    ("cfg_scale", "7", 422),
+    ("cfg_scale", "seven", 422),
     ("seed", -2, 422),
     ("seed", 2**63, 422),
     ("seed", {}, 422),

@@ -144,7 +144,7 @@ WRONG: list[tuple[str, Any, int]] = [
     ("mask", encoded(8, 8, "black"), 422),
     ("latent_mask", WHITE, 501),
     ("denoising_strength", 1.1, 422),
-    ("denoising_strength", "0.5", 422),
+    ("denoising_strength", "half", 422),
     ("resize_mode", 5, 422),
     ("resize_mode", -1, 422),
     ("mask_blur", 65, 422),

@@ -1,7 +1,7 @@
 """What programs for A1111's API send, as they send it, and what they read of the answers.
 
 SillyTavern, Open WebUI, the Krita plug-in of cyanic, Auto-Photoshop, and the sample program of the service that garret
-follows. The bodies are those of their sources.
+follows. What they send was read in their sources: fields of their own, sides of any size, seeds as text.
 """
 
 from __future__ import annotations
@@ -114,12 +114,17 @@ def test_krita(studio: Service) -> None:
     assert "deepbooru_sort_alpha" in caller.call("GET", "/sdapi/v1/options").json
     common = {
         "prompt": "a fox", "negative_prompt": "", "sampler_name": "DPM++ 2M", "seed": -1, "subseed": -1,
-        "subseed_strength": 0, "batch_size": 1, "n_iter": 1, "cfg_scale": 7.0, "restore_faces": False, "tiling": False,
-        "styles": [], "override_settings": {"sd_model_checkpoint": "second", "sd_vae": "Automatic"},
-        "override_settings_restore_afterwards": False, "save_images": False, "send_images": True,
-        "alwayson_scripts": {}, "script_args": [], "refiner_checkpoint": "None", "refiner_switch_at": 0.8, **SMALL,
+        "subseed_strength": 0.0, "CYANIC": {"results_below_layer_uuid": "5"}, "refiner": "None",
+        "batch_size": 1, "n_iter": 1, "cfg_scale": 7.0, "restore_faces": False, "tiling": False,
+        "styles": [], "override_settings": {
+            "sd_model_checkpoint": "second", "sd_vae": "Automatic", "img2img_color_correction": True
+        }, "override_settings_restore_afterwards": False, "save_images": False, "send_images": True,
+        "alwayson_scripts": {}, "refiner_switch_at": 0.8, "steps": 2, "width": 77, "height": 65,
     }  # fmt: skip
-    assert opened(caller.call("POST", "/sdapi/v1/txt2img", {**common, "enable_hr": False, "hr_upscaler": "None"}))
+    answer = caller.call("POST", "/sdapi/v1/txt2img", common)
+    # A selection has any size: the picture is the next smaller one, and is told of as what was asked for.
+    assert opened(answer).size == (72, 64)
+    assert [json.loads(answer.json["info"])[side] for side in ("width", "height")] == [77, 65]
     assert caller.call("GET", "/sdapi/v1/options").json["sd_model_checkpoint"].startswith("second")
     mask = picture_text("L", 255)
     answer = caller.call("POST", "/sdapi/v1/img2img", {
@@ -127,7 +132,7 @@ def test_krita(studio: Service) -> None:
         "inpainting_fill": 1, "inpaint_full_res": False, "inpaint_full_res_padding": 32, "inpainting_mask_invert": 0,
         "resize_mode": 1, "include_init_images": False,
     })  # fmt: skip
-    assert opened(answer).size == (64, 64)
+    assert opened(answer).size == (72, 64)
     state = caller.call("GET", "/sdapi/v1/progress").json["state"]
     assert (state["skipped"], state["interrupted"]) == (False, False)
     caller.call("POST", "/sdapi/v1/options", {"sd_model_checkpoint": ""})
@@ -139,16 +144,28 @@ def test_auto_photoshop(studio: Service) -> None:
     assert studio.call("GET", "/sdapi/v1/progress?skip_current_image=false").json["current_image"] is None
     for path in ("loras", "embeddings", "scripts"):
         assert studio.call("GET", f"/sdapi/v1/{path}").status == 200
-    for path in ("version", "model_list", "module_list", "control_types", "settings"):
+    for path in ("version", "model_list", "module_list?alias_names=true", "control_types", "settings"):
         assert studio.call("GET", f"/controlnet/{path}").status == 200
     assert studio.call("POST", "/sdapi/v1/options", {"inpainting_mask_weight": 0.7}).status == 200
-    unit = {"enabled": False, "input_image": "", "module": "none", "model": "None", "weight": 1.0, "guidance_end": 1}
+    unit = {
+        "enabled": False, "input_image": "", "mask": "", "module": "none", "model": "None", "weight": 1.0,
+        "resize_mode": "Crop and Resize", "lowvram": False, "processor_res": 512, "threshold_a": 0, "threshold_b": 0,
+        "guidance_start": 0, "guidance_end": 1, "guessmode": False,
+    }  # fmt: skip
     body = {
-        "prompt": "a fox", "init_images": [picture_text()], "mask": None, "denoising_strength": 0.7, "hr_scale": 2,
-        "alwayson_scripts": {"controlnet": {"args": [unit, unit]}, "ADetailer": {"args": [False]}}, **SMALL,
+        "prompt": "a fox", "negative_prompt": "", "original_prompt": "a fox", "original_negative_prompt": "",
+        "selection_info": {"left": 0, "right": 64}, "init_images": [picture_text()], "denoising_strength": 0.7,
+        "clip_skip": 1, "sampler_index": "Euler a", "batch_size": 1, "cfg_scale": 7, "seed": "77", "mask_blur": 4,
+        "use_sharp_mask": False, "use_prompt_shortcut": False, "prompt_shortcut_ui_dict": {}, "uniqueDocumentId": "u",
+        "mode": "img2img", "restore_faces": False, "tiling": False, "subseed": -1, "override_settings": {},
+        "override_settings_restore_afterwards": True, "controlnet_units": [unit, unit],
+        "alwayson_scripts": {"controlnet": {"args": [unit, unit]}, "ADetailer": {"args": [False, {}]}}, **SMALL,
     }  # fmt: skip
     answer = studio.call("POST", "/sdapi/v1/img2img", body)
-    told = studio.call("POST", "/sdapi/v1/png-info", {"image": answer.json["images"][0]}).json
+    assert json.loads(answer.json["info"])["seed"] == 77
+    told = studio.call(
+        "POST", "/sdapi/v1/png-info", {"image": "data:image/png;base64," + answer.json["images"][0]}
+    ).json
     assert told["info"] == json.loads(answer.json["info"])["infotexts"][0]
     unit["enabled"] = True
     assert studio.call("POST", "/sdapi/v1/img2img", body).status == 501

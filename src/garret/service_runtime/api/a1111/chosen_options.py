@@ -16,6 +16,7 @@ from garret.service_runtime.errors import UnknownChoice
 from garret.service_runtime.files import write_atomically
 from garret.service_runtime.limits import check_number, check_whole
 from garret.service_runtime.models import Models
+from garret.service_runtime.results import storage_error
 
 logger = logging.getLogger(__name__)
 
@@ -45,14 +46,21 @@ class ChosenOptions:
         return dict(self._chosen.get(owner, {}))
 
     def change(self, owner: str, values: Mapping[str, Any]) -> None:
-        """Keep a caller's new choices; one that is the default's is forgotten."""
+        """Keep a caller's new choices; one that is the default's is forgotten.
+
+        Raises:
+            InsufficientStorage: the disk is full.
+        """
         with self._lock:
             mine = {**self._chosen.get(owner, {}), **values}
             mine = {name: value for name, value in mine.items() if value != DEFAULTS[name]}
             if mine != self._chosen.get(owner, {}):
-                chosen = {**self._chosen, owner: mine}
-                self._chosen = {one: kept for one, kept in chosen.items() if kept}
-                write_atomically(self._path, json.dumps(self._chosen).encode(), 0o640)
+                chosen = {one: kept for one, kept in {**self._chosen, owner: mine}.items() if kept}
+                try:
+                    write_atomically(self._path, json.dumps(chosen).encode(), 0o640)
+                except OSError as error:
+                    raise storage_error(error) from error
+                self._chosen = chosen
 
 
 def read_options(values: Mapping[str, Any], models: Models) -> dict[str, Any]:

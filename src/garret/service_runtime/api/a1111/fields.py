@@ -13,6 +13,7 @@ from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
 from garret.service_runtime.limits import (
     MAXIMUM_SEED,
     MAXIMUM_STEPS,
+    MINIMUM_SIDE,
     SIDE_STEP,
     check_number,
     check_side,
@@ -54,8 +55,8 @@ def parse_txt2img(body: Body, find: Callable[[str], Model]) -> ImageRequest:
     defaults = model.defaults
     named = fields.text(body, "sampler_name") or fields.text(body, "sampler_index") or _DEFAULT_SAMPLER
     sampler, schedule = find_sampler(named, fields.text(body, "scheduler"))
-    width = fields.integer(body, "width", defaults.size)
-    height = fields.integer(body, "height", defaults.size)
+    width = _whole_steps(fields.integer(body, "width", defaults.size))
+    height = _whole_steps(fields.integer(body, "height", defaults.size))
     (width, height), hires = _sizes_and_hires(body, width, height)
     return ImageRequest(
         checkpoint=model.name,
@@ -120,9 +121,14 @@ def _number(values: Body, name: str, default: float, low: float, high: float) ->
     return value
 
 
+def _whole_steps(side: int) -> int:
+    """Return a side as A1111 takes it: what is more than a multiple of 8 is cut off, as selections have any size."""
+    return side if side < MINIMUM_SIDE else side // SIDE_STEP * SIDE_STEP
+
+
 def _side(body: Body, name: str) -> int:
     """Return a side in pixels, 0 where there is none: A1111 writes that as 0 or -1."""
-    side = max(fields.integer(body, name, 0), 0)
+    side = _whole_steps(max(fields.integer(body, name, 0), 0))
     if side:
         check_side(name, side)
     return side

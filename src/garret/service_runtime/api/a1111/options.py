@@ -15,7 +15,6 @@ from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.describe import answer, field, record
 from garret.service_runtime.api.describe import body as described
 from garret.service_runtime.errors import ServiceError
-from garret.service_runtime.results import storage_error
 
 # What clients read and cannot change here: each says how pictures are made.
 _FIXED: Mapping[str, Any] = {
@@ -40,7 +39,6 @@ _FIXED: Mapping[str, Any] = {
     "upscaler_for_img2img": "None",
     "deepbooru_sort_alpha": True,
     "interrogate_return_ranks": False,
-    "forge_additional_modules": [],
 }
 _OPTIONS = record({
     "sd_model_checkpoint": field("string", "a title of /sd-models; null while there is no model"),
@@ -73,10 +71,7 @@ def router(desk: Desk) -> APIRouter:
         body = await read_json(request, service.settings.client_timeout_s)
 
         def change() -> None:
-            try:
-                desk.options.change(owner_of(request), read_options(body, service.models))
-            except OSError as error:
-                raise storage_error(error) from error
+            desk.options.change(owner_of(request), read_options(body, service.models))
 
         await asyncio.to_thread(change)
         return JSONResponse(None)

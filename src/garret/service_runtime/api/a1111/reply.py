@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from garret.service_runtime.api.describe import answer, record
 from garret.service_runtime.api.picture_json import Base64, picture_reply
 from garret.service_runtime.infotext import VERSION
 from garret.service_runtime.infotext_reader import Infotext, split
+from garret.service_runtime.limits import SIDE_STEP
 from garret.service_runtime.request import ImageRequest
 
 ANSWER = answer(
@@ -35,8 +37,8 @@ _NOT_EXTRA = frozenset({
 })  # fmt: skip
 
 
-def info_of(made: Made) -> dict[str, Any]:
-    """Return what A1111 puts into the reply's `info`, before it becomes text."""
+def info_of(made: Made, body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what A1111 puts into the reply's `info` to a body, before it becomes text."""
     result, request, count = made.result, made.result.request, len(made.numbers)
     seeds = [request.seed_of(index) for index in made.numbers]
     other = request.variation
@@ -54,8 +56,8 @@ def info_of(made: Made) -> dict[str, Any]:
         "subseed": others[0],
         "all_subseeds": others,
         "subseed_strength": other.strength,
-        "width": request.width,
-        "height": request.height,
+        "width": _as_sent(body, "width", request.width),
+        "height": _as_sent(body, "height", request.height),
         "sampler_name": request.sampler,
         "cfg_scale": request.cfg_scale,
         "steps": request.steps,
@@ -87,10 +89,16 @@ async def reply_of(made: Made, body: dict[str, Any], *, send_images: bool) -> Re
     reply = {
         "images": [Base64(picture) for picture in pictures],
         "parameters": {**body, **_parameters(result.request)},
-        "info": json.dumps(info_of(made)),
+        "info": json.dumps(info_of(made, body)),
         "garret_job": result.job_id,
     }
     return await picture_reply(reply)
+
+
+def _as_sent(body: Mapping[str, Any], name: str, used: int) -> int:
+    """Return a side as it was sent: who selected so much of a canvas stretches the picture to it by this."""
+    sent = body.get(name)
+    return sent if isinstance(sent, int) and sent // SIDE_STEP * SIDE_STEP == used else used
 
 
 def _as_asked(request: ImageRequest) -> tuple[str, str]:
