@@ -140,7 +140,7 @@ def test_numbers_that_come_as_text_are_read() -> None:
 
 def test_a_side_is_cut_to_a_multiple_of_8() -> None:
     """As A1111 does it; what is too small stays what it is."""
-    asked = parse({"width": 1001, "height": 71, "enable_hr": True, "hr_resize_x": 1999})
+    asked = parse(width=1001, height=71, enable_hr=True, hr_resize_x=1999)
     assert (asked.width, asked.height, asked.hires and asked.hires.width) == (1000, 64, 1992)
     with pytest.raises(BadRequest, match="width: 63 is out of range"):
-        parse({"width": 63})
+        parse(width=63)

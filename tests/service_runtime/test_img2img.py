@@ -157,7 +157,7 @@ WRONG: list[tuple[str, Any, int]] = [
     ("inpainting_mask_invert", "no", 422),
     ("initial_noise_multiplier", 2, 422),
     ("include_init_images", "no", 422),
-    ("width", 65, 422),
+    ("width", 63, 422),
 ]
 
 
