@@ -28,9 +28,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def own(place: Path) -> Iterator[Service]:
-    """A service with a login, whose pictures a test may count."""
-    settings = fake_settings(place, password_hash=hash_password(PASSWORD), token_hashes=(hash_token(TOKEN),))
-    with serving(settings) as running:
+    """A service with a login behind a front, whose pictures a test may count."""
+    logins = {"password_hash": hash_password(PASSWORD), "token_hashes": (hash_token(TOKEN),)}
+    with serving(fake_settings(place, **logins, trusted_proxy=True)) as running:
         running.headers = {"Authorization": f"Bearer {TOKEN}"}
         yield running
 
@@ -170,6 +170,14 @@ def test_a_link_opens_one_picture_without_a_login(own: Service) -> None:
     own.call("DELETE", f"/v1/images/{image}")
     assert stranger.call("GET", target).status == 404
     assert own.call("GET", f"/v1/images/{second}").status == 200
+
+
+def test_a_link_is_at_the_front_that_the_caller_knows(own: Service) -> None:
+    """By the name and the scheme that they used there."""
+    [image] = make(own)
+    headers = {"Host": "garret.example:8443", "X_Forwarded_Proto": "https", "X_Forwarded_For": "203.0.113.9"}
+    told = own.call("POST", f"/v1/images/{image}/link", **headers).json
+    assert told["url"].startswith("https://garret.example:8443/v1/jobs/")
 
 
 @pytest.mark.compatible("Native", "HTTP", "what a picture's file was made from")
