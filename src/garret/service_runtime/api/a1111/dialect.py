@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from garret.service_runtime.api.a1111 import (
     controlnet,
     extensions,
+    extras,
     img2img,
     internal,
     machine,
@@ -29,6 +30,7 @@ from garret.service_runtime.service import Service
 _PARTS = (
     txt2img,
     img2img,
+    extras,
     png_info,
     progress,
     options,

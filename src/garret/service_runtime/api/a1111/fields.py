@@ -78,7 +78,7 @@ def parse_txt2img(body: Body, find: Callable[[str], Model]) -> ImageRequest:
         variation=_variation(body),
         hires=hires,
         refiner=_refiner(body),
-        output=_output(override),
+        output=output_of(override),
     )
 
 
@@ -160,7 +160,8 @@ def _refiner(body: Body) -> Refiner | None:
     return None if name in _NONE or switch_at == 1 else Refiner(name, switch_at=switch_at)
 
 
-def _output(override: Body) -> Output:
+def output_of(override: Body) -> Output:
+    """Return the file that options ask for."""
     named = fields.text(override, "samples_format") or "png"
     if named.lower() not in FORMATS:
         raise UnknownChoice("samples_format", f"{named[:40]!r} is not there", f"Known: {', '.join(FORMATS)}")

@@ -29,6 +29,14 @@ _NAMES = {
     "loras": "prompt",
     "hires": "hr_scale",
     "hires.upscaler": "hr_upscaler",
+    "upscale": "upscaling_resize",
+    "upscale.scale": "upscaling_resize",
+    "upscale.width": "upscaling_resize_w",
+    "upscale.height": "upscaling_resize_h",
+    "upscale.upscaler": "upscaler_1",
+    "upscale.second": "upscaler_2",
+    "upscale.visibility": "extras_upscaler_2_visibility",
+    "upscale.image": "image",
     "refiner.checkpoint": "refiner_checkpoint",
     "start.image": "init_images",
     "start.resize": "resize_mode",
@@ -72,7 +80,7 @@ async def make(desk: Desk, request: Request, body: Body, parse: Callable[[Body],
         result = await wait_for(desk.service, asked, request, body, note)
         return Made(result, tuple(range(result.request.count)))
     except BadRequest as error:
-        raise _in_its_words(error) from None
+        raise in_its_words(error) from None
     except Cancelled:
         made = await _made_before(desk, accepted[0]) if accepted else None
         if made is None:
@@ -100,7 +108,7 @@ def _of_record(desk: Desk, job: Job) -> Made | None:
     return Made(result, numbers)
 
 
-def _in_its_words(error: BadRequest) -> BadRequest:
+def in_its_words(error: BadRequest) -> BadRequest:
     """Name the field as this dialect calls it."""
     field = _NAMES.get(error.field)
     return type(error)(field, error.reason, error.hint) if field else error
