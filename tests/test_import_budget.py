@@ -74,3 +74,24 @@ def test_status_loads_no_sdk_and_nothing_that_only_makes_things(tmp_path: Path) 
         modules = loaded("status", "--cloud", "aliyun", "--json", GARRET_HOME=str(tmp_path), **keys, **doors)
         assert sorted(sent.action for sent in vendor.sent) == ["DescribeInstances", "GetStack"]
     assert among(modules, HEAVY) == []
+
+
+CLIENT = """
+import json, sys
+for name in ("httpx2", "httpcore2", "anyio", "click", "pydantic", "yaml"):
+    sys.modules[name] = None  # as if it were not installed
+from garret.client import Client, NotFound, Unreachable
+with Client("http://127.0.0.1:1", "t") as client:
+    try:
+        client.jobs.list()
+    except Unreachable:
+        print(json.dumps(sorted(sys.modules)))
+"""
+
+
+def test_the_blocking_client_needs_nothing_but_the_standard_library() -> None:
+    """Neither what the awaiting one uses, nor the rest of garret."""
+    done = subprocess.run([sys.executable, "-c", CLIENT], capture_output=True, text=True, check=True, timeout=60)
+    modules = json.loads(done.stdout)
+    assert among(modules, ("asyncio", "sqlite3", "torch", "PIL", "numpy", "garret.ops", "garret.service_runtime")) == []
+    assert {one.split(".")[1] for one in modules if one.startswith("garret.")} == {"client"}

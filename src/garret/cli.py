@@ -72,6 +72,7 @@ ROOT = {
     "status": Lazy("garret.commands.look:status", "What there is, where it answers, and what it costs."),
     "list": Lazy("garret.commands.look:list_", "All deployments."),
     "generate": Lazy("garret.commands.generate:generate", "Make pictures from words."),
+    "env": Lazy("garret.commands.env:env", "Where a deployment answers and its token, for other programs."),
     "update": Lazy("garret.commands.update:update", "Change a deployment where it stands."),
     "events": Lazy("garret.commands.events:events", "What happened to a deployment, oldest first."),
     "logs": Lazy("garret.commands.logs:logs", "What a node has written: how it set itself up, and what it does."),

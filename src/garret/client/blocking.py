@@ -77,6 +77,15 @@ class BlockingDriver:
             steps.close()
             self._close_all(opened)
 
+    def certificate(self) -> bytes:
+        """Return the certificate that the other side shows and that is trusted, as DER; b"" without TLS."""
+        connection = self._connected(Ask("GET", "/"))
+        try:
+            shown = connection.sock
+            return (shown.getpeercert(binary_form=True) or b"") if isinstance(shown, ssl.SSLSocket) else b""
+        finally:
+            connection.close()
+
     def close(self) -> None:
         """Close the connections that are kept."""
         with self._lock:
