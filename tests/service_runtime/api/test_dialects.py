@@ -9,7 +9,7 @@ import pytest
 from garret.service_runtime.api.dialects import DIALECTS, NAMES, dialect_of, spoken
 from garret.service_runtime.settings import DIALECTS as KNOWN
 from garret.service_runtime.settings import ServiceSettings, SettingsError
-from tests.service_runtime.living import fake_settings, serving
+from tests.service_runtime.living import Service, fake_settings, serving
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,20 @@ def test_what_is_switched_off_says_so(tmp_path: Path) -> None:
         assert "switched off" in refused.json["detail"]
         assert not [path for path in service.call("GET", "/openapi.json").json["paths"] if path.startswith("/sdapi")]
         assert service.call("GET", "/v1/jobs").status == 200
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/jobs", b'{"\\ud800": 1}'),
+        ("/v1/jobs", b'{"noise": {"\\ud800": 1}}'),
+        ("/v1/images/generations", b'{"prompt": "x", "\\ud800": 1}'),
+        ("/sdapi/v1/txt2img", b'{"override_settings": {"sd_model_checkpoint": "\\ud800"}}'),
+    ],
+)
+def test_what_is_quoted_may_be_half_a_character(service: Service, path: str, body: bytes) -> None:
+    """A name with a lone surrogate is refused like any other wrong one, and the refusal is UTF-8."""
+    answer = service.call("POST", path, body)
+    assert 400 <= answer.status < 500
+    assert answer.json["error"]
+    answer.body.decode("utf-8")

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from garret.service_runtime.api.dialects import dialect_of
 from garret.service_runtime.errors import NotFound, ServiceError, Unauthorized
@@ -18,7 +19,9 @@ def error_response(error: ServiceError, path: str, headers: Mapping[str, str] | 
         headers["retry-after"] = str(error.retry_after)
     if isinstance(error, Unauthorized):
         headers["www-authenticate"] = 'Basic realm="garret", charset="UTF-8"'
-    return JSONResponse(dict(dialect.error(error)), dialect.statuses.get(error.status, error.status), headers)
+    # What is wrong may be quoted, and be half of a surrogate pair, which no UTF-8 can hold.
+    body = json.dumps(dict(dialect.error(error)), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    return Response(body, dialect.statuses.get(error.status, error.status), headers, "application/json")
 
 
 def no_route(method: str, path: str, detail: str, status: int, off: tuple[str, ...]) -> ServiceError:
