@@ -97,7 +97,7 @@ def possible(**fields: Any) -> ImageRequest:
 
 REQUESTS = some.builds(
     possible,
-    checkpoint=NAMES, prompt=TEXTS, width=SIDES, height=SIDES, steps=some.integers(1, 150), cfg_scale=upto(30),
+    checkpoint=NAMES, prompt=TEXTS, width=SIDES, height=SIDES, steps=some.integers(1, 150), cfg_scale=upto(50),
     seed=some.integers(0, MAXIMUM_SEED), negative_prompt=TEXTS,
     sampler=SAMPLER_NAMES, schedule=SCHEDULE_NAMES,
     batch_size=some.integers(1, 4), n_iter=some.integers(1, 4), clip_skip=some.integers(1, 12),

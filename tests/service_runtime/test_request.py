@@ -37,7 +37,7 @@ GOOD: dict[str, Any] = {
         ("n_iter", 17),
         ("cfg_scale", float("nan")),
         ("cfg_scale", -1.0),
-        ("cfg_scale", 31.0),
+        ("cfg_scale", 51.0),
         ("seed", -1),
         ("seed", 2**63),
         ("prompt", "x" * 16_001),

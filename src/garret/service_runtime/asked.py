@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.limits import (
     MAXIMUM_FINAL_SIDE,
+    MAXIMUM_GUIDANCE,
     SIDE_STEP,
     check_choice,
     check_number,
@@ -153,7 +154,7 @@ class Hires:
         check_text("hires.upscaler", self.upscaler, 200)
         check_number("hires.denoise", self.denoise, 0, 1)
         check_whole("hires.steps", self.steps, 0, 150)
-        check_number("hires.cfg_scale", self.cfg_scale, 0, 30)
+        check_number("hires.cfg_scale", self.cfg_scale, 0, MAXIMUM_GUIDANCE)
         find_sampler(self.sampler or "Euler", self.schedule, ("hires.sampler", "hires.schedule"))
         check_text("hires.prompt", self.prompt)
         check_text("hires.negative_prompt", self.negative_prompt)

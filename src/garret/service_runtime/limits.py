@@ -18,7 +18,8 @@ MAXIMUM_STEPS = 150
 MAXIMUM_BATCH = 4
 MAXIMUM_PICTURES = 16
 MAXIMUM_PROMPT = 16_000
-MAXIMUM_GUIDANCE = 30.0
+MAXIMUM_GUIDANCE = 50.0
+"""As far as any of the APIs goes: A1111's page to 30, Stability's to 35, Replicate's SDXL to 50."""
 MAXIMUM_SEED = 2**63 - 1
 
 

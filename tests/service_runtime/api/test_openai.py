@@ -56,7 +56,7 @@ def form(service: Service, route: str, files: Any, **texts: Any) -> httpx.Respon
         ({"partial_images": 4, "stream": True}, "partial_images", "Give 0 to 3"),
         ({"stream": "yes"}, "stream", "must be true or false"),
         ({"seed": 2**63}, "seed", "is out of range"),
-        ({"guidance_scale": 99}, "guidance_scale", "must be 0 to 30"),
+        ({"guidance_scale": 99}, "guidance_scale", "must be 0 to 50"),
         ({"num_inference_steps": 500}, "num_inference_steps", "Give 1 to 150"),
         ({"steps": 5, "num_inference_steps": 6}, "num_inference_steps", "says another thing than steps"),
         ({"sampler_name": "Guess"}, "sampler_name", "Guess"),

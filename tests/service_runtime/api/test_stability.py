@@ -195,7 +195,7 @@ def test_what_clients_ask_before_they_begin(service: Service) -> None:
         ({"sampler": "K_MAGIC"}, "bad_request", "sampler"),
         ({"style_preset": "cubist"}, "bad_request", "style_preset"),
         ({"clip_guidance_preset": "FASTEST"}, "bad_request", "clip_guidance_preset"),
-        ({"cfg_scale": 36}, "bad_request", "cfg_scale"),
+        ({"cfg_scale": 51}, "bad_request", "cfg_scale"),
         ({"samples": 0}, "bad_request", "samples"),
         ({"seed": 2**32}, "bad_request", "seed"),
         ({"seed": -1}, "bad_request", "seed"),

@@ -11,6 +11,7 @@ from garret.service_runtime.api.a1111.chosen_options import FORMATS
 from garret.service_runtime.asked import UPSCALERS, Hires, Noise, Output, Refiner, Variation
 from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
 from garret.service_runtime.limits import (
+    MAXIMUM_GUIDANCE,
     MAXIMUM_SEED,
     MAXIMUM_STEPS,
     MINIMUM_SIDE,
@@ -202,7 +203,7 @@ def _hires(body: Body, width: int, height: int) -> Hires:
         upscaler=upscaler,
         denoise=_number(body, "denoising_strength", 0.75, 0, 1),
         steps=_whole(body, "hr_second_pass_steps", 0, 0, MAXIMUM_STEPS),
-        cfg_scale=_number(body, "hr_cfg", 0.0, 0, 30),
+        cfg_scale=_number(body, "hr_cfg", 0.0, 0, MAXIMUM_GUIDANCE),
         sampler=sampler,
         schedule=schedule,
         prompt=fields.text(body, "hr_prompt"),

@@ -13,7 +13,7 @@ _OF_WORDS: dict[str, Schema] = {
     "width": field("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
     "height": field("integer", "64 to 2048, a multiple of 8; empty: the model's own size"),
     "steps": field("integer", "1 to 150"),
-    "cfg_scale": field("number", "0 to 30"),
+    "cfg_scale": field("number", "0 to 50"),
     "seed": field("integer", "-1 for any"),
     "subseed": field("integer", "the seed of a variation, -1 for any"),
     "subseed_strength": field("number", "0 to 1: how much of that seed's noise"),
