@@ -81,9 +81,12 @@ class AutostopSettings:
             if kind is None or not fits[str(kind)]:
                 reason = "is not a setting of autostop" if kind is None else f"should be a {kind}"
                 raise WrongAutostop(name[:40], reason, f"settings are: {', '.join(known)}")
-        taken: dict[str, Any] = {
-            name: float(value) if known[name] == "float" else value for name, value in values.items()
-        }
+        taken: dict[str, Any] = dict(values)
+        for name in [name for name in values if known[name] == "float"]:
+            try:
+                taken[name] = float(values[name])
+            except OverflowError:
+                raise WrongAutostop(name, "is beyond any number here") from None
         return cls(**taken)
 
 

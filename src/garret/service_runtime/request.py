@@ -21,6 +21,7 @@ from garret.service_runtime.asked import (
     Variation,
 )
 from garret.service_runtime.errors import BadRequest
+from garret.service_runtime.kinds import check_kinds
 from garret.service_runtime.limits import (
     MAXIMUM_BATCH,
     MAXIMUM_FINAL_PIXELS,
@@ -207,6 +208,7 @@ def _part(name: str, kind: type, values: Mapping[str, Any]) -> Any:
     inner = dict(values)
     if kind is Start and isinstance(inner.get("mask"), Mapping):
         inner["mask"] = _part("mask", Mask, inner["mask"])
+    check_kinds(kind, inner, "" if name == "request" else f"{name}.")
     try:
         return kind(**inner)
     except TypeError:

@@ -102,6 +102,8 @@ _WORDS: Sequence[Place] = (("prompt",), ("negative_prompt",))
 _TEXTS = {"text_prompts": [{"text": "a"}], "width": 128, "height": 128, "steps": 10}
 _ENGINE = {"engine_id": "stable-diffusion-xl-1024-v1-0"}
 _MIXED: dict[str, Any] = {"text_prompts[0][text]": "a", "init_image": PICTURE, "steps": 10}
+_DOWNLOAD = {"type": "lora", "url": "https://example.invalid/a.safetensors"}
+_UPLOAD = {"type": "lora", "name": "a.safetensors", "size": 10, "sha256": "0" * 64}
 
 DOORS = (
     Door(
@@ -113,11 +115,18 @@ DOORS = (
         _SIDES,
         (("start", "image"), ("start", "mask", "image")),
     ),
-    Door("POST", "/v1/models", {"type": "lora"}, plain, ids=(("name",),)),
-    Door("POST", "/v1/uploads", {"type": "lora", "size": 10}, plain, ids=(("name",),)),
+    Door("POST", "/v1/jobs", {"upscale": {"image": BASE64}}, plain, pictures=(("upscale", "image"),)),
+    Door("POST", "/v1/models", _DOWNLOAD, plain, ids=(("name",), ("type",), ("sha256",), ("directory",))),
+    Door("POST", "/v1/uploads", _UPLOAD, plain, (), (), (), (("name",), ("type",), ("sha256",), ("kind",))),
     Door("PUT", "/v1/settings", {"checkpoint": "tiny"}, plain, ids=(("checkpoint",),)),
     Door("PUT", "/v1/executions/{identifier}/secrets", {"tokens": {}}, plain, known={"identifier": "0" * 16}),
-    Door("PUT", "/machine/autostop", {}, plain, sides=(("after_s",),)),
+    Door(
+        "PUT",
+        "/machine/autostop",
+        {},
+        plain,
+        ids=(("time_zone",), ("stop_by",)),
+    ),
     Door("POST", "/machine/drain", {"seconds": 0}, plain),
     Door(
         "POST",
@@ -177,6 +186,16 @@ DOORS = (
         (("init_image",),),
     ),
     Door("POST", "/invocations/open", _TEXTS, of_sagemaker, (("text_prompts", 0, "text"),), _SIDES, (("init_image",),)),
+    Door(
+        "POST",
+        "/endpoints/{endpoint}/invocations",
+        _TEXTS,
+        of_sagemaker,
+        (("text_prompts", 0, "text"),),
+        _SIDES,
+        (("init_image",),),
+        known={"endpoint": "sdxl"},
+    ),
     Door("POST", "/invocations", _TEXTS, of_sagemaker, (("text_prompts", 0, "text"),), _SIDES, (("init_image",),)),
     Door(
         "POST",

@@ -20,7 +20,7 @@ GROWTH = 64 << 20
 def test_no_case_breaks_the_service(tmp_path: Path) -> None:
     """Every answer is as documented, nothing fails but by design, memory stays, and the service ends as it should."""
     with under_fire(tmp_path) as fuzzed:
-        others = ("--exclude-path", STOPS_THE_REST, "--seed", "7")
+        others = ("--exclude-path-regex", STOPS_THE_REST, "--seed", "7")
         first = fuzz(fuzzed, tmp_path, *others, "-n", A_ROUTE, phases=("examples", "coverage"))
         check(first, fuzzed)
         fuzzed.settle()
@@ -29,7 +29,7 @@ def test_no_case_breaks_the_service(tmp_path: Path) -> None:
         check(second, fuzzed)
         fuzzed.settle()
         assert fuzzed.memory - before < GROWTH
-        last = fuzz(fuzzed, tmp_path, "--include-path", STOPS_THE_REST, "--seed", "7", "-n", THE_LAST_ROUTE)
+        last = fuzz(fuzzed, tmp_path, "--include-path-regex", STOPS_THE_REST, "--seed", "7", "-n", THE_LAST_ROUTE)
         check(last, fuzzed)
         assert fuzzed.service.call("GET", "/healthz").status == 200
         assert first.cases + second.cases + last.cases >= ENOUGH

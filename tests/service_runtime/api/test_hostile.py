@@ -107,6 +107,31 @@ def test_a_body_beyond_the_limit_is_refused_before_it_comes(service: Service, do
     connection.close()
 
 
+def test_numbers_of_hundreds_of_digits_are_no_seconds(service: Service) -> None:
+    """Nor do they change when the node stops itself."""
+    for name in ("idle_s", "delete_after_s"):
+        answer = service.call("PUT", "/machine/autostop", {name: 10**400})
+        assert (answer.status, answer.json["field"]) == (422, name)
+
+
+@pytest.mark.parametrize(
+    ("part", "field"),
+    [
+        ({"hires": {"schedule": [None]}}, "hires.schedule"),
+        ({"output": {"watermark": "no"}}, "output.watermark"),
+        ({"start": {"image": BASE64, "mask": {"image": BASE64, "invert": "yes"}}}, "mask.invert"),
+        ({"styles": [7]}, "styles"),
+        ({"loras": [{"name": 7}]}, "loras.name"),
+        ({"variation": {"strength": True}}, "variation.strength"),
+        ({"memory": 7}, "memory"),
+    ],
+)
+def test_a_part_of_a_job_that_is_of_the_wrong_kind_is_named(service: Service, part: dict[str, Any], field: str) -> None:
+    """Whatever its record does with it otherwise."""
+    answer = service.call("POST", "/v1/jobs", {"prompt": "a", **part})
+    assert (answer.status, answer.json["field"]) == (422, field)
+
+
 def test_every_route_with_a_body_is_among_them(service: Service) -> None:
     """A new route is held to the same."""
     there = {(door.method.lower(), door.path) for door in DOORS}

@@ -10,9 +10,12 @@ from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.api import fields
 from garret.service_runtime.api.body import read_json
+from garret.service_runtime.api.describe import query
 from garret.service_runtime.api.idempotency import digest_of, key_of
 from garret.service_runtime.api.job_body import keep_pictures, parse_job
 from garret.service_runtime.api.job_view import own_job, view_of
+from garret.service_runtime.api.job_words import ACCEPTED, CANCELLED, LISTED, SHOWN, WAIT, body_of_job
+from garret.service_runtime.api.lists import flag_of
 from garret.service_runtime.api.waiting import first_of, wait_s_of
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.jobs import STATES
@@ -22,6 +25,17 @@ from garret.service_runtime.terms import Terms
 
 LONGEST_LIST = 1000
 LONGEST_EXPIRY_S = 30 * 86_400.0
+_SUBMIT = {**body_of_job(), "parameters": [WAIT]}
+_LIST = {
+    "parameters": [
+        query("limit", {"type": "integer", "minimum": 1, "maximum": LONGEST_LIST, "default": 100}, "how many at most"),
+        query("state", {"type": "string", "enum": list(STATES)}, "only those in it"),
+        query("before", {"type": "string"}, "only those older than this job"),
+    ]
+}
+_CANCEL = {
+    "parameters": [query("forget", {"type": "string", "enum": ["true", "false"]}, "true: delete one that is over")]
+}
 
 
 def router(service: Service) -> APIRouter:
@@ -34,7 +48,7 @@ def router(service: Service) -> APIRouter:
             await first_of(live.future, request, service, wait_s)
         return await view_of(service, await own_job(service, job_id, request))
 
-    @routes.post("", status_code=202)
+    @routes.post("", status_code=202, openapi_extra=_SUBMIT, responses=ACCEPTED)
     async def submit(request: Request) -> Response:
         """Ask for pictures: the fields of a request, `webhook` and `expires_in`; docs/jobs.md has them all.
 
@@ -58,7 +72,7 @@ def router(service: Service) -> APIRouter:
         headers = {"location": f"/v1/jobs/{job_id}", **({"idempotent-replayed": "true"} if known else {})}
         return JSONResponse(seen, 202 if seen["ended_at"] is None else 200, headers)
 
-    @routes.get("")
+    @routes.get("", openapi_extra=_LIST, responses=LISTED)
     async def list_jobs(request: Request) -> list[dict[str, Any]]:
         """List the caller's newest jobs: at most `limit`, of one `state`, older than the job `before`."""
         asked = request.query_params
@@ -71,19 +85,19 @@ def router(service: Service) -> APIRouter:
         places = service.positions()
         return [await view_of(service, job, places) for job in found]
 
-    @routes.get("/{job_id}")
+    @routes.get("/{job_id}", openapi_extra={"parameters": [WAIT]}, responses=SHOWN)
     async def show_job(job_id: str, request: Request) -> dict[str, Any]:
         """Show one of the caller's jobs; with `wait`, when it is over or after so many seconds."""
         wait_s = wait_s_of(request)
         await own_job(service, job_id, request)
         return await shown(job_id, request, wait_s)
 
-    @routes.delete("/{job_id}")
+    @routes.delete("/{job_id}", openapi_extra=_CANCEL, responses=CANCELLED)
     async def cancel_job(job_id: str, request: Request) -> dict[str, bool]:
         """Cancel one of the caller's jobs: it stops at its next step. With `forget=true`, delete one that is over."""
+        forget = flag_of(request, "forget")
         job = await own_job(service, job_id, request)
         cancelled = await service.cancel_for_good(job.id, "cancelled by its owner")
-        forget = request.query_params.get("forget") == "true"
         if forget and not cancelled:
             await service.results.forget_job(job.id)
         return {"cancelled": cancelled, "forgotten": forget and await service.records.get(job.id) is None}

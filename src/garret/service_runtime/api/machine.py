@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from garret.service_runtime.api.body import read_json
+from garret.service_runtime.api.describe import body, record
 from garret.service_runtime.autostop_settings import AutostopSettings, WrongAutostop
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.service import Service
@@ -37,7 +38,7 @@ def router(service: Service) -> APIRouter:
             "caller": request.client.host if request.client else "",
         }
 
-    @routes.put("/machine/autostop")
+    @routes.put("/machine/autostop", openapi_extra=_AUTOSTOP)
     async def set_autostop(request: Request) -> dict[str, Any]:
         """Change when the node stops itself, from now on: idle_s, learn, stop_by, time_zone, delete_after_s.
 
@@ -57,6 +58,19 @@ def router(service: Service) -> APIRouter:
         return service.autostop.facts()
 
     return routes
+
+
+_AUTOSTOP = body(
+    record(
+        {
+            "idle_s": {"type": "number", "minimum": 0, "description": "stop after so long without use; 0: never"},
+            "learn": {"type": "boolean", "description": "true: wait longer where use comes back soon"},
+            "stop_by": {"type": "string", "description": "a time at which it stops anyway; empty: none"},
+            "time_zone": {"type": "string", "description": "of stop_by, as +08:00 or a name"},
+            "delete_after_s": {"type": "number", "minimum": 0, "description": "stopped for so long it is released"},
+        }
+    )
+)
 
 
 def worker_facts(worker: Worker) -> dict[str, Any]:

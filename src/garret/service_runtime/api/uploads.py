@@ -12,7 +12,9 @@ from fastapi import APIRouter, Request
 from starlette.requests import ClientDisconnect
 
 from garret.service_runtime.api.body import read_json
+from garret.service_runtime.api.describe import answer, body, field, query, record
 from garret.service_runtime.errors import BadRequest, InsufficientStorage, TooSlow
+from garret.service_runtime.model_files import TYPES
 from garret.service_runtime.operations.upload_places import UploadPlaces
 from garret.service_runtime.service import Service
 from garret.service_runtime.uploads import Announced, Uploads
@@ -26,7 +28,7 @@ def router(service: Service) -> APIRouter:
     places, patience = UploadPlaces(service.settings), service.settings.client_timeout_s
     uploads = Uploads(service.settings.models_dir, places.place)
 
-    @routes.post("")
+    @routes.post("", openapi_extra=_ANNOUNCE, responses=_STATE)
     async def announce(request: Request) -> dict[str, Any]:
         """Announce a file: type, name, size in bytes and sha256; also kind, directory and force, as download-model.
 
@@ -38,12 +40,12 @@ def router(service: Service) -> APIRouter:
             return {"received": announced.size, "size": announced.size, "model": known}
         return await asyncio.to_thread(uploads.begin, announced)
 
-    @routes.get("/{identifier}")
+    @routes.get("/{identifier}", responses=_STATE)
     async def show(identifier: str) -> dict[str, Any]:
         """Say how much has arrived."""
         return await asyncio.to_thread(uploads.state, identifier)
 
-    @routes.put("/{identifier}")
+    @routes.put("/{identifier}", openapi_extra=_CHUNK, responses=_STATE)
     async def send(identifier: str, request: Request) -> dict[str, Any]:
         """Append the body, which begins at the byte `offset` of the file; answers 409 when that is not the next one."""
         text = request.query_params.get("offset", "")
@@ -76,6 +78,40 @@ def router(service: Service) -> APIRouter:
         return {"dropped": True}
 
     return routes
+
+
+_STATE: dict[int | str, dict[str, Any]] = {
+    200: answer(
+        "How much of it has arrived",
+        record({"received": {"type": "integer"}, "size": {"type": "integer"}}, required=("received", "size")),
+    )
+}
+_ANNOUNCE = body(
+    record(
+        {
+            "type": {"type": "string", "enum": list(TYPES)},
+            "name": {"type": "string", "description": "the file's name"},
+            "size": {"type": "integer", "minimum": 1, "description": "in bytes"},
+            "sha256": {"type": "string", "description": "of the file, in hex"},
+            "kind": field("string", "what it is, as download-model has it"),
+            "directory": field("string", "of the type other: the folder below the models"),
+            "force": field("boolean", "true: instead of a file of that name"),
+        },
+        required=("type", "name", "size", "sha256"),
+    )
+)
+_CHUNK = {
+    "requestBody": {
+        "required": True,
+        "content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}},
+    },
+    "parameters": [
+        {
+            **query("offset", {"type": "integer", "minimum": 0}, "the byte of the file at which it begins"),
+            "required": True,
+        }
+    ],
+}
 
 
 async def _receive(request: Request, chunk: AbstractContextManager[Callable[[bytes], None]], patience_s: float) -> None:
