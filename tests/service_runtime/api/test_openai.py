@@ -62,6 +62,7 @@ def form(service: Service, route: str, files: Any, **texts: Any) -> httpx.Respon
         ({"sampler_name": "Guess"}, "sampler_name", "Guess"),
         ({"loras": [{"name": "none-such"}]}, "loras", "none-such"),
         ({"hires": 5}, "hires", "must be an object"),
+        ({"upscale": {"image": "x"}}, "upscale.image", "Ask POST /v1/jobs"),
         ({"negative_promt": "blue"}, "negative_promt", "is not a field"),
         ({"image": "x"}, "image", "is not a field"),
     ],
@@ -156,6 +157,26 @@ def test_a_wrong_form_is_named(
     error = answer.json()["error"]
     assert (answer.status_code, error["param"]) == (400, wrong[0])
     assert wrong[1] in error["message"]
+
+
+@pytest.mark.compatible("OpenAI", "Open WebUI", "generations and edits, as its OpenAI engine asks")
+def test_the_bodies_of_open_webui(service: Service) -> None:
+    """Which sends `response_format` or not by the model's name, and one picture as `image`, several as `image[]`."""
+    asked = {"model": "gpt-image-1", "prompt": "x", "n": 1, "size": "64x64"}
+    for body in (asked, {**asked, "response_format": "b64_json"}):
+        assert len(post(service, "generations", **body).json["data"]) == 1
+    for name in ("image", "image[]"):
+        files = [(name, ("image.png", picture(), "image/png"))]
+        answer = form(service, "edits", files, **{**asked, "n": "1"}, background="auto")
+        assert list(answer.json()["data"][0]) == ["b64_json", "seed"]
+
+
+@pytest.mark.compatible("OpenAI", "HTTP", "upscale and hires beside the words: larger pictures")
+@pytest.mark.parametrize("larger", [{"upscale": {"upscaler": "Lanczos", "scale": 2}}, {"hires": {"scale": 2}}])
+def test_larger_pictures(service: Service, larger: dict[str, Any]) -> None:
+    """The answer's size is the finished picture's."""
+    answer = post(service, "generations", prompt="x", size="64x96", steps=2, **larger)
+    assert answer.json["size"] == "128x192"
 
 
 @pytest.mark.compatible("OpenAI", "HTTP", "fields of POST /v1/jobs in JSON and forms")

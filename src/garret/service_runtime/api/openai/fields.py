@@ -35,7 +35,7 @@ OWN = ("prompt", "model", "n", "size", "quality", "response_format", "output_for
 IGNORED = ("user", "safety_identifier", "moderation", "complexity", "input_fidelity")
 """What the real service is told about its callers and itself; nothing here depends on it."""
 PASSED = ("negative_prompt", "seed", "steps", "cfg_scale", "sampler", "schedule", "styles", "loras", "clip_skip", "vae",
-          "hires", "refiner", "variation", "noise", "sizes", "shortcuts", "memory")  # fmt: skip
+          "hires", "upscale", "refiner", "variation", "noise", "sizes", "shortcuts", "memory")  # fmt: skip
 """Fields of the native API that are taken as they are: `extra_body` of OpenAI's clients brings them here."""
 ALIASES = {
     "num_inference_steps": "steps",
@@ -112,11 +112,11 @@ def _refuse_others(body: Body, more: Collection[str]) -> None:
         if name not in IGNORED and name not in PASSED and name not in ALIASES:
             known = ", ".join((*OWN, *more, *PASSED))
             raise UnknownField(str(name)[:40], "is not a field", f"Known: {known}")
-    background = fields.text(body, "background", "auto")
+    background = fields.text(body, "background") or "auto"
     if background == "transparent":
         raise BadRequest("background", "SDXL paints no transparency", "Give opaque, or leave the field out")
     check_choice("background", background, ("auto", "opaque"))
-    check_choice("style", fields.text(body, "style", "natural"), ("vivid", "natural"))
+    check_choice("style", fields.text(body, "style") or "natural", ("vivid", "natural"))
 
 
 def _quality(body: Body) -> str:
@@ -140,6 +140,8 @@ def _model(name: str, service: Service) -> Model:
 def _passed(body: Body) -> tuple[dict[str, Any], dict[str, str]]:
     """Return the fields that are native ones, and by which names the caller said what is called otherwise there."""
     native = {name: body[name] for name in PASSED if body.get(name) is not None}
+    if fields.mapping(native, "upscale").get("image"):
+        raise BadRequest("upscale.image", "is nothing that is painted", "Ask POST /v1/jobs for a larger picture alone")
     names = dict(_NAMES)
     for alias, name in ALIASES.items():
         if body.get(alias) is None:
@@ -191,7 +193,7 @@ def _size(body: Body) -> dict[str, int]:
 
 
 def _as_urls(body: Body, stream: bool) -> bool:
-    said = fields.text(body, "response_format", "b64_json")
+    said = fields.text(body, "response_format") or "b64_json"
     check_choice("response_format", said, ("b64_json", "url"))
     if stream and said == "url":
         raise BadRequest("response_format", "a stream brings the pictures themselves", "Leave stream or this field out")

@@ -26,7 +26,7 @@ EDIT_STRENGTH, VARIATION_STRENGTH, FAITHFUL_STRENGTH = 0.75, 0.5, 0.5
 _WHOLE = ("n", "output_compression", "partial_images", "seed", "steps", "num_inference_steps", "clip_skip")
 _NUMBERS = ("strength", "cfg_scale", *(alias for alias, name in ALIASES.items() if name == "cfg_scale"))
 _FLAGS = ("stream",)
-_STRUCTURED = ("loras", "styles", "hires", "refiner", "variation", "noise", "sizes", "shortcuts")
+_STRUCTURED = ("loras", "styles", "hires", "upscale", "refiner", "variation", "noise", "sizes", "shortcuts")
 _JPEG = b"\xff\xd8"
 
 
@@ -141,7 +141,7 @@ def _transparent_part(data: bytes, inputs: InputStore) -> str:
 
 
 def _fidelity(values: Mapping[str, Any]) -> float:
-    said = fields.text(values, "input_fidelity", "low")
+    said = fields.text(values, "input_fidelity") or "low"
     check_choice("input_fidelity", said, ("low", "high"))
     return FAITHFUL_STRENGTH if said == "high" else EDIT_STRENGTH
 

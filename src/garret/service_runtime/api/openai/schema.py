@@ -15,7 +15,7 @@ from garret.service_runtime.limits import (
     MAXIMUM_STEPS,
 )
 
-_OBJECT = "as POST /v1/jobs has it"
+_OBJECTS = ("hires", "upscale", "refiner", "variation", "noise", "sizes", "shortcuts")
 _FIELDS: dict[str, Schema] = {
     "prompt": field("string", "what the picture shows", maxLength=MAXIMUM_PROMPT),
     "model": field("string", "a checkpoint of GET /v1/models; another name: the node's own, by its setting"),
@@ -40,7 +40,7 @@ _FIELDS: dict[str, Schema] = {
     "loras": listed({"type": "object"}, '[{"name": "…", "weight": 0.8}]'),
     "clip_skip": field("integer", "how many of the text encoder's last layers are left out", minimum=1, maximum=12),
     "vae": field("string", "the name of one"),
-    **{name: field("object", _OBJECT) for name in ("hires", "refiner", "variation", "noise", "sizes", "shortcuts")},
+    **{name: field("object", "as POST /v1/jobs has it") for name in _OBJECTS},
     "memory": field("string", "auto, normal or low"),
 }  # fmt: skip
 _FIELDS |= {alias: {**_FIELDS[name], "description": f"the same as {name}"} for alias, name in ALIASES.items()}
