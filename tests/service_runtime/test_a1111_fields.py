@@ -9,7 +9,7 @@ import pytest
 
 from garret.service_runtime.api.a1111.fields import parse_txt2img
 from garret.service_runtime.api.a1111.numbers import with_numbers
-from garret.service_runtime.api.a1111.schema import TXT2IMG
+from garret.service_runtime.api.a1111.schema import IMG2IMG, TXT2IMG
 from garret.service_runtime.asked import Hires, Noise, Output, Refiner, Variation
 from garret.service_runtime.errors import BadRequest, NotBuilt, UnknownChoice
 from garret.service_runtime.models import Model
@@ -132,10 +132,10 @@ def test_every_field_is_explained() -> None:
 def test_numbers_that_come_as_text_are_read() -> None:
     """Plain ones, where a number belongs; all else is refused under its name, or is text."""
     body = with_numbers(
-        {"seed": "-1", "steps": " 20 ", "cfg_scale": "6.5", "width": "64.0", "prompt": "7", "n_iter": "1e2"}
+        {"seed": "-1", "steps": " 20 ", "cfg_scale": "6.5", "width": "64.0", "prompt": "7", "n_iter": "1e2"}, IMG2IMG
     )
     assert body == {"seed": -1, "steps": 20, "cfg_scale": 6.5, "width": "64.0", "prompt": "7", "n_iter": "1e2"}
-    assert with_numbers({"seed": "9" * 5000, "steps": None, "init_images": ["1"]})["seed"] == "9" * 5000
+    assert with_numbers({"seed": "9" * 5000, "steps": None, "init_images": ["1"]}, IMG2IMG)["seed"] == "9" * 5000
 
 
 def test_a_side_is_cut_to_a_multiple_of_8() -> None:

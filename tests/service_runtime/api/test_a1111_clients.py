@@ -167,5 +167,12 @@ def test_auto_photoshop(studio: Service) -> None:
         "POST", "/sdapi/v1/png-info", {"image": "data:image/png;base64," + answer.json["images"][0]}
     ).json
     assert told["info"] == json.loads(answer.json["info"])["infotexts"][0]
+    larger = {
+        "image": picture_text(), "resize_mode": 0, "upscaling_resize": "1.5", "upscaler_1": "Lanczos",
+        "upscaler_2": "None", "extras_upscaler_2_visibility": 0, "gfpgan_visibility": 0, "codeformer_visibility": "0",
+        "codeformer_weight": 0, "show_extras_results": True, "upscale_first": False,
+    }  # fmt: skip
+    made = studio.call("POST", "/sdapi/v1/extra-single-image", larger)
+    assert Image.open(io.BytesIO(base64.b64decode(made.json["image"]))).size == (96, 96)
     unit["enabled"] = True
     assert studio.call("POST", "/sdapi/v1/img2img", body).status == 501

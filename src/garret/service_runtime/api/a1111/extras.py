@@ -6,6 +6,7 @@ import asyncio
 import html
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -15,6 +16,7 @@ from garret.service_runtime.api import fields
 from garret.service_runtime.api.a1111.desk import Desk, owner_of
 from garret.service_runtime.api.a1111.fields import output_of
 from garret.service_runtime.api.a1111.making import in_its_words
+from garret.service_runtime.api.a1111.numbers import with_numbers
 from garret.service_runtime.api.a1111.refused import refusal
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.describe import Schema, answer, field, listed, record
@@ -69,7 +71,7 @@ def router(desk: Desk) -> APIRouter:
         service.check_room(owner_of(request))
         try:
             asked = await asyncio.to_thread(_request_of, desk, body, image, field_name, owner_of(request))
-            return await wait_for(service, asked, request, body)
+            return await wait_for(service, asked, request, body, partial(desk.tasks.began, owner_of(request)))
         except BadRequest as error:
             raise in_its_words(error) from None
 
@@ -111,7 +113,7 @@ def router(desk: Desk) -> APIRouter:
 
 def _request_of(desk: Desk, body: Body, image: object, field_name: str, owner: str) -> ImageRequest:
     """Keep a picture and return the request for a larger one; blocks as long as decoding takes."""
-    upscale = parse_upscale(body)
+    upscale = parse_upscale(with_numbers(body, _SINGLE))
     output = output_of(desk.with_options({}, owner)["override_settings"])
     file = picture_of(image, field_name)
     digest = desk.service.inputs.put(file, field_name)

@@ -14,6 +14,7 @@ from garret.service_runtime.api.a1111.chosen_options import read_options
 from garret.service_runtime.api.a1111.desk import Desk, owner_of
 from garret.service_runtime.api.a1111.numbers import with_numbers
 from garret.service_runtime.api.a1111.pasting import pasted
+from garret.service_runtime.api.a1111.schema import IMG2IMG
 from garret.service_runtime.api.waiting import wait_for
 from garret.service_runtime.errors import BadRequest, Cancelled
 from garret.service_runtime.jobs import Job
@@ -65,7 +66,7 @@ async def make(desk: Desk, request: Request, body: Body, parse: Callable[[Body],
 
     def ready() -> ImageRequest:
         models = desk.service.models
-        whole = desk.with_options(pasted(with_numbers(body), models), owner)
+        whole = desk.with_options(pasted(with_numbers(body, IMG2IMG), models), owner)
         asked = parse(whole)
         if keeps:
             desk.options.change(owner, read_options(fields.mapping(body, "override_settings"), models))
