@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any, TypeAlias, TypeVar
 from urllib.parse import quote, urlencode
 
+from garret import __version__
 from garret.client.driver import Driven
 from garret.client.errors import Misused, Unreadable
 from garret.client.reading import table
@@ -84,7 +85,7 @@ class Asking(Driven[D]):
         timeout_s: float | None = None,
     ) -> Ask:
         """Return the request."""
-        headers = {"Accept": "application/json", **self.manners.headers}
+        headers = {"Accept": "application/json", "User-Agent": f"garret/{__version__}", **self.manners.headers}
         if key:
             headers["Idempotency-Key"] = key
         data: bytes | None

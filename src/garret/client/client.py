@@ -21,8 +21,8 @@ from garret.client.trust import Address, Trust
 class Door:
     """Where a service answers, how it is known there, and as whom to ask.
 
-    Without `url` and `token`, GARRET_URL and GARRET_TOKEN say them, and GARRET_FINGERPRINT the certificate's SHA-256. A
-    `login` with its `password` does instead of a token.
+    Without `url` and `token`, GARRET_URL and GARRET_TOKEN say them, and GARRET_FINGERPRINT the SHA-256 of the
+    certificate at GARRET_URL. A `login` with its `password` does instead of a token.
     """
 
     url: str = ""
@@ -45,7 +45,9 @@ class Door:
 
     def known_by(self) -> Trust:
         """Return what is known of the other side."""
-        return self.trust or Trust(self.fingerprint or os.environ.get("GARRET_FINGERPRINT", ""))
+        # The variable is about the address beside it; another one has another certificate.
+        usual = "" if self.url else os.environ.get("GARRET_FINGERPRINT", "")
+        return self.trust or Trust(self.fingerprint or usual)
 
     def authorization(self) -> str:
         """Return the header's value, "" where nothing is said."""

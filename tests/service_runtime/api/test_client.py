@@ -20,6 +20,7 @@ from garret.client import (
     Unauthorized,
     Unreachable,
 )
+from garret.client.client import Door
 from tests.service_runtime.api.forms import FORMS, client_of
 from tests.service_runtime.conftest import PASSWORD, TOKEN
 from tests.service_runtime.living import Service, fake_settings, free_port, serving
@@ -136,6 +137,14 @@ def test_the_environment_says_where_and_as_whom(form: str, service: Service, mon
     monkeypatch.delenv("GARRET_URL")
     with pytest.raises(Misused, match="GARRET_URL"):
         Client()
+
+
+def test_a_fingerprint_is_that_of_the_address_beside_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Another address has another certificate, and is not held against this one."""
+    monkeypatch.setenv("GARRET_URL", "https://203.0.113.7")
+    monkeypatch.setenv("GARRET_FINGERPRINT", "AB:" * 31 + "AB")
+    assert Door().known_by().pinned == Door(fingerprint="ab" * 32).known_by().pinned == "ab" * 32
+    assert Door("https://203.0.113.8").known_by().pinned == ""
 
 
 @pytest.mark.parametrize("url", ["http://example.com", "ftp://127.0.0.1", "127.0.0.1:8000", "http://[::1", "https://"])
