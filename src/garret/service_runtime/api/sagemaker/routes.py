@@ -18,6 +18,7 @@ from garret.service_runtime.api.idempotency import key_of
 from garret.service_runtime.api.picture_json import Base64, picture_reply
 from garret.service_runtime.api.sagemaker import open_schema, optimised
 from garret.service_runtime.api.sagemaker.errors import RESULT
+from garret.service_runtime.api.stability.answering import BINARY, HEADERS_OF_PICTURES
 from garret.service_runtime.api.stability.artifacts import artifacts, artifacts_schema, picture_response
 from garret.service_runtime.api.stability.errors import NamedRequest
 from garret.service_runtime.api.waiting import wait_for
@@ -137,12 +138,7 @@ _ONE = record(
     {"generated_image": {"type": "string", "description": "a picture's file as base64"}}, ("generated_image",)
 )
 _MANY = artifacts_schema({RESULT: {"const": "success"}})
-_BINARY: Schema = {"type": "string", "format": "binary"}
 _EITHER: Schema = {"anyOf": [open_schema.SCHEMA, optimised.SCHEMA]}
-_HEADERS = {
-    "Seed": {"description": "with a picture: its seed", "schema": {"type": "string"}},
-    "Finish-Reason": {"description": "with a picture: SUCCESS or CONTENT_FILTERED", "schema": {"type": "string"}},
-}
 
 
 def _answers(json_schema: Schema, *, with_picture: bool) -> dict[int | str, dict[str, Any]]:
@@ -152,8 +148,8 @@ def _answers(json_schema: Schema, *, with_picture: bool) -> dict[int | str, dict
     return {
         200: {
             "description": "The pictures",
-            "headers": _HEADERS,
-            "content": {**content, "image/png": {"schema": _BINARY}},
+            "headers": HEADERS_OF_PICTURES,
+            "content": {**content, "image/png": {"schema": BINARY}},
         }
     }
 

@@ -43,7 +43,7 @@ def file_of(form: Form, name: str) -> bytes | None:
     return files[0].data if files else None
 
 
-_HEADERS = {
+HEADERS_OF_PICTURES = {
     "Seed": {"description": "with a picture: its seed", "schema": {"type": "string"}},
     "Finish-Reason": {"description": "with a picture: SUCCESS or CONTENT_FILTERED", "schema": {"type": "string"}},
 }
@@ -51,7 +51,7 @@ BINARY: dict[str, Any] = {"type": "string", "format": "binary"}
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "The pictures; with Accept: image/png the one picture itself",
-        "headers": _HEADERS,
+        "headers": HEADERS_OF_PICTURES,
         "content": {
             "application/json": {"schema": artifacts_schema()},
             "image/png": {"schema": BINARY},
