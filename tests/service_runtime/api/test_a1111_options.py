@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from garret.service_runtime.api.a1111.chosen_options import ChosenOptions
+from tests.service_runtime.api.drawn import picture, text_of
 from tests.service_runtime.api.studio import other
 from tests.service_runtime.living import Service, checkpoint, fake_settings, serving
 
@@ -116,6 +117,20 @@ def test_a_pasted_text_fills_what_is_not_said(service: Service) -> None:
     hires = text.replace("Clip skip: 2", "Hires upscale: 2, Hires steps: 1, Hires upscaler: Latent")
     parameters = service.call("POST", "/sdapi/v1/txt2img", {"infotext": hires}).json["parameters"]
     assert (parameters["hires"]["scale"], parameters["hires"]["steps"]) == (2.0, 1)
+
+
+def test_a_pasted_text_fills_what_repaints_a_picture(service: Service) -> None:
+    """Where it begins and what of it is repainted; the pictures themselves come with the request."""
+    sent = {"init_images": [text_of(picture())], "mask": text_of(picture(colour="white"))}
+    first = service.call("POST", "/sdapi/v1/img2img", {
+        **sent, "prompt": "a fox", "steps": 2, "width": 64, "height": 64, "seed": 3, "denoising_strength": 0.4,
+        "resize_mode": 1, "mask_blur": 7, "inpainting_fill": 2, "inpaint_full_res": True, "mask_round": False,
+        "inpaint_full_res_padding": 12, "initial_noise_multiplier": 1.1,
+    })  # fmt: skip
+    text = json.loads(first.json["info"])["infotexts"][0]
+    again = service.call("POST", "/sdapi/v1/img2img", {**sent, "infotext": text})
+    assert again.json["parameters"]["start"] == first.json["parameters"]["start"]
+    assert again.pictures == first.pictures
 
 
 def test_a_pasted_texts_model_is_found_by_name_or_hash(service: Service) -> None:

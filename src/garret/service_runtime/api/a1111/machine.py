@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,6 @@ from garret.service_runtime.api.describe import answer, record
 from garret.service_runtime.errors import Forbidden
 from garret.service_runtime.worker_place import Worker
 
-_PAGE_BYTES = 4096
 _EMPTY = answer("Done.", {"type": "object"})
 _MEMORY = record({"ram": {"type": "object"}, "cuda": {"type": "object"}}, required=("ram", "cuda"))
 
@@ -77,12 +77,15 @@ def router(desk: Desk) -> APIRouter:
     return routes
 
 
-def _ram() -> dict[str, int]:
-    """Return the machine's memory; `used` is this process's own, as A1111 has it."""
-    lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+def _ram() -> dict[str, int | str]:
+    """Return the machine's memory (Linux); `used` is this process's own, as A1111 has it."""
+    try:
+        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text("ascii").splitlines())
+        pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
+    except OSError:
+        return {"error": "unavailable"}
     total, free = (int(lines[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
-    pages = int(Path("/proc/self/statm").read_text("ascii").split()[1])
-    return {"free": free, "used": pages * _PAGE_BYTES, "total": total}
+    return {"free": free, "used": pages * os.sysconf("SC_PAGE_SIZE"), "total": total}
 
 
 def _devices(workers: Iterable[Worker]) -> dict[str, Any]:

@@ -37,7 +37,6 @@ _NAMES = {
     "start.mask.blur": "mask_blur",
     "start.mask.only_masked": "inpaint_full_res",
     "start.mask.padding": "inpaint_full_res_padding",
-    "start.mask.soft": "_soft",
     "start.mask.invert": "inpainting_mask_invert",
     "hires.scale": "hr_scale",
     "hires.width": "hr_resize_x",
@@ -69,9 +68,9 @@ def pasted(body: Mapping[str, Any], models: Models) -> dict[str, Any]:
     nested, rest = request_fields(text)
     flat = dict(_flat(nested))
     found = {name: flat[own] for own, name in _NAMES.items() if own in flat}
-    if found.pop("_soft", False):
+    if flat.get("start.mask.soft"):
         found["mask_round"] = False
-    if "start.resize" in flat and flat["start.resize"] in RESIZES:
+    if flat.get("start.resize") in RESIZES:
         found["resize_mode"] = RESIZES.index(flat["start.resize"])
     if flat.get("start.mask.fill") in FILLS:
         found["inpainting_fill"] = FILLS.index(flat["start.mask.fill"])
