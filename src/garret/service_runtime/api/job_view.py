@@ -13,7 +13,7 @@ from garret.service_runtime.jobs import Job
 from garret.service_runtime.live import Live
 from garret.service_runtime.service import Service
 
-_ID = re.compile(r"[0-9a-f]{32}")
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}", re.ASCII)
 
 
 async def own_job(service: Service, job_id: str, request: Request) -> Job:
