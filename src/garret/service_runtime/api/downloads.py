@@ -12,7 +12,7 @@ from garret.service_runtime.api import fields
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.describe import Schema, answer, body, field, query, record
 from garret.service_runtime.api.executions import LONGEST_TOKEN
-from garret.service_runtime.api.lists import LIMIT, limit_of, list_of, list_schema
+from garret.service_runtime.api.lists import LIMIT, limit_of, list_reply, list_schema
 from garret.service_runtime.api.waiting import first_of, wait_s_of
 from garret.service_runtime.errors import BadRequest, NotFound
 from garret.service_runtime.executions import ENDED, IDENTIFIER, Execution, UnknownExecution
@@ -104,13 +104,14 @@ def router(service: Service) -> APIRouter:
             await asyncio.sleep(_LOOK_EVERY_S)
 
     @routes.get("", responses={200: answer("Downloads", list_schema(EXECUTION))}, openapi_extra={"parameters": [LIMIT]})
-    async def list_downloads(request: Request) -> dict[str, Any]:
+    async def list_downloads(request: Request) -> Response:
         """List the downloads of this node, newest first, those of `garret ops download-model` among them."""
         limit = limit_of(request)
-        return list_of(view_of(one) for one in (await asyncio.to_thread(operations.downloads))[:limit])
+        found = (await asyncio.to_thread(operations.downloads))[:limit]
+        return await list_reply(map(view_of, found))
 
     @routes.get("/{identifier}", responses={200: answer("The download", EXECUTION)}, openapi_extra=_WAIT)
-    async def show_download(identifier: str, request: Request) -> dict[str, Any]:
+    async def show_download(identifier: str, request: Request) -> Response:
         """Show how far a download is; with `wait`, when it is over or after so many seconds."""
         wait_s = wait_s_of(request)
         await asyncio.to_thread(found, identifier)
@@ -120,7 +121,7 @@ def router(service: Service) -> APIRouter:
                 await first_of(end, request, service, wait_s)
             finally:
                 end.cancel()
-        return view_of(await asyncio.to_thread(found, identifier))
+        return JSONResponse(view_of(await asyncio.to_thread(found, identifier)))
 
     @routes.delete("/{identifier}", responses={200: answer("Whether it was running", _CANCELLED)})
     async def cancel(identifier: str) -> dict[str, bool]:

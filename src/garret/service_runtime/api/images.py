@@ -6,12 +6,12 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import Response
+from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.api.describe import Schema, answer, query, record
 from garret.service_runtime.api.image_view import LONG, SHORT, long_of, own_image, place_before, place_in, short_of
 from garret.service_runtime.api.job_pictures import PICTURE_ANSWER, file_of
-from garret.service_runtime.api.lists import LIMIT, limit_of, list_of, list_schema
+from garret.service_runtime.api.lists import LIMIT, limit_of, list_reply, list_schema
 from garret.service_runtime.errors import Gone, NotFound
 from garret.service_runtime.limits import check_text
 from garret.service_runtime.service import Service
@@ -42,19 +42,20 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1/images", tags=["images"])
 
     @routes.get("", responses={200: answer("Images", list_schema(SHORT, has_more=_MORE))}, openapi_extra=_LIST)
-    async def list_images(request: Request) -> dict[str, Any]:
+    async def list_images(request: Request) -> Response:
         """List the caller's finished pictures, newest first; those of a job that is not over are among them."""
         limit, before = limit_of(request), place_before(request)
         text = request.query_params.get("q", "")
         check_text("q", text, LONGEST_SEARCH)
         found = await service.records.pictures(request.state.caller, limit + 1, before, text.split())
         shown = await asyncio.to_thread(lambda: [short_of(service, one) for one in found[:limit]])
-        return list_of(shown, has_more=len(found) > limit)
+        return await list_reply(shown, has_more=len(found) > limit)
 
     @routes.get("/{identifier}", responses={200: answer("The image", LONG)})
-    async def show_image(identifier: str, request: Request) -> dict[str, Any]:
+    async def show_image(identifier: str, request: Request) -> Response:
         """Show one of the caller's pictures with all that it was made from."""
-        return await asyncio.to_thread(long_of, service, await own_image(service, identifier, request))
+        one = await own_image(service, identifier, request)
+        return JSONResponse(await asyncio.to_thread(long_of, service, one))
 
     @routes.get("/{identifier}/file", response_class=Response, responses={200: PICTURE_ANSWER})
     async def show_file(identifier: str, request: Request) -> Response:

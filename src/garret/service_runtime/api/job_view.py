@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import Request
@@ -37,16 +38,27 @@ async def linked_job(service: Service, job_id: str) -> Job:
     return job
 
 
-async def view_of(service: Service, job: Job, places: Mapping[str, int] | None = None) -> dict[str, Any]:
+async def view_of(service: Service, job: Job) -> dict[str, Any]:
     """Return the record as JSON values; `position` is 0 while it is being made and null when it is over."""
+    return {**job.to_dict(), **await _beside(service, job, service.positions() if job.is_open else {})}
+
+
+async def views_of(service: Service, jobs: Sequence[Job]) -> list[dict[str, Any]]:
+    """Return many records as JSON values; a thousand of them take longer than others should wait for the loop."""
+    places = service.positions()
+    beside = [await _beside(service, job, places) for job in jobs]
+    return await asyncio.to_thread(lambda: [{**job.to_dict(), **more} for job, more in zip(jobs, beside, strict=True)])
+
+
+async def _beside(service: Service, job: Job, places: Mapping[str, int]) -> dict[str, Any]:
+    """Return what the service knows of a job beside its record."""
     live = service.find(job.id) if job.is_open else None
     position = None
     if job.is_open:
         # One that a worker holds ready for when it is done is next as well.
         waits = live is not None and not live.started
-        position = (service.positions() if places is None else places).get(job.id, 1) if waits else 0
+        position = places.get(job.id, 1) if waits else 0
     return {
-        **job.to_dict(),
         "url": f"/v1/jobs/{job.id}",
         "position": position,
         "progress": progress_of(live) if live is not None else None,

@@ -13,9 +13,10 @@ from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.describe import query
 from garret.service_runtime.api.idempotency import digest_of, key_of
 from garret.service_runtime.api.job_body import keep_pictures, parse_job
-from garret.service_runtime.api.job_view import own_job, view_of
+from garret.service_runtime.api.job_view import own_job, view_of, views_of
 from garret.service_runtime.api.job_words import ACCEPTED, CANCELLED, LISTED, SHOWN, WAIT, body_of_job
 from garret.service_runtime.api.lists import flag_of
+from garret.service_runtime.api.picture_json import picture_reply
 from garret.service_runtime.api.waiting import first_of, wait_s_of
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.jobs import STATES
@@ -73,7 +74,7 @@ def router(service: Service) -> APIRouter:
         return JSONResponse(seen, 202 if seen["ended_at"] is None else 200, headers)
 
     @routes.get("", openapi_extra=_LIST, responses=LISTED)
-    async def list_jobs(request: Request) -> list[dict[str, Any]]:
+    async def list_jobs(request: Request) -> Response:
         """List the caller's newest jobs: at most `limit`, of one `state`, older than the job `before`."""
         asked = request.query_params
         limit = asked.get("limit", "100")
@@ -82,15 +83,15 @@ def router(service: Service) -> APIRouter:
         if state := asked.get("state", ""):
             check_choice("state", state, STATES)
         found = await service.records.recent(request.state.caller, int(limit), state, asked.get("before", ""))
-        places = service.positions()
-        return [await view_of(service, job, places) for job in found]
+        return await picture_reply(await views_of(service, found))
 
     @routes.get("/{job_id}", openapi_extra={"parameters": [WAIT]}, responses=SHOWN)
-    async def show_job(job_id: str, request: Request) -> dict[str, Any]:
+    async def show_job(job_id: str, request: Request) -> Response:
         """Show one of the caller's jobs; with `wait`, when it is over or after so many seconds."""
         wait_s = wait_s_of(request)
         await own_job(service, job_id, request)
-        return await shown(job_id, request, wait_s)
+        # As it is: the framework's own encoder would look at each of its fields, and hold up everybody meanwhile.
+        return JSONResponse(await shown(job_id, request, wait_s))
 
     @routes.delete("/{job_id}", openapi_extra=_CANCEL, responses=CANCELLED)
     async def cancel_job(job_id: str, request: Request) -> dict[str, bool]:

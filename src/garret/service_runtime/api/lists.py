@@ -6,8 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from fastapi import Request
+from starlette.responses import Response
 
 from garret.service_runtime.api.describe import Schema, query, record
+from garret.service_runtime.api.picture_json import picture_reply
 from garret.service_runtime.errors import BadRequest
 
 LONGEST = 1000
@@ -18,6 +20,11 @@ LIMIT = query("limit", {"type": "integer", "minimum": 1, "maximum": LONGEST, "de
 def list_of(records: Iterable[dict[str, Any]], **more: Any) -> dict[str, Any]:
     """Return a list's answer."""
     return {"object": "list", "data": list(records), **more}
+
+
+async def list_reply(records: Iterable[dict[str, Any]], **more: Any) -> Response:
+    """Return a list that may be long as its reply, written outside the event loop."""
+    return await picture_reply(list_of(records, **more))
 
 
 def list_schema(item: Schema, **more: Schema) -> Schema:

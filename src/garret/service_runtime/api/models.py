@@ -6,9 +6,10 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter
+from starlette.responses import Response
 
 from garret.service_runtime.api.describe import answer, query
-from garret.service_runtime.api.lists import list_of, list_schema
+from garret.service_runtime.api.lists import list_reply, list_schema
 from garret.service_runtime.api.model_view import CHECKPOINT, LISTED, SCHEMA, default_path, facts_of, find_model
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.service import Service
@@ -31,11 +32,11 @@ def router(service: Service) -> APIRouter:
         return facts_of(service, find_model(service, model_type, name), default_path(service))
 
     @routes.get("", responses={200: answer("The models", list_schema(SCHEMA))}, openapi_extra={"parameters": [_TYPE]})
-    async def list_models(type: str = CHECKPOINT) -> dict[str, Any]:
+    async def list_models(type: str = CHECKPOINT) -> Response:
         """List the checkpoints, or the models of another `type`; a file that came a moment ago is among them."""
         if type not in _CHOICES:
             raise BadRequest("type", f"{type[:40]!r} is not a type of model", f"Give one of {', '.join(_CHOICES)}")
-        return list_of(await asyncio.to_thread(listed, type))
+        return await list_reply(await asyncio.to_thread(listed, type))
 
     @routes.get("/{model_type}/{name:path}", responses={200: answer("The model", SCHEMA)})
     async def show_model(model_type: str, name: str) -> dict[str, Any]:
