@@ -15,8 +15,10 @@ from garret.ops.download_model import Model, parameters
 from garret.ops.executions import Node
 from garret.ops.tell import Teller
 from garret.ops.work import Work
+from garret.service_runtime.model_files import UPSCALER, suffixes_of
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
 from garret.service_runtime.tensor_families import family_of, why_useless
+from garret.service_runtime.torch_pickle import read_either_header
 
 if TYPE_CHECKING:
     from garret.client.driver import Blocking
@@ -51,10 +53,12 @@ def check(path: Path, wish: Mapping[str, Any]) -> None:
         raise UsageError(f"--file: {path} is empty", "--file ~/models/mine.safetensors")
     if wish["kind"] != "model":
         return
+    read = read_either_header if wish["type"] == UPSCALER else read_header
     try:
-        reason, hint = why_useless(wish["type"], family_of(read_header(path)))
+        reason, hint = why_useless(wish["type"], family_of(read(path)))
     except NotSafetensors as error:
-        raise UsageError(f"--file: {path} {error}", "give a .safetensors file") from None
+        kinds = " or ".join(suffixes_of(wish["type"]))
+        raise UsageError(f"--file: {path} {error}", f"give a {kinds} file") from None
     if reason and not wish["force"]:
         raise UsageError(f"--file: {path}: {reason}", hint)
 

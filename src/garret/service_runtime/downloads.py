@@ -15,8 +15,9 @@ from typing import Any
 from garret.service_runtime.download_errors import DownloadError, Interrupted
 from garret.service_runtime.fetching import Policy, Refused, Reply, get
 from garret.service_runtime.forms import FORMS
+from garret.service_runtime.model_files import PICKLED
 from garret.service_runtime.models import sha256_of
-from garret.service_runtime.names import PICTURE_SUFFIXES, BadName, name_from_reply
+from garret.service_runtime.names import PICTURE_SUFFIXES, SUFFIX, BadName, name_from_reply
 from garret.service_runtime.part import PartFiles
 from garret.service_runtime.replies import place_of, status_error, validator_of
 from garret.service_runtime.transfer import Fetched, Surroundings, Transfer, Wanted, note_path
@@ -63,7 +64,8 @@ def _suggested_name(wanted: Wanted, policy: Policy) -> str:
 
 def _existing(wanted: Wanted, target: Path, policy: Policy) -> Fetched | None:
     """Return the file that is there already when it is the one that is wanted; refuse to write over another."""
-    suffixes = PICTURE_SUFFIXES if wanted.form == "preview" else ("",)
+    others: dict[str, tuple[str, ...]] = {"preview": PICTURE_SUFFIXES, "upscaler": ("", SUFFIX, PICKLED)}
+    suffixes = others.get(wanted.form, ("",))
     for path in (target.with_name(target.name + suffix) for suffix in suffixes):
         if path.exists():
             found = _same(wanted, path, policy)

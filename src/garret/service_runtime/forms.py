@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from garret.service_runtime.names import SUFFIX, model_file_name, preview_file_name
+from garret.service_runtime.model_files import PICKLED, UPSCALER
+from garret.service_runtime.names import SUFFIX, model_file_name, preview_file_name, upscaler_file_name
 from garret.service_runtime.picture_header import MAXIMUM_BYTES, NotAPicture, read_picture, refuse_no_picture
 from garret.service_runtime.safetensors_header import (
     MAXIMUM_HEADER_BYTES,
@@ -18,6 +19,7 @@ from garret.service_runtime.safetensors_header import (
     read_header,
     refuse_other_formats,
 )
+from garret.service_runtime.torch_pickle import is_pickled, read_either_header
 
 WrongForm = (NotSafetensors, NotAPicture)
 _LENGTH_BYTES = 8
@@ -32,6 +34,19 @@ class Form:
     whole: Callable[[Path], str]
     hint: str
     maximum_bytes: int | None = None
+    header: Callable[[Path], Header] = read_header
+
+
+def _start_of_upscaler(start: bytes) -> None:
+    if not is_pickled(start):
+        refuse_other_formats(start)
+
+
+def _whole_upscaler(path: Path) -> str:
+    with path.open("rb") as file:
+        pickled = is_pickled(file.read(9))
+    read_either_header(path)
+    return PICKLED if pickled else SUFFIX
 
 
 def _whole_model(path: Path) -> str:
@@ -45,6 +60,14 @@ def _whole_picture(path: Path) -> str:
 
 FORMS = {
     "model": Form(model_file_name, refuse_other_formats, _whole_model, "Give the address of a .safetensors file"),
+    # Most upscalers are published as pickles. Those that hold weights and nothing else are kept as they are.
+    UPSCALER: Form(
+        upscaler_file_name,
+        _start_of_upscaler,
+        _whole_upscaler,
+        "Give the address of a .safetensors or .pth file",
+        header=read_either_header,
+    ),
     "preview": Form(
         preview_file_name,
         refuse_no_picture,
@@ -53,6 +76,11 @@ FORMS = {
         MAXIMUM_BYTES,
     ),
 }
+
+
+def form_of(model_type: str) -> str:
+    """Return the form of a type's files."""
+    return UPSCALER if model_type == UPSCALER else "model"
 
 
 def early_header(read: Callable[[int], bytes], there: int, total: int | None) -> Header | None:

@@ -34,6 +34,11 @@ class ModelFile:
     preview: Path | None = None
 
 
+def suffixes_of(model_type: str) -> tuple[str, ...]:
+    """Return what the files of a type may be called."""
+    return (SUFFIX, PICKLED) if model_type == UPSCALER else (SUFFIX,)
+
+
 def model_files(root: Path, types: Collection[str] = ()) -> Iterator[ModelFile]:
     """Yield the models below a root, of these types or of all; hidden ones, and names that no text can hold, are not.
 
@@ -86,8 +91,7 @@ def _below(folder: Path, kind: str, depth: int, root: Path, types: Collection[st
     names = {entry.name for entry in entries}
     for entry in entries:
         path = folder / entry.name
-        suffixes = (SUFFIX, PICKLED) if kind == UPSCALER else SUFFIX
-        if entry.name.lower().endswith(suffixes) and entry.is_file():
+        if entry.name.lower().endswith(suffixes_of(kind)) and entry.is_file():
             yield ModelFile(kind, path, preview_of(path, names))
         elif entry.is_dir():
             if (path / _INDEX).is_file():

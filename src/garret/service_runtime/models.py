@@ -18,6 +18,7 @@ from garret.service_runtime.model_files import (
     FOLDERS,
     PICKLED,
     SUFFIX,
+    UPSCALER,
     ModelFile,
     embedding_files,
     model_files,
@@ -25,7 +26,7 @@ from garret.service_runtime.model_files import (
 )
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
 from garret.service_runtime.tensor_families import REFINER, SDXL, UNKNOWN, family_of, why_useless
-from garret.service_runtime.torch_pickle import read_pickled_header
+from garret.service_runtime.torch_pickle import read_either_header
 from garret.service_runtime.upscaler_file import network_of
 from garret.service_runtime.widths import Widths, widths_of, widths_of_folder
 
@@ -228,7 +229,7 @@ class Models:
         if path.is_dir():
             return Model(name, kind, path, size, modified_ns, *_folder_facts(path), widths=widths_of_folder(path))
         try:
-            header = read_pickled_header(path) if path.suffix.lower() == PICKLED else read_header(path)
+            header = read_either_header(path) if kind == UPSCALER else read_header(path)
         except (NotSafetensors, OSError) as error:
             return Model(name, kind, path, size, modified_ns, UNKNOWN, str(error))
         family = family_of(header)

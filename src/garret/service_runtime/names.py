@@ -39,10 +39,15 @@ def check_name(name: str) -> str:
     return composed
 
 
-def model_file_name(name: str) -> str:
-    """Return a model's file name, with .safetensors added where it lacks."""
+def model_file_name(name: str, suffixes: tuple[str, ...] = (SUFFIX,)) -> str:
+    """Return a model's file name, with .safetensors added where it has none of the suffixes that its type may have."""
     checked = check_name(name)
-    return checked if checked.lower().endswith(SUFFIX) else check_name(checked + SUFFIX)
+    return checked if checked.lower().endswith(suffixes) else check_name(checked + SUFFIX)
+
+
+def upscaler_file_name(name: str) -> str:
+    """Return an upscaler's file name as it is; its suffix follows when its bytes are known."""
+    return check_name(name)
 
 
 def preview_file_name(name: str) -> str:

@@ -119,8 +119,8 @@ class ImageRequest:
 
     def _check_only_upscaled(self) -> None:
         """Refuse what would only be said to somebody who paints."""
-        told = {name: getattr(self, name) for name in ("prompt", "negative_prompt", "styles", "loras", "vae")}
-        told |= {name: getattr(self, name) for name in ("start", "hires", "refiner")}
+        told = {name: getattr(self, name) for name in ("checkpoint", "prompt", "negative_prompt", "styles")}
+        told |= {name: getattr(self, name) for name in ("loras", "vae", "start", "hires", "refiner")}
         if name := next((name for name, value in told.items() if value), ""):
             hint = "Leave upscale.image out to have the new pictures made larger, or leave this out"
             raise BadRequest(name, "does not go together with upscale.image: nothing is painted", hint)

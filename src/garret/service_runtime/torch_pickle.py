@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from garret.service_runtime.safetensors_header import MAXIMUM_TENSORS, Header, NotSafetensors, Tensor
+from garret.service_runtime.safetensors_header import MAXIMUM_TENSORS, Header, NotSafetensors, Tensor, read_header
 
 MAXIMUM_PICKLE_BYTES = 1 << 20
 MAGIC = 0x1950A86A20F9469CFC6C
@@ -32,6 +32,25 @@ class _Storage:
 
     dtype: str
     count: int
+
+
+_STARTS = (b"PK\x03\x04", b"\x80\x02")
+
+
+def is_pickled(start: bytes) -> bool:
+    """Say whether a file that begins so may be one of PyTorch's; a safetensors header of 640 bytes begins alike."""
+    return start.startswith(_STARTS) and start[8:9] != b"{"
+
+
+def read_either_header(path: Path) -> Header:
+    """Read the header of a safetensors file or of a .pth file, told by its bytes.
+
+    Raises:
+        NotSafetensors: it is neither; the text says why.
+    """
+    with path.open("rb") as file:
+        pickled = is_pickled(file.read(9))
+    return read_pickled_header(path) if pickled else read_header(path)
 
 
 def read_pickled_header(path: Path) -> Header:

@@ -25,7 +25,7 @@ from garret.service_runtime.forms import FORMS, WrongForm, early_header
 from garret.service_runtime.models import sha256_of
 from garret.service_runtime.part import Identity, Part, PartFiles, read_begun
 from garret.service_runtime.replies import place_of
-from garret.service_runtime.safetensors_header import Header, read_header
+from garret.service_runtime.safetensors_header import Header
 from garret.service_runtime.segments import Span
 from garret.service_runtime.source import Source
 from garret.service_runtime.wanted import RESERVE_BYTES, Fetched, Surroundings, Wanted, note_path
@@ -65,7 +65,7 @@ class Transfer:
         self._part: Part | None = None
         self._starts = 0
         self._told_all = -_TELL_AGAIN_S
-        self._approved = wanted.form != "model"
+        self._approved = wanted.form == "preview"
 
     def run(self) -> Fetched:
         """Try until the file is whole, resuming; give up after a few tries that brought nothing."""
@@ -165,7 +165,7 @@ class Transfer:
         """Begin the file."""
         reply = self._source.start(line, self._around.pace.first)
         self._part = part = self._open(self._source.identity(reply), [])
-        self._approved = self._wanted.form != "model"
+        self._approved = self._wanted.form == "preview"
         place = place_of(reply) if reply.status == 206 else None
         if place is None:
             return part, Start(line, reply, None)
@@ -195,7 +195,8 @@ class Transfer:
         self._tell()
 
     def _approve(self, part: Part) -> None:
-        if self._approved:
+        # A pickle's table lies at the end of its file.
+        if self._approved or self._wanted.form != "model":
             return
         try:
             header = early_header(part.read, part.segments.contiguous(), part.total)
@@ -247,7 +248,7 @@ class Transfer:
         try:
             suffix = self._form.whole(part.files.data)
             if not self._approved:
-                self._ask_approval(read_header(part.files.data))
+                self._ask_approval(self._form.header(part.files.data))
         except WrongForm as error:
             raise self._wrong_form(error) from None
         named = self._target.name.lower().endswith(suffix)

@@ -26,8 +26,9 @@ def _approve_all(header: Header) -> None:
 class Wanted:
     """One file to fetch into a folder; `sha256` in hex or empty, `name` empty to take the server's.
 
-    `form` is "model" (safetensors) or "preview" (a picture, which gets the suffix of what it is). `approve` sees a
-    model's header as soon as it has come; a DownloadError from it ends the download, and nothing is kept.
+    `form` is "model" (safetensors), "upscaler" (that or a pickle of weights) or "preview" (a picture); the latter two
+    get the suffix of what they are. `approve` sees a model's header as soon as it has come; a DownloadError from it
+    ends the download, and nothing is kept.
     """
 
     url: str

@@ -19,9 +19,9 @@ from garret.service_runtime.engine.stepping import Emit
 from garret.service_runtime.engine.tiles import Loaded, enlarge, first_side
 from garret.service_runtime.engine.weights import WeightFile
 from garret.service_runtime.errors import ModelError
-from garret.service_runtime.model_files import PICKLED, version_of
+from garret.service_runtime.model_files import version_of
 from garret.service_runtime.pictures.resize import cut, resized
-from garret.service_runtime.torch_pickle import weights_in
+from garret.service_runtime.torch_pickle import is_pickled, weights_in
 from garret.service_runtime.upscaler_file import network_of, passes
 
 if TYPE_CHECKING:
@@ -153,7 +153,9 @@ def load_network(path: str, device: torch.device, dtype: torch.dtype) -> Loaded:
 
 
 def _weights(path: Path) -> Mapping[str, Tensor]:
-    if path.suffix.lower() != PICKLED:
+    with path.open("rb") as opened:
+        pickled = is_pickled(opened.read(9))
+    if not pickled:
         file = WeightFile(path)
         return file.map(list(file.entries))
     try:

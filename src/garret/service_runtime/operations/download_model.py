@@ -13,6 +13,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from garret.service_runtime.downloads import download
 from garret.service_runtime.fetching import Credential, Policy
+from garret.service_runtime.forms import form_of
 from garret.service_runtime.hub_lookup import Found, Hubs, look_up
 from garret.service_runtime.metadata import Metadata, MetadataError
 from garret.service_runtime.model_files import INCOMING
@@ -119,6 +120,7 @@ def _bring(run: Run, asked: Asked, entry: Entry, of: str = "") -> dict[str, Any]
         wanted = Wanted(
             found.addresses[0].url, folder, name, entry.sha256 or found.sha256,
             approve=approval(entry.type, force=entry.force),
+            form=form_of(entry.type),
         )  # fmt: skip
         if entry.kind == "preview":
             model_of_preview(settings, folder, entry.name)

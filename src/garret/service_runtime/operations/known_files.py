@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from garret.service_runtime.files import PART, flush_folder
+from garret.service_runtime.model_files import suffixes_of
 from garret.service_runtime.models import HashCache, Models, sha256_of
 from garret.service_runtime.names import BadName, model_file_name
 from garret.service_runtime.operations.bin import Bin
@@ -61,7 +62,7 @@ def under_name(found: Fetched, wanted: Wanted) -> Fetched:
     if found.path.parent == wanted.folder and not wanted.name:
         return found
     try:
-        target = wanted.folder / model_file_name(wanted.name or found.path.name)
+        target = wanted.folder / model_file_name(wanted.name or found.path.name, suffixes_of(wanted.form))
     except BadName as error:
         raise DownloadError(f"the file name {wanted.name[:80]!r} {error}", "Give another with --name") from None
     if target == found.path or (target.exists() and sha256_of(target) == found.sha256):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from garret.service_runtime.files import write_atomically
-from garret.service_runtime.model_files import PREVIEW_SUFFIXES
+from garret.service_runtime.model_files import PREVIEW_SUFFIXES, UPSCALER, suffixes_of
 from garret.service_runtime.models import sha256_of
 from garret.service_runtime.names import BadName, model_file_name
 from garret.service_runtime.operations.entry import folder_of, model_of_preview
@@ -16,6 +16,7 @@ from garret.service_runtime.picture_header import NotAPicture, read_picture
 from garret.service_runtime.safetensors_header import Header, NotSafetensors, read_header
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.tensor_families import family_of, why_useless
+from garret.service_runtime.torch_pickle import read_either_header
 from garret.service_runtime.transfer import DownloadError, Fetched, Wanted, note_path
 
 
@@ -48,7 +49,7 @@ def place(
         return preview_facts(place_preview(settings, staged, folder, name, force=force), type, digest)
     check_staged(staged, type, force=force)
     try:
-        target = folder / model_file_name(name)
+        target = folder / model_file_name(name, suffixes_of(type))
     except BadName as error:
         raise DownloadError(f"the file name {name[:80]!r} {error}", "Give another with --name") from None
     folder.mkdir(parents=True, exist_ok=True)
@@ -98,11 +99,12 @@ def drop_other_previews(target: Path) -> None:
 
 
 def check_staged(path: Path, model_type: str, *, force: bool) -> None:
-    """Refuse a file that is no safetensors file, or that this service has no use for."""
+    """Refuse a file that is no model of its type's, or that this service has no use for."""
     try:
-        header = read_header(path)
+        header = read_either_header(path) if model_type == UPSCALER else read_header(path)
     except NotSafetensors as error:
-        raise DownloadError(f"the file {error}", "Give a .safetensors file") from None
+        kinds = " or ".join(suffixes_of(model_type))
+        raise DownloadError(f"the file {error}", f"Give a {kinds} file") from None
     approval(model_type, force=force)(header)
 
 
@@ -126,7 +128,7 @@ def facts(settings: ServiceSettings, fetched: Fetched, model_type: str) -> dict[
         "type": model_type,
         "kind": "model",
         "directory": folder,
-        "family": family_of(read_header(fetched.path)),
+        "family": family_of(read_either_header(fetched.path)),
         "size": fetched.size,
         "sha256": fetched.sha256,
     }

@@ -10,7 +10,8 @@ from typing import Any
 
 from garret.service_runtime.download_errors import DownloadError
 from garret.service_runtime.errors import BadRequest, ModelError
-from garret.service_runtime.model_files import TYPES
+from garret.service_runtime.forms import form_of
+from garret.service_runtime.model_files import TYPES, suffixes_of
 from garret.service_runtime.names import BadName, model_file_name
 from garret.service_runtime.operations.entry import KINDS, folder_of, model_of_preview
 from garret.service_runtime.operations.known_files import already_there, remember_hash, under_name
@@ -40,10 +41,10 @@ class UploadPlaces:
                 model_of_preview(self.settings, folder, announced.name)
                 return None
             try:
-                name = model_file_name(announced.name)
+                name = model_file_name(announced.name, suffixes_of(announced.type))
             except BadName as error:
                 raise WrongParameter("name", str(error)) from None
-            wanted = Wanted("", folder, name, announced.sha256)
+            wanted = Wanted("", folder, name, announced.sha256, form=form_of(announced.type))
             found = already_there(self.settings, wanted)
             if found is None:
                 if (folder / name).exists():
