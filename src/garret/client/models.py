@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias, TypeVar
@@ -45,18 +45,18 @@ class LocalFile:
         Raises:
             Misused: it cannot be read, or is empty.
         """
+        digest, done = hashlib.sha256(), 0
         try:
-            status, digest, done = path.stat(), hashlib.sha256(), 0
-            with path.open("rb") as file:
-                while piece := file.read(_PIECE):
-                    digest.update(piece)
-                    done += len(piece)
-                    if told is not None:
-                        told("hash", done, status.st_size)
+            status = path.stat()
         except OSError as error:
-            raise Misused(f"{path}: {error.strerror}", "Give the path of a .safetensors file") from error
+            raise _unreadable(path, error) from error
         if not status.st_size:
             raise Misused(f"{path} is empty", "Give the path of a .safetensors file")
+        for piece in _pieces(path):
+            digest.update(piece)
+            done += len(piece)
+            if told is not None:
+                told("hash", done, status.st_size)
         return cls(path, status.st_size, status.st_mtime_ns, digest.hexdigest())
 
     def check(self) -> None:
@@ -260,3 +260,17 @@ class Models(Asking[D]):
 
 def _path(model_type: str, name: str) -> str:
     return f"/v1/models/{part(model_type)}/{part(name)}"
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    """Yield a file's bytes; only errors of the file itself are told as such, not those of who is told of them."""
+    try:
+        with path.open("rb") as file:
+            while piece := file.read(_PIECE):
+                yield piece
+    except OSError as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> Misused:
+    return Misused(f"{path}: {error.strerror or error}", "Give the path of a .safetensors file")

@@ -63,6 +63,26 @@ def test_a_model_is_uploaded_chosen_removed_and_restored(client: Any, tmp_path: 
     assert [one.name for one in client.models.list("all")].count("mine") == 0
 
 
+def test_an_upload_that_was_stopped_goes_on_where_it_was(client: Any, tmp_path: Path) -> None:
+    """By whoever sends the same file: the node knows it by its hash."""
+    path = tmp_path / "cut.safetensors"
+    whole = safetensors_bytes(SDXL_TENSORS | {"big": (4_500_000,)})
+    path.write_bytes(whole[:-32] + hashlib.sha256(str(tmp_path).encode()).digest())
+    seen: list[int] = []
+
+    def told(stage: str, done: int, _total: int) -> None:
+        if stage == "upload":
+            seen.append(done)
+            if len(seen) == 2:
+                raise BrokenPipeError
+
+    with pytest.raises(BrokenPipeError):
+        client.models.upload(path, name="cut", told=told)
+    client.models.upload(path, name="cut", told=told)
+    assert seen == [0, seen[1], seen[1], path.stat().st_size]
+    client.models.remove("cut", "checkpoint", for_good=True)
+
+
 @pytest.mark.compatible("Native", BOTH, "models downloaded by the node, with their progress")
 def test_a_model_is_downloaded_by_the_node(client: Any) -> None:
     """It says how far it is; and why not, and what to do about it."""
