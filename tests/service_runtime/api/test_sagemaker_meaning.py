@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import base64
 import io
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,27 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from garret import demo_model
 from garret.demo_model.check import matches
 from tests.service_runtime.api.drawn import text_of
-from tests.service_runtime.living import Service, fake_settings, serving
+from tests.service_runtime.living import Service
 
 CIRCLE, STAR = "a red circle on a white background", "a green star on a blue background"
 Pixels = NDArray[numpy.uint8]
-
-
-@pytest.fixture(scope="module")
-def painting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """A service with a model that follows words."""
-    settings = fake_settings(
-        tmp_path_factory.mktemp("painting"), engine="sdxl", device="cpu", config_dir=demo_model.CONFIG.parent
-    )
-    folder = settings.models_dir / "Stable-diffusion"
-    (folder / "tiny.safetensors").unlink()
-    shutil.copyfile(demo_model.WEIGHTS, folder / "demo.safetensors")
-    with serving(settings) as running:
-        running.headers = {"Content-Type": "application/json"}
-        yield running
 
 
 def paint(service: Service, route: str, *texts: str | tuple[str, float], **body: Any) -> bytes:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 
+import numpy
 import pytest
 import webuiapi
 from PIL import Image, ImageDraw
 
+from garret.demo_model.check import check_picture, matches
 from tests.service_runtime.api.studio import progress, until
 from tests.service_runtime.conftest import LOGIN, PASSWORD
 from tests.service_runtime.living import Service
 
 A1111, CLIENT = "A1111", "webuiapi 0.9.17"
+CIRCLE, STAR = "a red circle on a white background", "a green star on a blue background"
 SMALL = {"width": 64, "height": 64, "steps": 3}
 
 
@@ -182,3 +185,26 @@ def test_errors_are_raised_with_their_reason(api: webuiapi.WebUIApi, studio: Ser
     with pytest.raises(RuntimeError, match=r"401"):
         stranger.txt2img(prompt="a fox", **SMALL)
     stranger.session.close()
+
+
+@pytest.mark.compatible(A1111, CLIENT, "strengths and masks as A1111 means them, seen on pictures of a real model")
+def test_what_is_seen(painting: Service) -> None:
+    """Words are followed, a little strength stays at the picture and much leaves it, and white is what is repainted."""
+    api = webuiapi.WebUIApi(host=painting.host, port=painting.port, sampler="Euler", steps=8)
+    asked = {"cfg_scale": 4, "seed": 3, "width": 128, "height": 128}
+    circle = api.txt2img(prompt=CIRCLE, **asked)
+    assert matches(CIRCLE, numpy.asarray(circle.image))
+    for strength, shape in ((0.05, "circle"), (0.95, "star")):
+        again = api.img2img([circle.image], prompt=STAR, denoising_strength=strength, **asked)
+        assert check_picture(numpy.asarray(again.image)).shape == shape
+    mask = Image.new("L", (128, 128), 0)
+    mask.paste(255, (64, 0, 128, 128))
+    half = api.img2img(
+        [circle.image], prompt=STAR, mask_image=mask, denoising_strength=1, inpainting_fill=1, mask_blur=0,
+        inpaint_full_res=False, **asked,
+    )  # fmt: skip
+    changed = numpy.asarray(half.image) != numpy.asarray(circle.image)
+    assert (changed[:, 64:].any(), changed[:, :64].any()) == (True, False)
+    pasted = painting.call("POST", "/sdapi/v1/txt2img", {"infotext": circle.info["infotexts"][0]})
+    assert pasted.json["images"] == circle.json["images"]
+    api.session.close()
