@@ -84,6 +84,24 @@ def _dstack(door: Door, seed: int) -> bytes:
     return door.get(f"/download/{said['id']}")
 
 
+def _openai(door: Door, seed: int) -> bytes:
+    return door.post("/v1/images/generations", {"prompt": "x", "seed": seed, "steps": 1, "size": f"{SIDE}x{SIDE}"})
+
+
+def _sagemaker(door: Door, seed: int) -> bytes:
+    body = {"text_prompts": [{"text": "x"}], "seed": seed, "steps": 10, **_SIZE}
+    return door.post("/invocations", body, Accept="application/json;png")
+
+
+def _stability(door: Door, seed: int) -> bytes:
+    body = {"text_prompts": [{"text": "x"}], "seed": seed, "steps": 10, **_SIZE}
+    return door.post("/v1/generation/demo/text-to-image", body, Accept="image/png")
+
+
+def _cog(door: Door, seed: int) -> bytes:
+    return door.post("/predictions", {"input": {"prompt": "x", "seed": seed, "num_inference_steps": 1, **_SIZE}})
+
+
 def _first_text(reply: bytes) -> str:
     """Return the longest text of a JSON reply: the picture."""
 
@@ -100,7 +118,11 @@ def _first_text(reply: bytes) -> str:
 DIALECTS: dict[str, tuple[Ask, str]] = {
     "native": (_native, "raw"),
     "a1111": (_a1111, "base64"),
+    "openai": (_openai, "base64"),
+    "sagemaker": (_sagemaker, "base64"),
+    "stability": (_stability, "raw"),
     "dstack": (_dstack, "raw"),
+    "cog": (_cog, "base64"),
 }
 """How each dialect is asked, and which route of the plain server answers alike."""
 
@@ -123,10 +145,15 @@ def measure() -> list[Report]:
     return _reports(samples, sizes)
 
 
+def _seed(number: int) -> int:
+    """Return a seed for which the stub shows this picture; not 0, which is any seed to Stability's clients."""
+    return (number + len(NAMES)) * SIDE
+
+
 def _turn(turn: int, number: int, garret: Door, peer: Door, samples: Samples) -> None:
     """Take one sample of each; the first turn only warms."""
     asked: dict[str, Callable[[], bytes]] = {form: partial(peer.get, f"/{form}/{number}") for form in FORMS}
-    asked |= {name: partial(ask, garret, number * SIDE) for name, (ask, _) in DIALECTS.items()}
+    asked |= {name: partial(ask, garret, _seed(number)) for name, (ask, _) in DIALECTS.items()}
     for name, work in asked.items():
         started = time.perf_counter()
         work()
@@ -141,7 +168,7 @@ def _compare(pixels: Path, number: int, garret: Door, peer: Door) -> tuple[int, 
         wanted = file.read(SIDE * SIDE * 3)
     size = 0
     for dialect, (ask, form) in DIALECTS.items():
-        reply = ask(garret, number * SIDE)
+        reply = ask(garret, _seed(number))
         png = base64.b64decode(_first_text(reply).rpartition(",")[2]) if form == "base64" else reply
         assert PIL.Image.open(io.BytesIO(png)).convert("RGB").tobytes() == wanted, (dialect, number)
         size = max(size, len(png))

@@ -15,5 +15,5 @@ DIALECT = Dialect(
     error=predictor_error,
     error_schema=SCHEMA,
     statuses=STATUSES,
-    makes="/invocations(/.*)?",
+    makes="(/endpoints/[^/]+)?/invocations(/.*)?",
 )
