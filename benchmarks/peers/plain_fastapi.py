@@ -7,6 +7,7 @@ import base64
 import io
 import os
 import pathlib
+import time
 
 import numpy
 import uvicorn
@@ -27,13 +28,15 @@ def encoded(number: int) -> bytes:
 
 @app.get("/raw/{number}")
 def raw(number: int) -> Response:
-    """Answer the file."""
-    return Response(encoded(number), media_type="image/png")
+    """Answer the file, and when this began."""
+    began = str(time.monotonic())
+    return Response(encoded(number), media_type="image/png", headers={"x-began": began})
 
 
 @app.get("/base64/{number}")
-def as_text(number: int) -> dict[str, list[str]]:
-    """Answer JSON."""
+def as_text(number: int, response: Response) -> dict[str, list[str]]:
+    """Answer JSON, and when this began."""
+    response.headers["x-began"] = str(time.monotonic())
     return {"images": [base64.b64encode(encoded(number)).decode()]}
 
 

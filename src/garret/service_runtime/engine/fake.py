@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from garret.service_runtime.asked import Upscale
@@ -15,6 +16,8 @@ from garret.service_runtime.pictures.resize import cut, resized
 from garret.service_runtime.request import ImageRequest
 
 FAULTS = ("oom", "fatal", "die", "hang", "stall", "setup")
+DATED = "Shown at"
+"""What notes call the moment at which a picture from a file was there, in seconds."""
 HELD = 2
 """How many checkpoints it has room for."""
 
@@ -89,7 +92,7 @@ class FakeEngine:
         if self._finish_s:
             yield Rest(lambda: self._finish(batch))
         else:
-            yield from images
+            yield from map(self._dated, images)
 
     def loaded(self) -> tuple[str, ...]:
         """Return the checkpoints that it has read, the one used last at the end."""
@@ -117,6 +120,10 @@ class FakeEngine:
         else:
             time.sleep(self._load_s)
         self._loaded = [*self._loaded, path][-HELD:]
+
+    def _dated(self, image: Image) -> Image:
+        """Say of a picture that is shown when it was there, by the machine's own clock: its delivery begins now."""
+        return replace(image, notes={**image.notes, DATED: f"{time.monotonic():.6f}"}) if self._shown else image
 
     def _finish(self, batch: Batch) -> Iterator[Image]:
         time.sleep(self._finish_s)
