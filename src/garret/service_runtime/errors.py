@@ -30,12 +30,14 @@ class ServiceError(Exception):
     """Anything the service tells a caller instead of a picture."""
 
     status = 500
+    usually_after: int | None = None
+    """In how many seconds to ask again where an error of this kind does not say so itself."""
 
     def __init__(self, message: str, hint: str = "", *, retry_after: int | None = None) -> None:
         super().__init__(message)
         self.message = message
         self.hint = hint
-        self.retry_after = retry_after
+        self.retry_after = self.usually_after if retry_after is None else retry_after
 
     def to_dict(self) -> dict[str, object]:
         """Return the JSON body; its four keys are those that clients of A1111 look for."""
@@ -134,6 +136,7 @@ class Busy(ServiceError):
     """No room for one more now; `retry_after` says when to ask again."""
 
     status = 429
+    usually_after = 5
 
 
 class NotBuilt(ServiceError):
@@ -146,6 +149,7 @@ class Unavailable(ServiceError):
     """The service cannot work now: no worker is up, or it is stopping."""
 
     status = 503
+    usually_after = 10
 
 
 class OutOfMemory(Unavailable):
@@ -162,6 +166,7 @@ class InsufficientStorage(ServiceError):
     """There is no room on the disk."""
 
     status = 507
+    usually_after = 60
 
 
 class ExtensionFailed(ServiceError):

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from garret.service_runtime.api.dialects import DIALECTS, NAMES, dialect_of, spoken
+from garret.service_runtime.api.refusing import error_response
+from garret.service_runtime.errors import Busy, InsufficientStorage, OutOfMemory, ServiceError, Unavailable
 from garret.service_runtime.settings import DIALECTS as KNOWN
 from garret.service_runtime.settings import ServiceSettings, SettingsError
 from tests.service_runtime.living import Service, fake_settings, serving
@@ -27,6 +29,16 @@ from tests.service_runtime.living import Service, fake_settings, serving
 def test_a_path_belongs_to_the_dialect_with_the_longest_claim(path: str, name: str) -> None:
     """What nobody claims is the native one's."""
     assert dialect_of(path).name == name
+
+
+@pytest.mark.parametrize("path", sorted({path for one in DIALECTS for path in one.paths}))
+@pytest.mark.parametrize("kind", [Busy, Unavailable, OutOfMemory, InsufficientStorage])
+def test_what_passes_says_when_to_ask_again(path: str, kind: type[ServiceError]) -> None:
+    """In every dialect, also where whoever met it did not say."""
+    answer = error_response(kind("there is no room"), path)
+    assert answer.status_code in (429, 503, 507)
+    assert int(answer.headers["retry-after"]) > 0
+    assert int(error_response(kind("no room", retry_after=7), path).headers["retry-after"]) == 7
 
 
 def test_names_are_one_each_and_the_native_dialect_stays() -> None:
