@@ -202,7 +202,8 @@ def _record(body: bytes) -> dict[str, Any]:
     # Where OpenAI's clients ask as well, the same facts lie one level deeper.
     inner = value.get("error")
     if isinstance(inner, dict):
-        named = {"error": inner.get("code") or inner.get("type"), "errors": inner.get("message")}
+        message = value.get("errors") or inner.get("message")
+        named = {"error": inner.get("code") or inner.get("type"), "errors": message}
         return {**inner, "field": inner.get("param"), **value, **named}
     return value
 

@@ -21,6 +21,9 @@ from tests.service_runtime.living import Service, fake_settings, serving
         ("/sdapi", "a1111"),
         ("/sdapix", "native"),
         ("/v1/jobs", "native"),
+        ("/v1/models/checkpoint/tiny", "models"),
+        ("/v1/images/edits", "openai"),
+        ("/v1/images/read", "native"),
         ("/v1/engines/list", "stability"),
         ("/invocations/open", "sagemaker"),
         ("/", "native"),
@@ -44,7 +47,7 @@ def test_what_passes_says_when_to_ask_again(path: str, kind: type[ServiceError])
 def test_names_are_one_each_and_the_native_dialect_stays() -> None:
     """A name switches off one dialect; the one that garret itself needs has no switch."""
     assert len({one.name for one in DIALECTS}) == len(DIALECTS)
-    assert [one.name for one in spoken(NAMES)] == ["native"]
+    assert [one.name for one in spoken(NAMES)] == ["native", "models"]
     assert set(NAMES) <= set(KNOWN)
     with pytest.raises(SettingsError, match=r"GARRET_SERVICE_DIALECTS_OFF: 'openapi' is no API\. Known: a1111, openai"):
         ServiceSettings(dialects_off=("openapi",))

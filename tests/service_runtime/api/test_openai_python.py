@@ -171,24 +171,33 @@ def test_models(client: openai.OpenAI) -> None:
     names = [model.id for model in client.models.list()]
     assert "tiny" in names
     assert client.models.retrieve("tiny").object == "model"
+    with pytest.raises(openai.NotFoundError, match="there is no checkpoint 'none-such'") as missing:
+        client.models.retrieve("none-such")
+    assert missing.value.code == "not_found"
     reply = client.images.generate(model="tiny", prompt="x", **SMALL)
     assert reply.to_dict()["model"] == "tiny"
 
 
-@pytest.mark.compatible("OpenAI", "openai 3.54.0 (Python)", "AsyncOpenAI: generate, edit, variation")
+@pytest.mark.compatible("OpenAI", "openai 3.54.0 (Python)", "AsyncOpenAI: generate, edit, variation, stream")
 def test_async(service: Service) -> None:
     """The asynchronous client does the same, side by side."""
 
-    async def all_three() -> list[Any]:
+    async def all_four() -> list[Any]:
         address = f"http://{service.host}:{service.port}/v1"
         async with openai.AsyncOpenAI(base_url=address, api_key=TOKEN, max_retries=0) as client:
             return await asyncio.gather(
                 client.images.generate(prompt="x", **SMALL),
                 client.images.edit(image=picture(), prompt="x", **SMALL),
                 client.images.create_variation(image=picture(), size="256x256", extra_body={"steps": 2}),
+                whole(await client.images.generate(prompt="x", stream=True, **SMALL)),
             )
 
-    sizes = [opened(reply.data[0].b64_json).size for reply in asyncio.run(all_three())]
+    async def whole(stream: Any) -> Any:
+        return [event async for event in stream][-1]
+
+    *replies, last = asyncio.run(all_four())
+    assert (last.type, opened(last.b64_json).size) == ("image_generation.completed", (64, 64))
+    sizes = [opened(reply.data[0].b64_json).size for reply in replies]
     assert sizes == [(64, 64), (64, 64), (256, 256)]
 
 

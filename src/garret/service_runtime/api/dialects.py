@@ -9,12 +9,14 @@ from garret.service_runtime.api import dstack, native
 from garret.service_runtime.api.a1111 import dialect as a1111
 from garret.service_runtime.api.cog import dialect as cog
 from garret.service_runtime.api.dialect import Dialect
+from garret.service_runtime.api.model_errors import MODELS
 from garret.service_runtime.api.openai import dialect as openai
 from garret.service_runtime.api.sagemaker import dialect as sagemaker
 from garret.service_runtime.api.stability import dialect as stability
 
 DIALECTS: tuple[Dialect, ...] = (
     native.DIALECT,
+    MODELS,
     a1111.DIALECT,
     openai.DIALECT,
     sagemaker.DIALECT,
