@@ -87,6 +87,11 @@ def of_openai(said: Any) -> bool:
     return set(said["error"]) == {"message", "type", "param", "code"} and bool(said["error"]["message"])
 
 
+def of_models(said: Any) -> bool:
+    """What both garret's own clients and OpenAI's read."""
+    return of_openai(said) and {"detail", "body", "errors"} <= set(said)
+
+
 def of_stability(said: Any) -> bool:
     """What Stability's clients read."""
     return all(isinstance(said[name], str) and said[name] for name in ("id", "name", "message"))
@@ -116,7 +121,7 @@ DOORS = (
         (("start", "image"), ("start", "mask", "image")),
     ),
     Door("POST", "/v1/jobs", {"upscale": {"image": BASE64}}, plain, pictures=(("upscale", "image"),)),
-    Door("POST", "/v1/models", _DOWNLOAD, plain, ids=(("name",), ("type",), ("sha256",), ("directory",))),
+    Door("POST", "/v1/models", _DOWNLOAD, of_models, ids=(("name",), ("type",), ("sha256",), ("directory",))),
     Door("POST", "/v1/uploads", _UPLOAD, plain, (), (), (), (("name",), ("type",), ("sha256",), ("kind",))),
     Door("PUT", "/v1/settings", {"checkpoint": "tiny"}, plain, ids=(("checkpoint",),)),
     Door("PUT", "/v1/executions/{identifier}/secrets", {"tokens": {}}, plain, known={"identifier": "0" * 16}),
