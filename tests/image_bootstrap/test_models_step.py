@@ -76,15 +76,16 @@ def test_the_demo_model_is_put_where_models_live(machine: Machine) -> None:
 
 
 def test_what_belongs_to_the_demo_model_goes_with_it(machine: Machine, hub: Shelf) -> None:
-    """Its LoRA and its refiner, each to its folder; not to a node that begins with another model."""
+    """Its LoRA, its refiner and its upscaler, each to its folder; not to a node that begins with another model."""
     brought = machine.disk / "usr/share/garret/demo-model"
-    for name in ("heart", "demo-refiner"):
+    for name in ("heart", "demo-refiner", "demo-2x"):
         (brought / f"{name}.safetensors").write_bytes(name.encode())
     ensure_models(node_with_hub(machine, hub, model=MINE, model_sha256=DIGEST))
     assert not target(machine, "demo-refiner").exists()
     ensure_models(node_on(machine))
     assert target(machine, "demo-refiner").read_bytes() == b"demo-refiner"
     assert (machine.disk / "home/models/Lora/heart.safetensors").read_bytes() == b"heart"
+    assert (machine.disk / "home/models/ESRGAN/demo-2x.safetensors").read_bytes() == b"demo-2x"
 
 
 def test_the_demo_model_comes_from_the_bundle_where_the_image_has_none(machine: Machine) -> None:

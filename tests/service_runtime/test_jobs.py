@@ -135,12 +135,14 @@ def test_an_owners_jobs_are_listed_by_state_and_in_pages(store: JobStore) -> Non
 
 
 def test_the_pictures_that_requests_begin_from_are_known(store: JobStore) -> None:
-    """Those of masks, too."""
+    """Those of masks, and those that are only made larger, too."""
     start = {"image": "a" * 64, "mask": {"image": "b" * 64}}
     request = ImageRequest.from_dict({**REQUEST.to_dict(), "start": start})
     store.add(Job("a", "admin", WAITING, request))
     store.add(job("b"))
-    assert store.inputs() == {"a" * 64, "b" * 64}
+    larger = {**REQUEST.to_dict(), "checkpoint": "", "prompt": "", "upscale": {"image": "c" * 64}}
+    store.add(Job("c", "admin", WAITING, ImageRequest.from_dict(larger)))
+    assert store.inputs() == {"a" * 64, "b" * 64, "c" * 64}
 
 
 FIRST_VERSION = """

@@ -169,20 +169,22 @@ def train(module: nn.Module, progress: Progress, pairs: Pairs, optimizer: torch.
             print(f"step {progress.step} {progress.elapsed():.0f} s loss {np.mean(losses):.2f} dB", flush=True)
         if progress.elapsed() - saved > SNAPSHOT_SECONDS:
             saved = progress.elapsed()
-            save_checkpoint(
-                output / "upscaler.checkpoint",
-                progress,
-                network=module.state_dict(),
-                optimizer=optimizer.state_dict(),
-            )
-            write(module, output)
+            save(module, optimizer, progress, output)
+    save(module, optimizer, progress, output)
+
+
+def save(module: nn.Module, optimizer: torch.optim.Optimizer, progress: Progress, output: Path) -> None:
+    """Write a checkpoint, and the network as it is now."""
+    state = {"network": module.state_dict(), "optimizer": optimizer.state_dict()}
+    save_checkpoint(output / "upscaler.checkpoint", progress, **state)
     write(module, output)
 
 
 def main(words: list[str] | None = None) -> None:
     """Train and write the upscaler into the output folder."""
     parser = argparse.ArgumentParser(description=__doc__)
-    add_run_options(parser, seconds=900)
+    add_run_options(parser, seconds=1000)
+    parser.add_argument("--kept", type=int, default=KEPT, help="keep this many drawings ready (default %(default)s)")
     arguments = parser.parse_args(words)
     progress = begin(arguments)
     module = begun()
@@ -191,7 +193,7 @@ def main(words: list[str] | None = None) -> None:
         checkpoint = load_checkpoint(arguments.output / "upscaler.checkpoint", progress)
         module.load_state_dict(checkpoint["network"])
         optimizer.load_state_dict(checkpoint["optimizer"])
-    pairs = Pairs(np.random.default_rng((arguments.seed, progress.step)), KEPT)
+    pairs = Pairs(np.random.default_rng((arguments.seed, progress.step)), arguments.kept)
     train(module, progress, pairs, optimizer, arguments.output)
 
 

@@ -16,5 +16,8 @@ LORA: Path = _FOLDER / "heart.safetensors"
 REFINER: Path = _FOLDER / "demo-refiner.safetensors"
 """A refiner for the model's last steps, in the key layout of SDXL's; words and autoencoder are the model's own."""
 
+UPSCALER: Path = _FOLDER / "demo-2x.safetensors"
+"""A network that makes pictures twice as large: a compact one of Real-ESRGAN's kind."""
+
 CARD: Path = _FOLDER / "MODEL_CARD.md"
 """The model card: what the model is, how it was trained and what was measured."""

@@ -21,8 +21,12 @@ CHECKPOINTS = f"{MODELS}/Stable-diffusion"
 CONFIGS = "/usr/share/garret/configs"
 DEMO_FOLDER = "/usr/share/garret/demo-model"
 PLACED = "/var/lib/garret/models.json"
-_BESIDE_DEMO = {"heart.safetensors": f"{MODELS}/Lora", "demo-refiner.safetensors": CHECKPOINTS}
-"""What comes with the demo model, and where it goes: a LoRA and a refiner, to try both with."""
+_BESIDE_DEMO = {
+    "heart.safetensors": f"{MODELS}/Lora",
+    "demo-refiner.safetensors": CHECKPOINTS,
+    "demo-2x.safetensors": f"{MODELS}/ESRGAN",
+}
+"""What comes with the demo model, and where it goes: a LoRA, a refiner and an upscaler, to try them with."""
 _GROWTH = 0.15
 """The pause between two lines of the journal grows with the time that has passed: hours of download stay readable."""
 
