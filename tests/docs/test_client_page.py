@@ -30,7 +30,7 @@ def test_the_examples_run_as_they_stand(
         for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
             exec(code, names)  # noqa: S102  (the page's own examples)
     said = capsys.readouterr().out
-    assert {path.name for path in tmp_path.glob("*.png")} == {"circle-0.png", "circle-1.png", "photo.png"}
+    assert {path.name for path in tmp_path.glob("*.png")} == {"circle-0.png", "circle-1.png", "photo.png", "large.png"}
     assert "image/webp (1024, 1024)" in said
     assert "steps " in said
 

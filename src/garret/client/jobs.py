@@ -216,7 +216,10 @@ class Jobs(Asking[D]):
 
     def _with_pictures(self, body: Mapping[str, Any]) -> Steps[dict[str, Any]]:
         """Return the body with digests in the places of the files that were given."""
-        start = body.get("start")
+        upscale, start = body.get("upscale"), body.get("start")
+        if isinstance(upscale, Mapping) and isinstance(upscale.get("image"), (bytes, Path)):
+            # Within the request, because the service also reads how the picture was made, and says so in the new one.
+            body = {**body, "upscale": {**upscale, "image": (yield from _text_of(upscale["image"]))}}
         if not isinstance(start, Mapping):
             return dict(body)
         start = {**start}
@@ -231,12 +234,16 @@ class Jobs(Asking[D]):
         """Return what stands for a mask: where black is repainted, the file itself, since only the request says so."""
         if not mask.get("invert"):
             return (yield from self._kept(mask["image"], mask=True))
-        return base64.b64encode((yield from _bytes(mask["image"]))).decode("ascii")
+        return (yield from _text_of(mask["image"]))
 
     def _kept(self, picture: bytes | str | Path, *, mask: bool = False) -> Steps[str]:
         data = yield from _bytes(picture)
         said = yield from self.json("PUT", "/v1/inputs", data, query={"kind": "mask" if mask else ""})
         return str(said["sha256"])
+
+
+def _text_of(picture: bytes | str | Path) -> Steps[str]:
+    return base64.b64encode((yield from _bytes(picture))).decode("ascii")
 
 
 def _bytes(picture: bytes | str | Path) -> Steps[bytes]:

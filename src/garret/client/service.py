@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, TypeVar
 
 from garret.client.asking import Asking
@@ -32,6 +33,16 @@ class Service(Asking[D]):
     ) -> Steps[list[Picture]]:
         """Make pictures and return them: `jobs.make`."""
         return (yield from self.jobs.making(prompt, told, look_s, fields))
+
+    @operation
+    def upscale(
+        self, /, picture: bytes | str | Path, upscaler: str = "", *, scale: float = 2.0, told: Told | None = None,
+        **more: Any,
+    ) -> Steps[Picture]:  # fmt: skip
+        """Make a picture larger, painting nothing anew; `more` is what else `upscale` takes (docs/api/upscaling.md)."""
+        file = Path(picture) if isinstance(picture, str) else picture
+        wish = {"image": file, "scale": scale, **({"upscaler": upscaler} if upscaler else {}), **more}
+        return (yield from self.jobs.making("", told, LOOK_S, {"upscale": wish}))[0]
 
     @operation
     def health(self, /) -> Steps[Mapping[str, Any]]:

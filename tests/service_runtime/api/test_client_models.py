@@ -143,6 +143,17 @@ def test_a_service_tells_of_itself(client: Any) -> None:
         client.change_settings(nothing=1)
 
 
+@pytest.mark.compatible("Native", BOTH, "a picture made larger, from a file or bytes")
+def test_a_picture_is_made_larger(client: Any, tmp_path: Path) -> None:
+    """It goes on to say how it was made."""
+    (small,) = client.generate("a small hat", seed=4, **SMALL)
+    upscaler = client.upscalers()[0]["name"]
+    larger = client.upscale(small.save(tmp_path / "small.png"), upscaler, scale=1.5)
+    assert larger.image().size == (96, 96)
+    assert "a small hat" in larger.infotext
+    assert client.upscale(small.data).image().size == (128, 128)
+
+
 @pytest.mark.parametrize("arrived", [True, False])
 def test_an_upload_whose_last_answer_is_lost_asks_whether_it_came(arrived: bool, tmp_path: Path) -> None:
     """The node knows; the file is not sent again for it."""
