@@ -17,6 +17,7 @@ from tests.service_runtime.shelf import Request, Shelf, answer, serving_shelf, w
 
 PICTURE = encode_png(b"\1" * 12, 2, 2, {})
 LORA = safetensors_bytes({"lora_te2_x.lora_down.weight": (4,)})
+MINE = safetensors_bytes({"lora_te2_y.lora_down.weight": (8,)})
 ENDED = ("Success", "Failed", "Cancelled")
 
 
@@ -153,7 +154,7 @@ def test_a_model_is_removed_and_had_back(own: Service, place: Path) -> None:
     """With its picture; for good only when that is said."""
     folder = place / "models" / "Lora"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "mine.safetensors").write_bytes(LORA)
+    (folder / "mine.safetensors").write_bytes(MINE)
     (folder / "mine.png").write_bytes(PICTURE)
     gone = own.call("DELETE", "/v1/models/lora/mine").json
     assert (gone["deleted"], gone["name"], gone["files"]) == (True, "mine", ["mine.safetensors", "mine.png"])
@@ -163,7 +164,7 @@ def test_a_model_is_removed_and_had_back(own: Service, place: Path) -> None:
     assert own.call("GET", "/v1/models/lora/mine").json["preview"]
     assert own.call("POST", f"/v1/bin/{gone['id']}/restore").status == 404
     again = own.call("DELETE", "/v1/models/lora/mine.safetensors").json
-    (folder / "mine.safetensors").write_bytes(LORA)
+    (folder / "mine.safetensors").write_bytes(MINE)
     taken = own.call("POST", f"/v1/bin/{again['id']}/restore")
     assert (taken.status, taken.json["error"]) == (422, "ModelError")
     assert own.call("DELETE", f"/v1/bin/{again['id']}").json == {"deleted": True}

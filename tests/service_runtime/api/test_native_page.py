@@ -16,6 +16,6 @@ _ROUTE = re.compile(r"`(GET|PUT|POST|DELETE) (/[^`?]+)`")
 def test_every_route_is_on_the_page(service: Service) -> None:
     """By its method and path, as the document has it; and how long a link is good."""
     paths = service.call("GET", "/openapi.json").json["paths"]
-    routes = {(method.upper(), path) for path in paths if dialect_of(path).name == "native" for method in paths[path]}
+    routes = {(method.upper(), path) for path in paths if dialect_of(path).title == "Native" for method in paths[path]}
     assert set(_ROUTE.findall(PAGE)) == routes
     assert f"`LINK_S` seconds ({ServiceSettings().link_s:.0f})" in PAGE

@@ -14,7 +14,6 @@ from garret.service_runtime.infotext_reader import request_fields
 from garret.service_runtime.picture_header import NotAPicture, picture_in
 from garret.service_runtime.pictures.texts import infotext_of, texts_of
 from garret.service_runtime.service import Service
-from garret.service_runtime.settings import MAXIMUM_PICTURE_BODY_BYTES
 
 MOST_CHARACTERS = 1_000_000
 """So much of all texts of a file is answered: a small file may unpack to a hundred times that."""
@@ -43,7 +42,8 @@ def router(service: Service) -> APIRouter:
     @routes.post("/read", responses={200: answer("What it says", _READ)}, openapi_extra=_BODY)
     async def read(request: Request) -> dict[str, Any]:
         """Read what the PNG, JPEG or WebP file in the body was made from, A1111's as well as ours; it is not kept."""
-        data = await read_body(request, service.settings.client_timeout_s, MAXIMUM_PICTURE_BODY_BYTES)
+        settings = service.settings
+        data = await read_body(request, settings.client_timeout_s, settings.picture_body_bytes)
         try:
             return await asyncio.to_thread(_facts, data)
         except NotAPicture as error:

@@ -81,6 +81,7 @@ def _facts(service: Service) -> dict[str, Any]:
             "cfg_scale": limits.MAXIMUM_GUIDANCE,
             "body_bytes": MAXIMUM_BODY_BYTES,
             "picture_body_bytes": settings.picture_body_bytes,
+            "picture_pixels": settings.picture_pixels,
         },
         "formats": list(asked.FORMATS),
         "dialects_off": list(settings.dialects_off),

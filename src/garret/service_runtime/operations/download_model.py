@@ -134,8 +134,6 @@ def _bring(run: Run, asked: Asked, entry: Entry, of: str = "") -> dict[str, Any]
         return {**facts(settings, there, entry.type), "bytes_fetched": 0, "source": source, "already_there": True}
     with run.task(f"download{of}"):
         fetched = _fetch(run, wanted, found)
-        if fetched.bytes_fetched:  # a small file is there before anybody was told how far it is
-            run.save(progress={"done": fetched.size, "total": fetched.size})
     with run.task(f"register{of}"):
         if fetched.bytes_fetched:
             store_once(settings, fetched)
