@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import ipaddress
 import math
 import os
@@ -26,6 +27,9 @@ from garret.service_runtime.tracing import Tracing, open_tracing
 
 EXIT_SETTINGS = 2
 EXIT_PORT_BUSY = 3
+# Threads at work on pictures and records hand Python's lock to the event loop after so long: it needs it several times
+# for each answer, and five milliseconds each, as by default, is what a caller notices.
+_SWITCH_S = 0.001
 
 
 def check_exposure(settings: ServiceSettings) -> None:
@@ -125,6 +129,7 @@ def serve(settings: ServiceSettings, listener: socket.socket, tracing: Tracing |
     from garret.service_runtime.patience import protocol
 
     keep_heap()
+    sys.setswitchinterval(_SWITCH_S)
 
     class Server(uvicorn.Server):
         """Tells waiting callers at once that the service stops; uvicorn alone would wait for their pictures."""
@@ -161,6 +166,8 @@ def serve(settings: ServiceSettings, listener: socket.socket, tracing: Tracing |
     print(f"garret: serving on {scheme}://{host}:{port}", flush=True)  # noqa: T201  (the one line a supervisor looks for)
     server = Server(config)
     servers.append(server)
+    # What is there by now stays: looking through all of it for garbage, again and again, holds everybody up.
+    gc.freeze()
     with contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listener])
     if tracing is not None:
