@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import time
 from dataclasses import replace
 from typing import Any
 
@@ -227,3 +228,14 @@ def test_a_picture_that_is_only_made_larger_goes_on_saying_what_it_was_made_from
     about = "a cat\nNegative prompt: dog\nSteps: 4, Sampler: Euler, Postprocess upscaler: X, Version: v1.10.1"
     told = infotext(replace(asked, upscale=replace(upscale, about=about)), 0, Facts("tiny"))
     assert told == f"a cat\nNegative prompt: dog\nSteps: 4, Sampler: Euler, {ours}"
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [" ", "a", "a ", "ab: ", 'aa:"', 'aa: "x', 'aa:"\\\\', "a:b,", 'aa:"x",', "a" + " " * 59, "\t\x0b", "aa:\n"],
+)
+def test_no_text_takes_long_to_read(piece: str) -> None:
+    """A megabyte of anything, in a text that anybody may send; one pattern with a blank too many took hours."""
+    began = time.process_time()
+    request_fields("words\n" + piece * (1_000_000 // len(piece)) + "!")
+    assert time.process_time() - began < 2

@@ -13,7 +13,7 @@ import pytest
 from garret.service_runtime.asked import Output
 from garret.service_runtime.picture_header import NotAPicture
 from garret.service_runtime.pictures.encode import Texts, encode_picture
-from garret.service_runtime.pictures.texts import LONGEST, infotext_of, texts_of
+from garret.service_runtime.pictures.texts import LONGEST, LONGEST_IN_ALL, infotext_of, texts_of
 
 WORDS = "a red circle, 한 高い\nNegative prompt: blue\nSteps: 2, Sampler: Euler, Seed: 5"
 
@@ -48,12 +48,24 @@ def test_texts_of_other_programs_are_read() -> None:
 
 
 def test_a_text_that_unpacks_to_very_much_is_read_in_part() -> None:
-    """A hundred megabytes in a hundred kilobytes."""
-    packed = zlib.compress(b"x" * 100_000_000, 9)
+    """Twenty megabytes in a hundred kilobytes."""
+    packed = zlib.compress(b"x" * 20_000_000, 1)
     chunk = b"parameters\0\0" + packed
     start = _file("png")[:33]
     png = start + len(chunk).to_bytes(4, "big") + b"zTXt" + chunk + bytes(4)
     assert len(texts_of(png)["parameters"]) == LONGEST
+
+
+def test_a_file_of_very_many_texts_is_read_in_part() -> None:
+    """Each of which unpacks to a megabyte, under one key or under many."""
+    packed = zlib.compress(b"x" * 1_000_000, 9)
+    start = _file("png")[:33]
+    for keys in ([b"k"] * 5000, [b"k%d" % number for number in range(5000)]):
+        chunks = (key + b"\0\0" + packed for key in keys)
+        png = start + b"".join(len(one).to_bytes(4, "big") + b"zTXt" + one + bytes(4) for one in chunks)
+        assert sum(map(len, texts_of(png).values())) <= LONGEST_IN_ALL
+    long_key = b"k" * 100_000 + b"\0text"
+    assert texts_of(start + len(long_key).to_bytes(4, "big") + b"tEXt" + long_key + bytes(4)) == {}
 
 
 @pytest.mark.parametrize("form", ["png", "jpeg", "webp"])

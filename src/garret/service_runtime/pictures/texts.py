@@ -10,6 +10,7 @@ import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from itertools import islice
 
 from garret.service_runtime.picture_header import refuse_no_picture
 
@@ -17,7 +18,9 @@ PARAMETERS, COMMENT, XMP = "parameters", "exif comment", "xmp"
 """The keys of A1111's text in a PNG, of the same text in EXIF, and of an XMP packet."""
 LONGEST = 1_000_000
 """More of one text is not read, in characters; the largest that A1111 writes are some thousand."""
+LONGEST_IN_ALL = 4_000_000
 MOST = 100
+_LONGEST_KEY = 79
 _PNG = b"\x89PNG\r\n\x1a\n"
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _EXIF_POINTER, _USER_COMMENT = 0x8769, 0x9286
@@ -33,10 +36,12 @@ def texts_of(data: bytes) -> dict[str, str]:
     refuse_no_picture(data[:64])
     kind = _of_png if data.startswith(_PNG) else _of_webp if data.startswith(b"RIFF") else _of_jpeg
     found: dict[str, str] = {}
+    room = LONGEST_IN_ALL
     with suppress(struct.error, IndexError):
-        for key, text in kind(data):
-            found.setdefault(key, text[:LONGEST])
-            if len(found) == MOST:
+        for key, text in islice(kind(data), MOST):
+            found.setdefault(key, text[: min(LONGEST, room)])
+            room -= len(text)
+            if room <= 0:
                 break
     return found
 
@@ -47,17 +52,24 @@ def infotext_of(texts: Mapping[str, str]) -> str:
 
 
 def _of_png(data: bytes) -> Iterator[tuple[str, str]]:
-    at = len(_PNG)
-    while at + 12 <= len(data):
+    at, seen = len(_PNG), 0
+    while at + 12 <= len(data) and seen < MOST:
         length, kind = struct.unpack_from(">I4s", data, at)
-        content = data[at + 8 : at + 8 + length] if kind in (b"tEXt", b"zTXt", b"iTXt", b"eXIf") else b""
-        if kind == b"eXIf":
-            yield from _of_exif(content)
-        elif content:
-            key, _, rest = content.partition(b"\0")
-            with suppress(UnicodeDecodeError, zlib.error):
-                yield key.decode("latin-1"), _TEXTS[kind](rest)
+        if kind in _TEXTS or kind == b"eXIf":
+            # Counted whether it can be read or not: unpacking a broken one costs as much.
+            seen += 1
+            yield from _of_chunk(kind, data[at + 8 : at + 8 + length])
         at += 12 + length
+
+
+def _of_chunk(kind: bytes, content: bytes) -> Iterator[tuple[str, str]]:
+    if kind == b"eXIf":
+        yield from _of_exif(content)
+        return
+    key, _, rest = content.partition(b"\0")
+    if len(key) <= _LONGEST_KEY:
+        with suppress(UnicodeDecodeError, zlib.error, IndexError):
+            yield key.decode("latin-1"), _TEXTS[kind](rest)
 
 
 def _compressed(rest: bytes) -> str:

@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.api.a1111.desk import Desk
 from garret.service_runtime.api.a1111.schema import array, nothing
+from garret.service_runtime.api.picture_json import picture_reply
 from garret.service_runtime.models import Model
 from garret.service_runtime.safetensors_header import NotSafetensors, read_header
 
@@ -31,22 +32,24 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/sd-models", responses={200: array("title", "model_name", "hash", "sha256", "filename", "config")})
     async def sd_models() -> Response:
         """List the checkpoints."""
-        return JSONResponse(await asyncio.to_thread(lambda: [_checkpoint(one) for one in models.all("checkpoint")]))
+        return await picture_reply(
+            await asyncio.to_thread(lambda: [_checkpoint(one) for one in models.all("checkpoint")])
+        )
 
     @routes.get("/sd-vae", responses={200: array("model_name", "filename")})
     async def vaes() -> Response:
         """List the VAEs."""
-        return JSONResponse(await asyncio.to_thread(lambda: [_file(one) for one in models.all("vae")]))
+        return await picture_reply(await asyncio.to_thread(lambda: [_file(one) for one in models.all("vae")]))
 
     @routes.get("/sd-modules", responses={200: array("model_name", "filename")})
     async def modules() -> Response:
         """List what may be added to a checkpoint, as Forge asks for it: the VAEs."""
-        return JSONResponse(await asyncio.to_thread(lambda: [_file(one) for one in models.all("vae")]))
+        return await picture_reply(await asyncio.to_thread(lambda: [_file(one) for one in models.all("vae")]))
 
     @routes.get("/loras", responses={200: array("name", "alias", "path", "metadata")})
     async def loras() -> Response:
         """List the LoRAs, with some of what their trainers wrote into the files."""
-        return JSONResponse(await asyncio.to_thread(lambda: [_lora(one) for one in models.all("lora")]))
+        return await picture_reply(await asyncio.to_thread(lambda: [_lora(one) for one in models.all("lora")]))
 
     @routes.get("/hypernetworks", responses={200: array("name", "path")})
     async def hypernetworks() -> Response:

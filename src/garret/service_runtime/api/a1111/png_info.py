@@ -7,12 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from garret.service_runtime.api.a1111.desk import Desk
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.describe import answer, record
 from garret.service_runtime.api.describe import body as described
+from garret.service_runtime.api.picture_json import picture_reply
 from garret.service_runtime.api.pictures import picture_of
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.infotext_reader import split
@@ -53,7 +54,7 @@ def router(desk: Desk) -> APIRouter:
     async def png_info(request: Request) -> Response:
         """Read what a picture was made from; one without a text has an empty `info`."""
         body = await read_json(request, settings.client_timeout_s, desk.picture_body_bytes)
-        return JSONResponse(await asyncio.to_thread(png_info_of, body))
+        return await picture_reply(await asyncio.to_thread(png_info_of, body))
 
     return routes
 

@@ -6,11 +6,12 @@ import asyncio
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from garret.service_runtime.api.a1111.desk import Desk
 from garret.service_runtime.api.a1111.schema import array
 from garret.service_runtime.api.describe import answer, record
+from garret.service_runtime.api.picture_json import picture_reply
 from garret.service_runtime.embeddings import Embedding
 
 _EMBEDDINGS = record({"loaded": {"type": "object"}, "skipped": {"type": "object"}}, required=("loaded", "skipped"))
@@ -24,13 +25,13 @@ def router(desk: Desk) -> APIRouter:
     @routes.get("/prompt-styles", responses={200: array("name", "prompt", "negative_prompt")})
     async def styles() -> Response:
         """List the styles that a request may name."""
-        return JSONResponse([vars(style) for style in await asyncio.to_thread(vocabulary.styles.all)])
+        return await picture_reply([vars(style) for style in await asyncio.to_thread(vocabulary.styles.all)])
 
     @routes.get("/embeddings", responses={200: answer("By their words.", _EMBEDDINGS)})
     async def embeddings() -> Response:
         """List the embeddings, and those whose files this service passes over."""
         found = await asyncio.to_thread(vocabulary.embeddings.all)
-        return JSONResponse(
+        return await picture_reply(
             {
                 "loaded": {one.name: _embedding(one) for one in found if not one.problem},
                 "skipped": {
