@@ -10,7 +10,7 @@ export class GarretError extends Error {
     super(message);
     this.name = "GarretError";
     this.status = status;
-    this.kind = said.error;
+    this.kind = said.error?.code ?? said.error; // of a model it is an object, as OpenAI's clients read it
     this.field = said.field;
     this.reason = said.field ? message.replace(`${said.field}: `, "") : message;
     this.hint = typeof said.detail === "string" ? said.detail.replace(message, "").replace(/^[. ]+/, "") : "";

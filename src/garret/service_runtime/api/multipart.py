@@ -106,7 +106,12 @@ async def read_form(
 @dataclass
 class _Part:
     headers: dict[str, str] = field(default_factory=dict)
-    data: bytearray = field(default_factory=bytearray)
+    pieces: list[memoryview] = field(default_factory=list)
+
+    @property
+    def data(self) -> bytes:
+        """The part's bytes, copied once: a picture is nearly all of its body, which is in memory as well."""
+        return b"".join(self.pieces)
 
 
 class _Reader:
@@ -121,7 +126,7 @@ class _Reader:
         self.parts.append(_Part())
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
-        self.parts[-1].data += memoryview(data)[start:end]
+        self.parts[-1].pieces.append(memoryview(data)[start:end])
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
         self._name += data[start:end]
@@ -167,7 +172,7 @@ def _form_of(parts: list[_Part], always_files: Collection[str]) -> Form:
         if kind != b"form-data" or not name:
             raise BadRequest("body", "holds a part without a name", 'Say Content-Disposition: form-data; name="…"')
         if b"filename" in options or name in always_files:
-            file = File(bytes(part.data), part.headers.get("content-type", "").partition(";")[0].strip().lower())
+            file = File(part.data, part.headers.get("content-type", "").partition(";")[0].strip().lower())
             files[name] = (*files.get(name, ()), file)
         elif name.endswith("[]"):
             name = name.removesuffix("[]")
@@ -179,7 +184,7 @@ def _form_of(parts: list[_Part], always_files: Collection[str]) -> Form:
     return Form(texts, files, lists)
 
 
-def _text(name: str, data: bytearray) -> str:
+def _text(name: str, data: bytes) -> str:
     if len(data) > MAXIMUM_BODY_BYTES:
         # A picture as base64 is one; nothing else that is meant is so long.
         hint = f"At most {MAXIMUM_BODY_BYTES}; send a picture as a file, with a file name"
