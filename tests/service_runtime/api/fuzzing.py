@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from typing import Any
 
 from garret import demo_model
 from garret.service_runtime.passwords import hash_token
+from tests.service_runtime.api.fuzz_checks import THIN
 from tests.service_runtime.living import Service, fake_settings, serving, wait
 
 HERE = Path(__file__).resolve().parent
@@ -89,13 +91,24 @@ def under_fire(folder: Path) -> Iterator[Fuzzed]:
         reader.join(10)
 
 
-def fuzz(fuzzed: Fuzzed, folder: Path, *arguments: str, phases: tuple[str, ...] = PHASES) -> Outcome:
-    """Run schemathesis with these arguments beside those of its file: two of it, each with its share of the paths."""
+def fuzz(
+    fuzzed: Fuzzed,
+    folder: Path,
+    *arguments: str,
+    phases: tuple[str, ...] = PHASES,
+    thin: int = 1,
+    shares: tuple[tuple[str, ...], ...] = SHARES,
+) -> Outcome:
+    """Run schemathesis with these arguments beside those of its file: two of it, each with its share of the paths.
+
+    Arguments that include paths go with one share, `((),)`: each share would add its own. `thin` leaves out all but
+    every so-many-th of the cases that cover a route's schema.
+    """
     running = []
-    for number, share in enumerate(SHARES):
+    for number, share in enumerate(shares):
         report = folder / f"report-{number}.json"
         report.unlink(missing_ok=True)
-        running.append((_start(fuzzed.service, report, [*share, *arguments], phases), report))
+        running.append((_start(fuzzed.service, report, [*share, *arguments], phases, thin), report))
     outcomes = [_outcome(process, report) for process, report in running]
     return Outcome(
         "\n".join(one.text for one in outcomes),
@@ -105,12 +118,15 @@ def fuzz(fuzzed: Fuzzed, folder: Path, *arguments: str, phases: tuple[str, ...] 
     )
 
 
-def _start(service: Service, report: Path, arguments: list[str], phases: tuple[str, ...]) -> subprocess.Popen[str]:
+def _start(
+    service: Service, report: Path, arguments: list[str], phases: tuple[str, ...], thin: int
+) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, "-m", "schemathesis.cli", "--no-color", "--config-file", HERE / "schemathesis.toml", "run",
          f"http://{service.host}:{service.port}/openapi.json", "--header", f"Authorization: Bearer {TOKEN}",
          "--phases", ",".join(phases), "--report", "json", "--report-json-path", report, *arguments],
         cwd=HERE.parents[2],
+        env={**os.environ, THIN: str(thin)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -140,7 +156,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="garret-fuzz-") as name, under_fire(Path(name)) as fuzzed:
         seconds = str(int(asked.minutes * 60))
         began = fuzzed.memory
-        found = fuzz(fuzzed, Path(name), "--exclude-path-regex", STOPS_THE_REST, "--max-time", seconds, *asked.rest)
+        own = any(one.startswith("--include") for one in asked.rest)
+        limits = ("--exclude-path-regex", STOPS_THE_REST, "--max-time", seconds, *asked.rest)
+        found = fuzz(fuzzed, Path(name), *limits, shares=((),) if own else SHARES)
         fuzzed.settle()
         grown = fuzzed.memory - began
     memory = f"the service's memory grew by {grown / 2**20:.1f} MiB from {began / 2**20:.0f}"

@@ -9,6 +9,7 @@ import pytest
 from tests.service_runtime.api.fuzzing import STOPS_THE_REST, Fuzzed, Outcome, fuzz, under_fire
 
 ENOUGH = 2000
+EVERY = 5
 A_ROUTE, THE_LAST_ROUTE = "6", "20"
 """So many cases of a route beside those that cover its schema."""
 GROWTH = 64 << 20
@@ -21,7 +22,7 @@ def test_no_case_breaks_the_service(tmp_path: Path) -> None:
     """Every answer is as documented, nothing fails but by design, memory stays, and the service ends as it should."""
     with under_fire(tmp_path) as fuzzed:
         others = ("--exclude-path-regex", STOPS_THE_REST, "--seed", "7")
-        first = fuzz(fuzzed, tmp_path, *others, "-n", A_ROUTE, phases=("examples", "coverage"))
+        first = fuzz(fuzzed, tmp_path, *others, "-n", A_ROUTE, phases=("examples", "coverage"), thin=EVERY)
         check(first, fuzzed)
         fuzzed.settle()
         before = fuzzed.memory
@@ -29,7 +30,8 @@ def test_no_case_breaks_the_service(tmp_path: Path) -> None:
         check(second, fuzzed)
         fuzzed.settle()
         assert fuzzed.memory - before < GROWTH
-        last = fuzz(fuzzed, tmp_path, "--include-path-regex", STOPS_THE_REST, "--seed", "7", "-n", THE_LAST_ROUTE)
+        these = ("--include-path-regex", STOPS_THE_REST, "--seed", "7", "-n", THE_LAST_ROUTE)
+        last = fuzz(fuzzed, tmp_path, *these, shares=((),))
         check(last, fuzzed)
         assert fuzzed.service.call("GET", "/healthz").status == 200
         assert first.cases + second.cases + last.cases >= ENOUGH

@@ -37,7 +37,7 @@ def router(service: Service) -> APIRouter:
         `operations` names what else runs: "a delivery" is a job's end on its way to a webhook or to OSS.
         """
         said = await read_json(request, service.settings.client_timeout_s)
-        if "seconds" not in said:
+        if said.get("seconds") is None:
             raise BadRequest("seconds", "is missing", "For how long no new jobs are taken")
         seconds = fields.number(said, "seconds", 0.0)
         if not 0 <= seconds <= LONGEST_S:
