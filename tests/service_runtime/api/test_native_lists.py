@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 
 from garret.service_runtime.pace import Pace
+from garret.service_runtime.passwords import hash_token
 from garret.service_runtime.samplers import SAMPLERS, find_sampler
 from garret.service_runtime.sdxl_sizes import SDXL_SIZES
+from tests.service_runtime.conftest import TOKEN
 from tests.service_runtime.living import Service, checkpoint, fake_settings, serving, wait
 from tests.service_runtime.networks import compact, write_upscaler
 
@@ -142,3 +144,18 @@ def test_looking_on_is_no_use_of_the_node(own: Service) -> None:
     own.call("GET", "/v1/health")
     own.call("GET", "/v1/queue")
     assert own.call("GET", "/machine").json["autostop"]["last_sign"] == sign["last_sign"] == "GET /v1/sizes"
+
+
+def test_a_restart_changes_neither_the_default_nor_a_link(tmp_path: Path) -> None:
+    """Both were promised for longer than a process lives."""
+    checkpoint(tmp_path / "models", "second", b"\1")
+    settings = fake_settings(tmp_path, token_hashes=(hash_token(TOKEN),))
+    with serving(settings) as service:
+        service.headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert service.call("PUT", "/v1/settings", {"checkpoint": "tiny"}).status == 200
+        job = service.call("POST", "/v1/jobs?wait=20", SMALL).json["id"]
+        link = service.call("POST", f"/v1/images/{job}-0/link").json["url"].partition("/v1/")[2]
+    with serving(settings) as again:
+        assert again.call("GET", f"/v1/{link}").headers["content-type"] == "image/png"
+        again.headers = {"Authorization": f"Bearer {TOKEN}"}
+        assert again.call("GET", "/v1/settings").json["checkpoint"] == "tiny"
