@@ -47,7 +47,7 @@ def tables(found: list[Line]) -> str:
         }
         text += f"\n### {dialect}\n"
         text += _table(("client", "what works"), by_kind["compatible"])
-        text += _table(("refused", "with"), by_kind["incompatible"])
+        text += _table(("refused", "answer"), by_kind["incompatible"])
     return text
 
 
@@ -78,19 +78,24 @@ def _short(line: Line) -> str:
 
 def _in_file(file: Path, root: Path) -> Iterator[Line]:
     tree = ast.parse(file.read_text("utf-8"))
-    constants = {
-        target.id: node.value.value
-        for node in tree.body
-        if isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant)
-        for target in node.targets
-        if isinstance(target, ast.Name)
-    }
+    constants = dict(_constants(tree))
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
     for function in functions:
         for decorator in function.decorator_list:
             for node in ast.walk(decorator):
                 if isinstance(node, ast.Call) and _is_mark(node.func):
                     yield _line(node, constants, file.relative_to(root), function.name)
+
+
+def _constants(tree: ast.Module) -> Iterator[tuple[str, object]]:
+    """Yield the module's own names for single values, also where several are given in one line."""
+    for node in tree.body:
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            several = isinstance(target, ast.Tuple) and isinstance(node.value, ast.Tuple)
+            pairs = zip(target.elts, node.value.elts, strict=True) if several else [(target, node.value)]
+            for name, value in pairs:
+                if isinstance(name, ast.Name) and isinstance(value, ast.Constant):
+                    yield name.id, value.value
 
 
 def _is_mark(function: ast.expr) -> bool:
