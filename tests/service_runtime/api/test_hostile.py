@@ -107,6 +107,26 @@ def test_a_body_beyond_the_limit_is_refused_before_it_comes(service: Service, do
     connection.close()
 
 
+DEAR = (
+    *(sign * 16_000 for sign in '([<\\{"|:,\n \u202e'),
+    *(piece * (16_000 // len(piece)) for piece in ("(a:1.1", "[a:b:", "<lora:", "a:", "BREAK ", " AND ", "\\(", "a, ")),
+    "(" * 8000 + ")" * 8000,
+    " " * 15_999 + "!",
+)
+"""Words that are dear to read for whoever looks at each of them again for every other one."""
+
+
+@pytest.mark.parametrize("field", ["prompt", "hr_prompt", "infotext"])
+def test_words_take_a_time_that_grows_with_their_length(service: Service, field: str) -> None:
+    """Taken or refused, and never so that everybody waits."""
+    for words in (*DEAR, *((words * 50 for words in DEAR) if field == "infotext" else ())):
+        before = seconds_of(service)
+        asked = {"prompt": "a", "width": 64, "height": 64, "steps": 1, "enable_hr": True, "hr_scale": 1, field: words}
+        answer = service.call("POST", "/sdapi/v1/txt2img", asked)
+        assert answer.status == 200 or 400 <= answer.status < 500, (words[:20], answer.body[:300])
+        assert seconds_of(service) - before < A_SECOND, words[:20]
+
+
 def test_numbers_of_hundreds_of_digits_are_no_seconds(service: Service) -> None:
     """Nor do they change when the node stops itself."""
     for name in ("idle_s", "delete_after_s"):
