@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 from collections.abc import Iterator
@@ -78,6 +79,12 @@ def test_many_models_come_from_a_list(house: House, hub: Hub, tmp_path: Path) ->
     ]  # fmt: skip
     house.garret("generate", "a red heart on a blue background <lora:heart:1>", "-o", str(picture))
     assert shows(picture, "a red heart on a blue background"), "what comes with the demo model is there to be used"
+    asked = {"upscale": {"image": base64.b64encode(picture.read_bytes()).decode(), "upscaler": "demo-2x"}}
+    larger = endpoint.post("/v1/jobs?wait=60", asked, timeout_s=90)
+    assert (larger["state"], larger["model"]["name"]) == ("Success", "demo-2x")
+    assert larger["pictures"][0]["infotext"].startswith("a red heart on a blue background")
+    house.garret("generate", "a red circle", "--set", "upscale.upscaler=demo-2x", "-o", str(picture))
+    assert int.from_bytes(picture.read_bytes()[16:20]) == 256, "twice what the demo model draws"
 
 
 def test_a_lora_of_another_family_is_refused_unless_that_is_meant(house: House, hub: Hub) -> None:
