@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -154,6 +155,16 @@ def test_it_tells_its_steps_and_stops_between_two(engine: Any, network: Path, tm
     next(running)
     running.close()
     assert the_picture(engine, only(tmp_path, waves(8, 8), "", upscaler="Lanczos")).shape == (16, 16, 3)
+
+
+def test_where_memory_is_short_the_models_leave_it(engine: Any, network: Path, tmp_path: Path) -> None:
+    """A job that did not fit is tried again with `low`: alone on the device; the next picture loads what it needs."""
+    list(engine.run(BATCH))
+    assert engine.loaded()
+    batch = only(tmp_path, waves(8, 8), str(network), upscaler="tiny")
+    assert the_picture(engine, replace(batch, memory="low")).shape == (16, 16, 3)
+    assert engine.loaded() == ()
+    assert the_picture(engine, BATCH).shape == (64, 64, 3)
 
 
 def test_new_pictures_become_larger_at_the_end(engine: Any, network: Path) -> None:
