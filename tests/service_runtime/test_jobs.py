@@ -178,6 +178,22 @@ def test_the_jobs_of_a_node_that_was_updated_are_read(tmp_path: Path) -> None:
     again.close()
 
 
+def test_a_webhook_of_the_second_tables_is_told_of_the_end_alone(tmp_path: Path) -> None:
+    """As it always was; other events and forms came with the third."""
+    store = JobStore(tmp_path / "jobs.sqlite")
+    store.add(Job("a", "admin", WAITING, REQUEST, webhook="https://example.com/"))
+    store.close()
+    with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as database, database:
+        for column in ("webhook_kind", "webhook_events", "note"):
+            database.execute(f"ALTER TABLE jobs DROP COLUMN {column}")
+        database.execute("PRAGMA user_version=2")
+    store = JobStore(tmp_path / "jobs.sqlite")
+    assert store.deliveries.due() == []
+    assert store.finish("a", {0: kept("a")}, MADE)
+    assert [(one.kind, one.target) for one in store.deliveries.due()] == [("webhook", "https://example.com/")]
+    store.close()
+
+
 def test_tables_of_a_later_version_are_left_alone(tmp_path: Path) -> None:
     """It is said, instead of lost."""
     with closing(sqlite3.connect(tmp_path / "jobs.sqlite")) as database:
