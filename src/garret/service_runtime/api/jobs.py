@@ -30,7 +30,7 @@ _SUBMIT = {**body_of_job(), "parameters": [WAIT]}
 _LIST = {
     "parameters": [
         query("limit", {"type": "integer", "minimum": 1, "maximum": LONGEST_LIST, "default": 100}, "how many at most"),
-        query("state", {"type": "string", "enum": list(STATES)}, "only those in it"),
+        query("state", {"type": "string", "enum": ["", *STATES]}, "only those in it; empty: all"),
         query("before", {"type": "string"}, "only those older than this job"),
     ]
 }
