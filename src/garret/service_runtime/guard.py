@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from garret.service_runtime.api import health, idempotency
 from garret.service_runtime.api.dialects import dialect_of
 from garret.service_runtime.api.refusing import error_response
+from garret.service_runtime.api.turns import my_turn
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.entrance import Entrance, Entry
 from garret.service_runtime.errors import ServiceError, Unavailable
@@ -30,6 +31,7 @@ _HEADERS = {
         "form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
     ),
 }
+_ENCODED = tuple((name.encode(), text.encode()) for name, text in _HEADERS.items())
 
 
 class Guard:
@@ -65,8 +67,8 @@ class Guard:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                extra = {**_HEADERS, "x-process-time": f"{time.perf_counter() - began:.4f}"}
-                message["headers"] = [*message["headers"], *((k.encode(), v.encode()) for k, v in extra.items())]
+                took = f"{time.perf_counter() - began:.4f}".encode()
+                message["headers"] = [*message["headers"], *_ENCODED, (b"x-process-time", took)]
             await send(message)
 
         try:
@@ -92,6 +94,9 @@ class Guard:
             await error_response(error, scope["path"])(scope, receive, send_with_headers)
             return
         try:
+            if entry is not None:
+                # Whoever came in the same moment and is refused hears so before anything is done for this one.
+                await my_turn()
             await self._app(scope, receive_and_note, send_with_headers)
         finally:
             if entry is not None:
