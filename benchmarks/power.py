@@ -7,7 +7,6 @@ asked by a program that does nothing else.
 
 from __future__ import annotations
 
-import base64
 import json
 import statistics
 import tempfile
@@ -39,7 +38,7 @@ READY = tuple(range(12, 301, 6))
 """When what is waited for is there, in seconds."""
 ROUNDS = 3
 AT_MOST = 1.05
-PICTURE_TEXT = base64.b64encode(PICTURE).decode()
+JOB = {"id": "1", "url": "/v1/jobs/1", "state": "Success", "ended_at": 1.0, "pictures": [{"number": 0, "url": ""}]}
 
 
 @dataclass
@@ -113,9 +112,11 @@ def _service(clock: FakeClock, ready_at: list[float]) -> Iterator[str]:
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
-            self.rfile.read(int(self.headers["Content-Length"]))
+            self.rfile.read(int(self.headers.get("Content-Length") or 0))
             there = clock.now >= ready_at[0]
-            data = json.dumps({"images": [PICTURE_TEXT]} if there else {"errors": "starting"}).encode()
+            data = json.dumps(JOB if there else {"errors": "starting"}).encode()
+            if there and "/pictures/" in self.path:
+                data = PICTURE
             self.send_response(200 if there else 503)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import shlex
@@ -123,7 +122,10 @@ def service_of(driver: LightDriver) -> Iterator[int]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
-            self._reply({"status": "ok"})
+            if "/pictures/" in self.path:
+                self._send(PICTURE)
+            else:
+                self._reply({"status": "ok"})
 
         def do_PUT(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -132,13 +134,17 @@ def service_of(driver: LightDriver) -> Iterator[int]:
 
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self._reply({"images": [base64.b64encode(PICTURE).decode()] * body.get("n_iter", 1), "info": "{}"})
+            pictures = [{"number": number, "url": ""} for number in range(body.get("n_iter", 1))]
+            job = {"id": "1", "url": "/v1/jobs/1", "state": "Success", "ended_at": 1.0, "pictures": pictures}
+            self._reply(job)
 
         def _reply(self, value: object) -> None:
+            self._send(json.dumps(value).encode())
+
+        def _send(self, data: bytes) -> None:
             if not driver.serving(self.connection.getsockname()[0]):
                 self.close_connection = True
                 return
-            data = json.dumps(value).encode()
             self.send_response(401 if driver.shut else 200)
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()

@@ -27,7 +27,7 @@ OUTSIDE = "203.0.113.10"
 
 # Tries what a service that somebody has taken over would try, writes down how it went, and then serves.
 SERVICE = """
-import base64, ctypes, http.server, json, os, pathlib, socket, subprocess
+import ctypes, http.server, json, os, pathlib, socket, subprocess
 STATE = pathlib.Path(os.environ["GARRET_SERVICE_STATE_DIR"])
 def tried(what):
     try:
@@ -61,12 +61,17 @@ found = {
 (STATE / "tried.json").write_text(json.dumps(found))
 class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
-        self.say({"status": "ok", "from": self.headers.get("X-Forwarded-For")})
+        if "/pictures/" in self.path:
+            self.send(bytes([137]) + b"PNG\\r\\n" + bytes([26]) + b"\\n")
+        else:
+            self.say({"status": "ok", "from": self.headers.get("X-Forwarded-For")})
+    do_DELETE = do_GET
     def do_POST(self):
         self.rfile.read(int(self.headers["Content-Length"]))
-        self.say({"images": [base64.b64encode(bytes([137]) + b"PNG\\r\\n" + bytes([26]) + b"\\n").decode()]})
+        self.say({"id": "1", "state": "Success", "ended_at": 1, "pictures": [{"url": "/v1/jobs/1/pictures/0"}]})
     def say(self, value):
-        body = json.dumps(value).encode()
+        self.send(json.dumps(value).encode())
+    def send(self, body):
         self.send_response(200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
