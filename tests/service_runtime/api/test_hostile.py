@@ -22,6 +22,7 @@ from tests.service_runtime.living import Answer, Service
 A_SECOND = 1.0
 LONGEST_S = 15.0
 """Others may keep the processors busy; of its own time no refusal takes the service more than a second."""
+_LONG = ("/sdapi/v1/txt2img", "/v1/images/edits", "/predictions", "/v1/generation/{engine_id}/image-to-image")
 _TICKS = os.sysconf("SC_CLK_TCK")
 _MEGABYTES = 10
 
@@ -94,7 +95,7 @@ def test_a_value_that_is_none_is_refused(service: Service, door: Door) -> None:
 
 @pytest.mark.parametrize("door", DOORS, ids=lambda door: door.name)
 def test_a_body_beyond_the_limit_is_refused_before_it_comes(service: Service, door: Door) -> None:
-    """By what it announces; and one that announces nothing, as soon as it is too long."""
+    """By what it announces."""
     connection = service.connect(LONGEST_S)
     connection.putrequest(door.method, door.url)
     for name, value in head(door).items():
@@ -150,6 +151,25 @@ def test_a_part_of_a_job_that_is_of_the_wrong_kind_is_named(service: Service, pa
     """Whatever its record does with it otherwise."""
     answer = service.call("POST", "/v1/jobs", {"prompt": "a", **part})
     assert (answer.status, answer.json["field"]) == (422, field)
+
+
+@pytest.mark.parametrize("door", [door for door in DOORS if door.path in _LONG], ids=lambda door: door.name)
+def test_a_body_that_does_not_end_is_refused_when_it_is_too_long(service: Service, door: Door) -> None:
+    """It announces nothing, and comes in pieces; the service does not keep it all."""
+    connection = service.connect(LONGEST_S)
+    connection.putrequest(door.method, door.url)
+    for name, value in head(door).items():
+        connection.putheader(name, value)
+    connection.putheader("Transfer-Encoding", "chunked")
+    connection.endheaders()
+    piece = b"100000\r\n" + b" " * (1 << 20) + b"\r\n"
+    with suppress(BrokenPipeError, ConnectionResetError):
+        for _ in range(40):
+            connection.send(piece)
+    reply = connection.getresponse()
+    assert reply.status == 413
+    assert door.shape(json.loads(reply.read()))
+    connection.close()
 
 
 def test_every_route_with_a_body_is_among_them(service: Service) -> None:
