@@ -125,6 +125,7 @@ async def crowd(port: int, clients: int, asking_s: float) -> Seen:
             took = time.perf_counter() - asked
             if status == 429:
                 (seen.at_first if first else seen.later).append(took)
+                line.close()  # a server keeps no silent connection for as long as some have to wait
                 await asyncio.sleep(min(float(told["retry-after"]), max(0.0, over - time.perf_counter())))
             elif status == 200:
                 seen.pictures += len(json.loads(reply)["images"])
