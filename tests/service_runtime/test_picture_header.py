@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import struct
+import zlib
 from contextlib import suppress
 from pathlib import Path
 
@@ -12,7 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
 from PIL import Image
 
-from garret.service_runtime.picture_header import NotAPicture, read_picture
+from garret.service_runtime.errors import BadRequest
+from garret.service_runtime.inputs import InputStore
+from garret.service_runtime.picture_header import MOST_PARTS, NotAPicture, read_picture
+from garret.service_runtime.pictures.texts import texts_of
 
 SAVED = {
     "png": ("PNG", {}, ".png"),
@@ -82,6 +86,27 @@ def test_a_bomb_is_refused_by_its_header(tmp_path: Path) -> None:
     path.write_bytes(data)
     with pytest.raises(NotAPicture, match="60000 by 60000"):
         read_picture(path)
+
+
+FULL = {
+    "chunks of a PNG": ("png", 33, struct.pack(">I4sI", 0, b"teSt", zlib.crc32(b"teSt"))),
+    "empty pixels of a PNG": ("png", -12, struct.pack(">I4sI", 0, b"IDAT", zlib.crc32(b"IDAT"))),
+    "segments of a JPEG": ("jpeg", 2, b"\xff\xfe\0\2"),
+    "bytes that fill a JPEG": ("jpeg", 2, b"\xff"),
+}
+
+
+@pytest.mark.parametrize("kind", FULL)
+def test_a_file_of_headers_is_refused_before_anybody_walks_through_it(tmp_path: Path, kind: str) -> None:
+    """A decoder takes seconds for what fits into the largest body; a hundred of them are any file's right."""
+    form, at, part = FULL[kind]
+    whole, path, store = saved(form), tmp_path / "picture", InputStore(tmp_path / "inputs")
+    path.write_bytes(whole[:at] + part * 100 + whole[at:])
+    assert (read_picture(path).width, bool(store.put(path.read_bytes()))) == (37, True)
+    path.write_bytes(whole[:at] + part * MOST_PARTS + whole[at:])
+    for read in (read_picture, lambda file: texts_of(file.read_bytes()), lambda file: store.put(file.read_bytes())):
+        with pytest.raises((NotAPicture, BadRequest), match=f"more than {MOST_PARTS} parts"):
+            read(path)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)

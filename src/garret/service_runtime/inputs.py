@@ -18,7 +18,7 @@ from garret.service_runtime.errors import BadRequest, InsufficientStorage, NotFo
 from garret.service_runtime.files import sweep, write_atomically
 from garret.service_runtime.limits import MAXIMUM_SIDE as MAXIMUM_REQUEST_SIDE
 from garret.service_runtime.limits import MINIMUM_SIDE, SIDE_STEP
-from garret.service_runtime.picture_header import NotAPicture, refuse_no_picture
+from garret.service_runtime.picture_header import NotAPicture, refuse_many_parts, refuse_no_picture
 from garret.service_runtime.png import encode_png
 
 if TYPE_CHECKING:
@@ -183,6 +183,7 @@ def _decode(data: bytes, field: str, pixels: int) -> PIL.Image.Image:
         refuse_no_picture(data[:64])
         if data.count(b"\xff\xda") > _MAXIMUM_SCANS and data.startswith(b"\xff\xd8"):
             raise NotAPicture(f"is a JPEG picture of more than {_MAXIMUM_SCANS} scans")
+        refuse_many_parts(data)
         # Only these: Pillow reads dozens of formats, some of them by other programs.
         with PIL.Image.open(io.BytesIO(data), formats=_FORMATS) as picture:
             _check(picture, pixels)

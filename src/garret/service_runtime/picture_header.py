@@ -6,13 +6,19 @@ Sources: PNG (https://www.w3.org/TR/png-3/, 5), JPEG (ITU-T T.81, annex B), WebP
 from __future__ import annotations
 
 import struct
+from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 MAXIMUM_BYTES = 20_000_000
 MAXIMUM_PIXELS = 64_000_000
+MOST_PARTS = 20_000
+"""A camera's file has some thousand; one of headers alone has millions, and takes a decoder a quarter of a minute."""
 _PNG = b"\x89PNG\r\n\x1a\n"
-_STARTS = (_PNG, b"\xff\xd8\xff", b"RIFF")
+_SOI = b"\xff\xd8"
+_JPEG = _SOI + b"\xff"
+_STARTS = (_PNG, _JPEG, b"RIFF")
 # Start-of-frame markers; C4, C8 and CC among them mean other things.
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
@@ -60,35 +66,81 @@ def picture_in(data: bytes) -> Picture:
     return picture
 
 
+def refuse_many_parts(data: bytes) -> None:
+    """Raise NotAPicture when a file is more headers than picture: decoders walk through all of them, one by one."""
+    parts = png_chunks(data) if data.startswith(_PNG) else jpeg_segments(data) if data.startswith(_JPEG) else ()
+    with suppress(struct.error, IndexError):  # what is not whole is its decoder's to refuse
+        for _ in parts:
+            pass
+
+
+def png_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, begin and end of a PNG's chunks, the last of which may go on past the file.
+
+    Raises:
+        NotAPicture: there are more than `MOST_PARTS`; so do the others.
+    """
+    at = len(_PNG)
+    for _ in range(MOST_PARTS):
+        if at + 12 > len(data):
+            return
+        length, kind = struct.unpack_from(">I4s", data, at)
+        yield kind, at + 8, at + 8 + length
+        if kind == b"IEND":
+            return
+        at += 12 + length
+    raise _too_many()
+
+
+def jpeg_segments(data: bytes) -> Iterator[tuple[int, int, int]]:
+    """Yield marker, begin and end of a JPEG's segments before its first scan; IndexError where it ends earlier."""
+    at = len(_SOI)
+    for _ in range(MOST_PARTS):
+        marker = data[at + 1]
+        if data[at] != 0xFF or marker in (0x00, 0xD8, 0xD9, 0xDA):
+            return
+        if marker == 0xFF:  # a byte that fills
+            at += 1
+            continue
+        (length,) = struct.unpack_from(">H", data, at + 2)
+        yield marker, at + 4, at + 2 + length
+        at += 2 + max(length, 2)
+    raise _too_many()
+
+
+def webp_chunks(data: bytes) -> Iterator[tuple[bytes, int, int]]:
+    """Yield kind, begin and end of a WebP's chunks."""
+    at = 12
+    for _ in range(MOST_PARTS):
+        if at + 8 > len(data):
+            return
+        kind, length = struct.unpack_from("<4sI", data, at)
+        yield kind, at + 8, at + 8 + length
+        at += 8 + length + length % 2
+    raise _too_many()
+
+
+def _too_many() -> NotAPicture:
+    return NotAPicture(f"has more than {MOST_PARTS} parts")
+
+
 def _png(data: bytes) -> Picture:
     length, kind, width, height = struct.unpack_from(">I4sII", data, len(_PNG))
     if kind != b"IHDR" or length != 13:
         raise NotAPicture("is a PNG picture without a header")
-    at, seen = len(_PNG), set()
-    while kind != b"IEND":
-        length, kind = struct.unpack_from(">I4s", data, at)
-        seen.add(kind)
-        at += 12 + length
-        if at > len(data):
-            raise NotAPicture("is a PNG picture that is not whole")
-    if b"IDAT" not in seen:
+    kinds = {kind for kind, _, end in png_chunks(data) if end + 4 <= len(data)}
+    if b"IEND" not in kinds:
+        raise NotAPicture("is a PNG picture that is not whole")
+    if b"IDAT" not in kinds:
         raise NotAPicture("is a PNG picture without pixels")
     return Picture(".png", width, height)
 
 
 def _jpeg(data: bytes) -> Picture:
-    at = 2
-    while True:
-        while data[at] == 0xFF and data[at + 1] == 0xFF:
-            at += 1
-        marker = data[at + 1]
-        if data[at] != 0xFF or marker in (0x00, 0xD8, 0xD9, 0xDA):
-            raise NotAPicture("is a JPEG picture without a frame")
-        if marker in _FRAMES:
-            height, width = struct.unpack_from(">HH", data, at + 5)
-            break
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        at += 2 + max(length, 2)
+    begin = next((begin for marker, begin, _ in jpeg_segments(data) if marker in _FRAMES), None)
+    if begin is None:
+        raise NotAPicture("is a JPEG picture without a frame")
+    height, width = struct.unpack_from(">HH", data, begin + 1)
     if b"\xff\xd9" not in data[-1024:]:
         raise NotAPicture("is a JPEG picture that is not whole")
     return Picture(".jpg", width, height)

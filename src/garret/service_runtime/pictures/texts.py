@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from itertools import islice
 
-from garret.service_runtime.picture_header import refuse_no_picture
+from garret.service_runtime.picture_header import jpeg_segments, png_chunks, refuse_no_picture, webp_chunks
 
 PARAMETERS, COMMENT, XMP = "parameters", "exif comment", "xmp"
 """The keys of A1111's text in a PNG, of the same text in EXIF, and of an XMP packet."""
@@ -20,8 +20,10 @@ LONGEST = 1_000_000
 """More of one text is not read, in characters; the largest that A1111 writes are some thousand."""
 LONGEST_IN_ALL = 4_000_000
 MOST = 100
+"""So many of a file's parts that may hold texts are looked at."""
+_MOST_ENTRIES = 1000
 _LONGEST_KEY = 79
-_PNG = b"\x89PNG\r\n\x1a\n"
+_PNG, _APP1 = b"\x89PNG\r\n\x1a\n", 0xE1
 _EXIF, _XMP = b"Exif\0\0", b"http://ns.adobe.com/xap/1.0/\0"
 _EXIF_POINTER, _USER_COMMENT = 0x8769, 0x9286
 _ENCODINGS = {b"ASCII\0\0\0": "ascii", b"UNICODE\0": "utf-16"}
@@ -31,7 +33,7 @@ def texts_of(data: bytes) -> dict[str, str]:
     """Return a file's texts by their keys: those of a PNG's own, `exif comment` and `xmp`; a broken one is left out.
 
     Raises:
-        NotAPicture: it is none of the three formats.
+        NotAPicture: it is none of the three formats, or has far too many parts.
     """
     refuse_no_picture(data[:64])
     kind = _of_png if data.startswith(_PNG) else _of_webp if data.startswith(b"RIFF") else _of_jpeg
@@ -52,14 +54,10 @@ def infotext_of(texts: Mapping[str, str]) -> str:
 
 
 def _of_png(data: bytes) -> Iterator[tuple[str, str]]:
-    at, seen = len(_PNG), 0
-    while at + 12 <= len(data) and seen < MOST:
-        length, kind = struct.unpack_from(">I4s", data, at)
-        if kind in _TEXTS or kind == b"eXIf":
-            # Counted whether it can be read or not: unpacking a broken one costs as much.
-            seen += 1
-            yield from _of_chunk(kind, data[at + 8 : at + 8 + length])
-        at += 12 + length
+    # Counted whether they can be read or not: unpacking a broken one costs as much.
+    ours = (one for one in png_chunks(data) if one[0] in _TEXTS or one[0] == b"eXIf")
+    for kind, begin, end in islice(ours, MOST):
+        yield from _of_chunk(kind, data[begin:end])
 
 
 def _of_chunk(kind: bytes, content: bytes) -> Iterator[tuple[str, str]]:
@@ -91,32 +89,21 @@ _TEXTS = {b"tEXt": lambda rest: rest.decode("latin-1"), b"zTXt": _compressed, b"
 
 
 def _of_jpeg(data: bytes) -> Iterator[tuple[str, str]]:
-    at = 2
-    while data[at] == 0xFF:
-        marker = data[at + 1]
-        if marker in (0xD8, 0xD9, 0xDA):
-            return
-        if marker == 0xFF:
-            at += 1
-            continue
-        (length,) = struct.unpack_from(">H", data, at + 2)
-        segment = data[at + 4 : at + 2 + length]
-        if marker == 0xE1 and segment.startswith(_EXIF):
+    ours = (data[begin:end] for marker, begin, end in jpeg_segments(data) if marker == _APP1)
+    for segment in islice(ours, MOST):
+        if segment.startswith(_EXIF):
             yield from _of_exif(segment[len(_EXIF) :])
-        elif marker == 0xE1 and segment.startswith(_XMP):
+        elif segment.startswith(_XMP):
             yield XMP, segment[len(_XMP) :].decode("utf-8", "replace")
-        at += 2 + max(length, 2)
 
 
 def _of_webp(data: bytes) -> Iterator[tuple[str, str]]:
-    at = 12
-    while at + 8 <= len(data):
-        kind, length = struct.unpack_from("<4sI", data, at)
+    ours = (one for one in webp_chunks(data) if one[0] in (b"EXIF", b"XMP "))
+    for kind, begin, end in islice(ours, MOST):
         if kind == b"EXIF":
-            yield from _of_exif(data[at + 8 : at + 8 + length].removeprefix(_EXIF))
-        elif kind == b"XMP ":
-            yield XMP, data[at + 8 : at + 8 + length].decode("utf-8", "replace")
-        at += 8 + length + length % 2
+            yield from _of_exif(data[begin:end].removeprefix(_EXIF))
+        else:
+            yield XMP, data[begin:end].decode("utf-8", "replace")
 
 
 def _of_exif(data: bytes) -> Iterator[tuple[str, str]]:
@@ -151,7 +138,7 @@ def _two_bytes(text: bytes, order: str) -> str:
 def _entry(data: bytes, order: str, directory: int, wanted: int) -> tuple[int, int]:
     """Return the count and the value of a directory's entry; what is not there is a place past all data."""
     (count,) = struct.unpack_from(order + "H", data, directory)
-    for number in range(count):
+    for number in range(min(count, _MOST_ENTRIES)):
         tag, _, size, value = struct.unpack_from(order + "HHII", data, directory + 2 + 12 * number)
         if tag == wanted:
             return size, value
