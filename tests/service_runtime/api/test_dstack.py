@@ -13,6 +13,7 @@ import pytest
 from garret import demo_model
 from garret.service_runtime.passwords import hash_token
 from garret.service_runtime.png import SIGNATURE
+from tests.service_runtime.api.drawn import picture, text_of
 from tests.service_runtime.conftest import TOKEN
 from tests.service_runtime.living import Service, fake_settings, serving
 
@@ -80,6 +81,18 @@ def test_a_refinement_keeps_what_the_picture_was_asked_for_with(node: Service) -
     assert (request["start"]["denoise"], request["refiner"]["switch_at"]) == (0.3, 0.0)
     again = node.call("POST", "/refine", {"id": asked["id"]}).json
     assert node.call("GET", f"/v1/jobs/{again['id']}").json["request"]["prompt"] == "a dog"
+
+
+def test_a_picture_that_was_made_larger_is_refined_too(node: Service) -> None:
+    """Whether it was painted before that or only brought; it is as large as it was, where that can be painted."""
+    grown = {"upscaler": "Lanczos", "scale": 2}
+    painted = node.call("POST", "/v1/jobs?wait=30", {"prompt": "a", "width": 64, "height": 64, "upscale": grown}).json
+    brought = node.call("POST", "/v1/jobs?wait=30", {"upscale": {**grown, "image": text_of(picture())}}).json
+    for job in (painted, brought):
+        asked = node.call("POST", "/refine", {"id": job["id"], "prompt": "a dog"}).json
+        request = node.call("GET", f"/v1/jobs/{asked['id']}").json["request"]
+        assert (request["width"], request["height"], request["upscale"]) == (128, 128, None)
+        assert (request["checkpoint"], request["steps"]) == ("demo", 8)
 
 
 @pytest.mark.parametrize("identifier", ["0" * 32, "..%2f..%2fetc%2fpasswd", "%2e%2e", "a" * 3000, "%00", "%ff", "."])

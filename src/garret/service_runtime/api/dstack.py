@@ -27,6 +27,7 @@ from garret.service_runtime.errors import BadRequest, Gone, NotFound, TimedOut, 
 from garret.service_runtime.inputs import sized_like
 from garret.service_runtime.jobs import Job, Kept
 from garret.service_runtime.limits import MAXIMUM_SIDE, MINIMUM_SIDE, SIDE_STEP
+from garret.service_runtime.models import Model
 from garret.service_runtime.pictures.encode import ENDINGS, MEDIA_TYPES
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.service import Service
@@ -47,10 +48,19 @@ def parse_generate(said: Mapping[str, Any], service: Service) -> ImageRequest:
     return parse_job(asked, service.models.usable_checkpoint, service.inputs)
 
 
-def refined(request: ImageRequest, image: str, size: tuple[int, int], prompt: str, native: int) -> ImageRequest:
-    """Return the request for a picture once more, by a refiner alone; `image` is the stored input, `size` its own."""
+def refined(request: ImageRequest, image: str, size: tuple[int, int], prompt: str, model: Model) -> ImageRequest:
+    """Return the request for a picture once more, by a refiner alone; `image` is the stored input, `size` its own.
+
+    One that was only made larger was not painted by any model: it takes `model` and what that likes.
+    """
+    likes = model.defaults
+    if not request.paints:
+        request = replace(
+            request, upscale=None, checkpoint=model.name, steps=likes.steps, cfg_scale=likes.cfg_scale,
+            width=likes.size, height=likes.size,
+        )  # fmt: skip
     as_it_is = all(MINIMUM_SIDE <= side <= MAXIMUM_SIDE and side % SIDE_STEP == 0 for side in size)
-    width, height = size if as_it_is else sized_like(size, native)
+    width, height = size if as_it_is else sized_like(size, likes.size)
     return replace(
         request,
         prompt=prompt or request.prompt,
@@ -61,6 +71,7 @@ def refined(request: ImageRequest, image: str, size: tuple[int, int], prompt: st
         styles=(),
         loras=(),
         hires=None,
+        upscale=None,
         variation=Variation(),
         start=Start(image, denoise=REFINED),
         refiner=Refiner(switch_at=0.0),
@@ -107,8 +118,8 @@ def router(service: Service) -> APIRouter:
             image = await asyncio.to_thread(lambda: service.inputs.put(path.read_bytes(), "id"))
         except FileNotFoundError:
             raise Gone("this picture is not kept any more", "Ask for it again") from None
-        native = service.models.usable_checkpoint(job.request.checkpoint).defaults.size
-        asked = refined(job.request, image, service.inputs.size(image), prompt, native)
+        model = service.models.usable_checkpoint(job.request.checkpoint)
+        asked = refined(job.request, image, service.inputs.size(image), prompt, model)
         result = await wait_for(service, asked, request, said)
         return JSONResponse({"id": result.job_id})
 
