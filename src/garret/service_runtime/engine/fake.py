@@ -12,7 +12,7 @@ from garret.service_runtime.asked import Upscale
 from garret.service_runtime.batch import Batch, Picture
 from garret.service_runtime.engine.base import Event, Facts, Fatal, Image, Preview, Rest, Step
 from garret.service_runtime.errors import OutOfMemory
-from garret.service_runtime.pictures.resize import cut, resized
+from garret.service_runtime.pictures.resize import covered
 from garret.service_runtime.request import ImageRequest
 
 FAULTS = ("oom", "fatal", "die", "hang", "stall", "setup")
@@ -148,8 +148,8 @@ class FakeEngine:
             small = PIL.Image.frombytes("RGB", (asked.width, asked.height), self._draw(picture, asked))
         else:
             small = PIL.Image.open(batch.used.picture, formats=("PNG",)).convert("RGB")
-        whole = resized(small, upscale.covering(*asked.painted_size), upscale.upscaler)
-        return cut(whole, asked.final_size).tobytes()
+        whole = upscale.covering(*asked.painted_size)
+        return covered(small, whole, asked.final_size, upscale.upscaler).tobytes()
 
     def _draw(self, picture: Picture, asked: ImageRequest) -> bytes:
         size = asked.width * asked.height * 3

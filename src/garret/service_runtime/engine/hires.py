@@ -12,6 +12,7 @@ from torch.nn.functional import interpolate
 from garret.service_runtime.asked import LATENT_UPSCALERS, PICTURE_UPSCALERS, Hires
 from garret.service_runtime.engine.decode import encode, pixels, to_bytes
 from garret.service_runtime.engine.refine import kept
+from garret.service_runtime.pictures.resize import covered
 
 Grow = Callable[[Any, tuple[int, int]], Any]
 """Makes a picture (height x width x 3 bytes) larger until it covers a width and height, and cuts it to them."""
@@ -72,11 +73,9 @@ def cover_by_lanczos(picture: Tensor, width: int, height: int) -> Tensor:
     import numpy
     from PIL import Image
 
-    wide, high = covering(picture, width, height)
     rows = ((picture[0].float().clamp(-1, 1) / 2 + 0.5) * 255).round().to(torch.uint8).permute(1, 2, 0).cpu().numpy()
-    larger = Image.fromarray(rows).resize((wide, high), Image.Resampling.LANCZOS)
-    left, top = (wide - width) // 2, (high - height) // 2
-    return to_values(numpy.array(larger.crop((left, top, left + width, top + height))), picture)
+    larger = covered(Image.fromarray(rows), covering(picture, width, height), (width, height))
+    return to_values(numpy.array(larger), picture)
 
 
 def to_values(rows: Any, like: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ from garret.service_runtime.engine.tiles import Loaded, enlarge, first_side
 from garret.service_runtime.engine.weights import WeightFile
 from garret.service_runtime.errors import ModelError
 from garret.service_runtime.model_files import version_of
-from garret.service_runtime.pictures.resize import cut, resized
+from garret.service_runtime.pictures.resize import covered
 from garret.service_runtime.torch_pickle import is_pickled, weights_in
 from garret.service_runtime.upscaler_file import network_of, passes
 
@@ -83,9 +83,11 @@ class Enlarger:
 
         height, width = rows.shape[:2]
         whole, size = upscale.covering(width, height), upscale.size(width, height)
-        made = [self._larger(rows, name, path, whole, tell) for name, path in zip(upscale.names, paths, strict=True)]
-        picture = made[0] if len(made) == 1 else PIL.Image.blend(made[0], made[1], upscale.visibility)
-        return numpy.asarray(cut(picture, size))
+        both = zip(upscale.names, paths, strict=True)
+        made = [
+            covered(self._larger(rows, path, whole, tell), whole, size, "" if path else name) for name, path in both
+        ]
+        return numpy.asarray(made[0] if len(made) == 1 else PIL.Image.blend(made[0], made[1], upscale.visibility))
 
     def cover(self, rows: Any, path: str, size: tuple[int, int], tell: Tell) -> Any:
         """Return a picture made larger by a network until it covers a size, and cut to it."""
@@ -94,19 +96,20 @@ class Enlarger:
         height, width = rows.shape[:2]
         scale = max(size[0] / width, size[1] / height)
         whole = max(size[0], round(width * scale)), max(size[1], round(height * scale))
-        return numpy.asarray(cut(self._larger(rows, "", path, whole, tell), size))
+        return numpy.asarray(covered(self._larger(rows, path, whole, tell), whole, size))
 
-    def _larger(self, rows: Any, name: str, path: str, whole: tuple[int, int], tell: Tell) -> PIL.Image.Image:
+    def _larger(self, rows: Any, path: str, whole: tuple[int, int], tell: Tell) -> PIL.Image.Image:
+        """Return a picture as a network leaves it on its way to a size; without a network as it is."""
         import PIL.Image
 
         if not path:
             tell(0)
-            return resized(PIL.Image.fromarray(rows), whole, name)
+            return PIL.Image.fromarray(rows)
         loaded = self._take(path)
         height, width = rows.shape[:2]
         for _ in range(passes(loaded.network.scale, (width, height), whole)):
             rows = enlarge(loaded, rows, first_side(loaded, self._free()), tell)
-        return resized(PIL.Image.fromarray(rows), whole)
+        return PIL.Image.fromarray(rows)
 
     def _pixels(self, path: str, size: tuple[int, int], whole: tuple[int, int]) -> int:
         """Return how many pixels a network looks at, over all its passes."""

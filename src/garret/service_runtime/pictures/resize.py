@@ -10,18 +10,21 @@ if TYPE_CHECKING:
 _FILTERS = {"None": "NEAREST", "Nearest": "NEAREST", "Bicubic": "BICUBIC"}
 
 
-def resized(picture: PIL.Image.Image, size: tuple[int, int], name: str = "Lanczos") -> PIL.Image.Image:
-    """Return a picture at another size by the filter of a name of `asked.PICTURE_UPSCALERS`, else by Lanczos'."""
+def covered(
+    picture: PIL.Image.Image, whole: tuple[int, int], size: tuple[int, int], name: str = "Lanczos"
+) -> PIL.Image.Image:
+    """Return the middle, `size`, of what a picture is when it is as large as `whole`, which may be larger than that.
+
+    `name` is one of `asked.PICTURE_UPSCALERS`, else it is Lanczos'. What is cut off is never made: a strip that covers
+    a square would be gigabytes.
+    """
     import PIL.Image
 
-    if picture.size == size:
+    if picture.size == whole == size:
         return picture
-    return picture.resize(size, PIL.Image.Resampling[_FILTERS.get(name, "LANCZOS")])
-
-
-def cut(picture: PIL.Image.Image, size: tuple[int, int]) -> PIL.Image.Image:
-    """Return the middle of a picture that is at least as large as a size."""
-    if picture.size == size:
-        return picture
-    left, top = (picture.width - size[0]) // 2, (picture.height - size[1]) // 2
-    return picture.crop((left, top, left + size[0], top + size[1]))
+    left, top = (whole[0] - size[0]) // 2, (whole[1] - size[1]) // 2
+    across, down = picture.width / whole[0], picture.height / whole[1]
+    box = (left * across, top * down, (left + size[0]) * across, (top + size[1]) * down)
+    # What reckoning adds in its last digit would lie outside of the picture.
+    inside = (*box[:2], min(box[2], picture.width), min(box[3], picture.height))
+    return picture.resize(size, PIL.Image.Resampling[_FILTERS.get(name, "LANCZOS")], inside)
