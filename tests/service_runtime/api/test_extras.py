@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,7 +16,7 @@ from garret.service_runtime.passwords import hash_password
 from garret.service_runtime.pictures.texts import infotext_of, texts_of
 from tests.service_runtime.api.drawn import picture, size_of, text_of
 from tests.service_runtime.conftest import LOGIN, PASSWORD, basic
-from tests.service_runtime.living import Service, fake_settings, serving
+from tests.service_runtime.living import Service, fake_settings, serving, wait
 from tests.service_runtime.networks import compact, write_upscaler
 
 A1111, CLIENT = "A1111", "webuiapi 0.9.17"
@@ -92,6 +94,28 @@ def test_what_is_wrong_is_named_as_this_dialect_calls_it(
     answer = larger.call("POST", "/sdapi/v1/extra-single-image", sent)
     assert answer.status == status, answer.body
     assert f"{field}: " in str(answer.json)
+
+
+@pytest.mark.parametrize("path", ["extra-single-image", "extra-batch-images"])
+def test_a_mistake_beside_the_pictures_makes_none(larger: Service, path: str) -> None:
+    """What is only looked at for the reply is looked at before any work is done."""
+    newest = larger.call("GET", "/v1/jobs?limit=1").json
+    sent = {"image": text_of(picture()), "imageList": [{"data": text_of(picture())}], "show_extras_results": "no"}
+    answer = larger.call("POST", f"/sdapi/v1/{path}", {**sent, "upscaler_1": "Lanczos"})
+    assert (answer.status, "show_extras_results" in str(answer.json)) == (422, True)
+    assert larger.call("GET", "/v1/jobs?limit=1").json == newest
+
+
+def test_a_key_leads_to_its_picture_also_when_the_queue_is_full(tmp_path: Path) -> None:
+    """Whoever asks again is not refused for a place that they have."""
+    settings = fake_settings(tmp_path, queue_limit=1, fake_seconds=3)
+    with serving(settings) as service, ThreadPoolExecutor(1) as another:
+        sent = {"image": text_of(picture()), "upscaler_1": "Lanczos"}
+        first = another.submit(service.call, "POST", "/sdapi/v1/extra-single-image", sent, Idempotency_Key="one")
+        wait(lambda: service.call("GET", "/v1/jobs?limit=1").json, 10, "the first one")
+        again = service.call("POST", "/sdapi/v1/extra-single-image", sent, Idempotency_Key="one")
+        assert (again.status, again.json["image"]) == (200, first.result().json["image"])
+        assert len(service.call("GET", "/v1/jobs").json) == 1
 
 
 def test_a_list_of_pictures_is_one(larger: Service) -> None:

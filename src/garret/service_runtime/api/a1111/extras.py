@@ -68,7 +68,8 @@ def router(desk: Desk) -> APIRouter:
 
     async def made(request: Request, body: Body, image: object, field_name: str) -> ImageResult:
         """Make one picture larger."""
-        service.check_room(owner_of(request))
+        if not key_of(request):  # one that has a key may have its picture already
+            service.check_room(owner_of(request))
         try:
             asked = await asyncio.to_thread(_request_of, desk, body, image, field_name, owner_of(request))
             return await wait_for(service, asked, request, body, partial(desk.tasks.began, owner_of(request)))
@@ -89,8 +90,8 @@ def router(desk: Desk) -> APIRouter:
     async def extra_single_image(request: Request) -> Response:
         """Make a picture larger, by a network or by arithmetic."""
         body = await read_json(request, patience_s, desk.picture_body_bytes)
-        result = await made(request, body, body.get("image"), "image")
         shown = fields.boolean(body, "show_extras_results", True)
+        result = await made(request, body, body.get("image"), "image")
         image = Base64(result.pictures[0]) if shown else ""
         return await picture_reply({"html_info": _html(result.infotexts), "image": image})
 
@@ -101,8 +102,9 @@ def router(desk: Desk) -> APIRouter:
             hint = "Send the pictures one by one, or as jobs of /v1/jobs"
             raise BadRequest("Idempotency-Key", "leads to one job, and these are several", hint)
         body = await read_json(request, patience_s, desk.picture_body_bytes)
+        wants = fields.boolean(body, "show_extras_results", True)
         results = [await made(request, body, image, "imageList.data") for image in _listed(body)]
-        shown = results if fields.boolean(body, "show_extras_results", True) else []
+        shown = results if wants else []
         texts = tuple(text for result in results for text in result.infotexts)
         return await picture_reply(
             {"html_info": _html(texts), "images": [Base64(result.pictures[0]) for result in shown]}
