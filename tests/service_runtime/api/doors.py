@@ -191,6 +191,15 @@ DOORS = (
     ),
     Door(
         "POST",
+        "/v1/images/edits",
+        {"prompt": "a", "images": [{"image_url": BASE64}], "mask": BASE64},
+        of_openai,
+        (("prompt",), ("negative_prompt",)),
+        (("size",), ("n",), ("strength",)),
+        (("images", 0, "image_url"), ("mask",)),
+    ),
+    Door(
+        "POST",
         "/v1/images/variations",
         {"image": PICTURE},
         of_openai,
@@ -209,16 +218,6 @@ DOORS = (
         (("init_image",),),
     ),
     Door("POST", "/invocations/open", _TEXTS, of_sagemaker, (("text_prompts", 0, "text"),), _SIDES, (("init_image",),)),
-    Door(
-        "POST",
-        "/endpoints/{endpoint}/invocations",
-        _TEXTS,
-        of_sagemaker,
-        (("text_prompts", 0, "text"),),
-        _SIDES,
-        (("init_image",),),
-        known={"endpoint": "sdxl"},
-    ),
     Door("POST", "/invocations", _TEXTS, of_sagemaker, (("text_prompts", 0, "text"),), _SIDES, (("init_image",),)),
     Door(
         "POST",

@@ -36,15 +36,20 @@ def router(service: Service) -> APIRouter:
         sent = await read_sent(request, patience_s, service.settings.picture_body_bytes)
         if not key_of(request):  # one that has a key may have its pictures already
             service.check_room(request.state.caller)
-        start = await asyncio.to_thread(keep, sent, service.inputs)
-        return sent, parse_wish(sent.values, service, start, MORE)
+
+        def wish() -> Wish:
+            return parse_wish(sent.values, service, keep(sent, service.inputs), MORE)
+
+        return sent, await asyncio.to_thread(wish)
 
     @routes.post("/generations", openapi_extra=GENERATION_BODY, responses=ANSWERS)
     async def generations(request: Request) -> Response:
         """Make pictures from words."""
         body = await read_json(request, patience_s)
         _need_prompt(body)
-        return await _answer(service, request, parse_wish(body, service), body, GENERATION)
+        # Files are looked up, and whoever reads one's header meanwhile is waited for.
+        wish = await asyncio.to_thread(parse_wish, body, service)
+        return await _answer(service, request, wish, body, GENERATION)
 
     @routes.post("/edits", openapi_extra=EDIT_BODY, responses=ANSWERS)
     async def edits(request: Request) -> Response:
