@@ -87,7 +87,8 @@ def router(service: Service) -> APIRouter:
     async def generate(request: Request) -> Response:
         """Make a picture from words, and answer its id when it is there."""
         said = await read_json(request, patience_s)
-        result = await wait_for(service, parse_generate(said, service), request, said)
+        asked = await asyncio.to_thread(parse_generate, said, service)
+        result = await wait_for(service, asked, request, said)
         return JSONResponse({"id": result.job_id})
 
     @routes.get("/download/{id}", response_class=Response, responses={200: _FILE})
@@ -113,15 +114,18 @@ def router(service: Service) -> APIRouter:
         if not key_of(request):  # one that has a key may have its picture already
             service.check_room(request.state.caller)
         job = await _over(service, identifier, request)
+        asked = await asyncio.to_thread(again, job, prompt)
+        result = await wait_for(service, asked, request, said)
+        return JSONResponse({"id": result.job_id})
+
+    def again(job: Job, prompt: str) -> ImageRequest:
         path = service.results.path(_picture(job).name)
         try:
-            image = await asyncio.to_thread(lambda: service.inputs.put(path.read_bytes(), "id"))
+            image = service.inputs.put(path.read_bytes(), "id")
         except FileNotFoundError:
             raise Gone("this picture is not kept any more", "Ask for it again") from None
         model = service.models.usable_checkpoint(job.request.checkpoint)
-        asked = refined(job.request, image, service.inputs.size(image), prompt, model)
-        result = await wait_for(service, asked, request, said)
-        return JSONResponse({"id": result.job_id})
+        return refined(job.request, image, service.inputs.size(image), prompt, model)
 
     return routes
 
