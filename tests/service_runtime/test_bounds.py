@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from garret.service_runtime.asked import Hires
+from garret.service_runtime.asked import Hires, Refiner
 from garret.service_runtime.bounds import check_bounds
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.inputs import MAXIMUM_PIXELS
@@ -23,7 +23,12 @@ TIGHT = ServiceSettings(most_pictures=2, most_steps=10, longest_side=512, longes
     ("field", "changes"),
     [
         ("steps", {"steps": 11}),
-        ("steps", {"hires": Hires(scale=2, steps=11)}),
+        ("hires.steps", {"hires": Hires(scale=2, steps=11)}),
+        ("hires", {"hires": Hires(scale=2.5)}),
+        ("hires", {"hires": Hires(width=64, height=1032)}),
+        ("hires.prompt", {"hires": Hires(prompt="x" * 21)}),
+        ("hires.negative_prompt", {"hires": Hires(negative_prompt="x" * 21)}),
+        ("refiner.steps", {"refiner": Refiner(steps=11)}),
         ("n_iter", {"batch_size": 3}),
         ("width", {"width": 520}),
         ("height", {"height": 520}),
@@ -35,6 +40,7 @@ def test_more_than_the_owner_allows_is_refused_by_its_field(field: str, changes:
     """And what is within bounds passes."""
     fine = replace(ask(), width=512, height=64, steps=10, prompt="a red circle")
     check_bounds(fine, TIGHT)
+    check_bounds(replace(fine, hires=Hires(scale=2, steps=10)), TIGHT)
     with pytest.raises(BadRequest) as caught:
         check_bounds(replace(fine, **changes), TIGHT)  # type: ignore[arg-type]
     assert caught.value.field == field

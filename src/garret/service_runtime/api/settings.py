@@ -11,6 +11,7 @@ from garret.service_runtime import asked, limits
 from garret.service_runtime.api import fields
 from garret.service_runtime.api.body import read_json
 from garret.service_runtime.api.describe import Schema, answer, body, field, record
+from garret.service_runtime.bounds import second_side
 from garret.service_runtime.errors import BadRequest, NotFound
 from garret.service_runtime.models import Model
 from garret.service_runtime.service import Service
@@ -72,7 +73,7 @@ def _facts(service: Service) -> dict[str, Any]:
         "limits": {
             "smallest_side": limits.MINIMUM_SIDE,
             "largest_side": settings.longest_side,
-            "largest_second_side": limits.MAXIMUM_SECOND_SIDE,
+            "largest_second_side": second_side(settings),
             "side_step": limits.SIDE_STEP,
             "steps": settings.most_steps,
             "batch_size": limits.MAXIMUM_BATCH,

@@ -37,6 +37,7 @@ _OWN_NAMES = {
     "negative_prompt": "text_prompts",
     "styles": "style_preset",
     "refiner.checkpoint": "use_refiner",
+    "refiner.steps": "refiner_steps",
     "upscale": "image",
 }
 """What garret's own fields are called here, where an error comes from behind the dialect."""
