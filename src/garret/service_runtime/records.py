@@ -15,6 +15,8 @@ from garret.service_runtime.live import LiveJobs
 from garret.service_runtime.request import ImageResult
 from garret.service_runtime.results import Results
 
+_NOT_KEPT, _ANOTHER_KEY = "its pictures are not kept any more", "Send the request with another Idempotency-Key"
+
 
 class Records:
     """Reads; `all_are_told` says that somebody is told of every job's end, not only of those with a webhook."""
@@ -63,11 +65,14 @@ class Records:
             return await asyncio.shield(live.future)
         job = await self.get(job_id)
         if job is None or (job.state == SUCCESS and job.removed):
-            raise NotFound("its pictures are not kept any more", "Send the request with another Idempotency-Key")
+            raise NotFound(_NOT_KEPT, _ANOTHER_KEY)
         if job.state != SUCCESS:
             failure = job.error or {"error": "Unavailable", "message": "the job is not over"}
             raise from_record(failure["error"], failure["message"])
         files = await self._background.in_thread(self._results.read, job)
+        if len(files) < job.request.count:
+            # Who asks again counts on all of them, and takes the first for the first.
+            raise NotFound(_NOT_KEPT, _ANOTHER_KEY)
         texts = tuple(job.pictures[number].infotext for number in files)
         made = job.made
         return ImageResult(
