@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -64,7 +64,9 @@ def create_app(service: Service) -> FastAPI:
 
 
 def _add_pages(app: FastAPI, pages: Pages) -> None:
+    # Half a megabyte, which changes as little as the routes do: made at its first use, and never in the event loop.
     document = cache(lambda: document_of(app))
+    written = cache(lambda: json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode())
 
     @app.get("/", include_in_schema=False)
     async def page() -> Response:
@@ -77,13 +79,13 @@ def _add_pages(app: FastAPI, pages: Pages) -> None:
         return Response((_UI / name).read_bytes(), media_type=_PAGE_FILES[name])
 
     @app.get("/openapi.json", include_in_schema=False)
-    async def openapi() -> dict[str, Any]:
-        return await asyncio.to_thread(document)
+    async def openapi() -> Response:
+        return Response(await asyncio.to_thread(written), media_type="application/json")
 
     @app.get("/docs", include_in_schema=False)
     async def docs(request: Request) -> Response:
-        made = await asyncio.to_thread(document)
-        return HTMLResponse(docs_page(made, str(request.base_url).rstrip("/")))
+        address = str(request.base_url).rstrip("/")
+        return HTMLResponse(await asyncio.to_thread(lambda: docs_page(document(), address)))
 
 
 def _add_errors(app: FastAPI, off: tuple[str, ...]) -> None:

@@ -24,13 +24,19 @@ DIALECTS: tuple[Dialect, ...] = (
     dstack.DIALECT,
     cog.DIALECT,
 )
+_LONGEST_CLAIM = 64
 NAMES = tuple(one.name for one in DIALECTS if one.can_be_off)
 """Those that a setting may switch off."""
 
 
-@lru_cache(maxsize=1024)
 def dialect_of(path: str) -> Dialect:
     """Return the dialect that a path belongs to; the native one where nobody claims it."""
+    # No claim is as long as that; a stranger's path may be as long as a header, and would be kept.
+    return _dialect_of(path[:_LONGEST_CLAIM])
+
+
+@lru_cache(maxsize=1024)
+def _dialect_of(path: str) -> Dialect:
     return max(DIALECTS, key=lambda one: one.claim(path))
 
 
