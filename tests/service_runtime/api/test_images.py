@@ -111,6 +111,19 @@ def test_a_picture_is_shown_small(own: Service, place: Path) -> None:
     assert own.call("GET", f"/v1/images/{image}/thumbnail").status == 404
 
 
+def test_a_broken_file_has_no_small_form(own: Service, place: Path) -> None:
+    """It is listed, without a size, and can be deleted."""
+    there = set((place / "state" / "results").iterdir())
+    [image] = make(own)
+    [file] = set((place / "state" / "results").iterdir()) - there
+    file.write_bytes(file.read_bytes()[:40])
+    assert own.call("GET", f"/v1/images/{image}/thumbnail").status == 410
+    file.write_bytes(b"")
+    assert own.call("GET", f"/v1/images/{image}/thumbnail").status == 410
+    assert own.call("GET", f"/v1/images/{image}").json["width"] is None
+    assert own.call("DELETE", f"/v1/images/{image}").status == 200
+
+
 def test_small_forms_of_pictures_that_are_gone_are_swept(tmp_path: Path) -> None:
     """Also those that were half-written."""
     for name in ("kept.webp", "gone.webp", "half.webp.part"):
@@ -149,6 +162,19 @@ def test_a_picture_of_a_job_that_is_not_over_stays(tmp_path: Path) -> None:
         assert (refused.status, refused.json["error"]) == (409, "InUse")
         service.call("DELETE", f"/v1/jobs/{job}")
         assert service.call("DELETE", f"/v1/images/{job}-0").status == 200
+
+
+def test_the_same_request_again_does_not_take_what_is_left_for_all_of_it(own: Service) -> None:
+    """A picture was deleted: the others would be told by its number and its seed."""
+    asked = {"prompt": "a", "width": 64, "height": 64, "steps": 2, "batch_size": 2, "seed": 3}
+    made = own.call("POST", "/sdapi/v1/txt2img", asked, Idempotency_Key="deleted")
+    assert own.call("POST", "/sdapi/v1/txt2img", asked, Idempotency_Key="deleted").body == made.body
+    second, first = listed(own, "?limit=2")
+    own.call("DELETE", f"/v1/images/{first}")
+    for _ in range(2):
+        again = own.call("POST", "/sdapi/v1/txt2img", asked, Idempotency_Key="deleted")
+        assert (again.status, "not kept any more" in again.json["detail"]) == (404, True)
+        own.call("DELETE", f"/v1/images/{second}")
 
 
 @pytest.mark.compatible("Native", "HTTP", "signed links to a picture, without a login")

@@ -14,6 +14,7 @@ from garret.service_runtime.api.job_pictures import PICTURE_ANSWER, file_of
 from garret.service_runtime.api.lists import LIMIT, limit_of, list_reply, list_schema
 from garret.service_runtime.errors import Gone, NotFound
 from garret.service_runtime.limits import check_text
+from garret.service_runtime.results import storage_error
 from garret.service_runtime.service import Service
 from garret.service_runtime.thumbnails import MEDIA_TYPE
 
@@ -70,6 +71,10 @@ def router(service: Service) -> APIRouter:
             data = await service.results.thumbnails.of(service.results.path(kept.name))
         except FileNotFoundError:
             raise Gone("this picture is not kept any more", "Ask for it again") from None
+        except OSError as error:
+            if error.errno is not None:
+                raise storage_error(error) from error
+            raise Gone("the file of this picture is broken", "Ask for it again") from None
         return Response(data, media_type=MEDIA_TYPE)
 
     @routes.post("/{identifier}/link", responses={200: answer("The link", _LINK)})

@@ -19,6 +19,7 @@ from garret.service_runtime.errors import BadRequest, Gone, NotFound
 from garret.service_runtime.model_files import INCOMING
 from garret.service_runtime.models import Model
 from garret.service_runtime.own_operations import refusal
+from garret.service_runtime.results import storage_error
 from garret.service_runtime.service import Service
 
 MEDIA_TYPES = {".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp"}
@@ -102,6 +103,8 @@ def _place(service: Service, model: Model, data: bytes) -> None:
         raise refusal({"message": error.message, "hint": error.hint}) from None
     except DownloadError as error:
         raise BadRequest("body", error.message, error.hint) from None
+    except OSError as error:
+        raise storage_error(error) from error
     finally:
         with suppress(OSError):
             staged.unlink(missing_ok=True)
