@@ -10,8 +10,9 @@ from starlette.responses import JSONResponse, Response
 
 from garret.service_runtime.api import fields
 from garret.service_runtime.api.body import read_json
-from garret.service_runtime.api.describe import Schema, answer, body, field, query, record
+from garret.service_runtime.api.describe import Schema, answer, body, field, record
 from garret.service_runtime.api.executions import LONGEST_TOKEN
+from garret.service_runtime.api.job_words import WAIT
 from garret.service_runtime.api.lists import LIMIT, limit_of, list_reply, list_schema
 from garret.service_runtime.api.waiting import first_of, wait_s_of
 from garret.service_runtime.errors import BadRequest, NotFound
@@ -62,7 +63,7 @@ _ASKED = record(
     }
 )
 _BEGUN = {**answer("It has begun", EXECUTION), "headers": {"Location": {"schema": _TEXT}}}
-_WAIT = {"parameters": [query("wait", {"type": "number"}, "seconds to wait for its end, at most")]}
+_WAIT = {"parameters": [WAIT]}
 _CANCELLED = record({"cancelled": {"type": "boolean"}}, required=("cancelled",))
 
 

@@ -15,21 +15,19 @@ from garret.service_runtime.api.idempotency import digest_of, key_of
 from garret.service_runtime.api.job_body import keep_pictures, parse_job
 from garret.service_runtime.api.job_view import own_job, view_of, views_of
 from garret.service_runtime.api.job_words import ACCEPTED, CANCELLED, LISTED, SHOWN, WAIT, body_of_job
-from garret.service_runtime.api.lists import flag_of
+from garret.service_runtime.api.lists import LIMIT, flag_of, limit_of
 from garret.service_runtime.api.picture_json import picture_reply
 from garret.service_runtime.api.waiting import first_of, wait_s_of
-from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.jobs import STATES
 from garret.service_runtime.limits import check_choice, check_number
 from garret.service_runtime.service import Service
 from garret.service_runtime.terms import Terms
 
-LONGEST_LIST = 1000
 LONGEST_EXPIRY_S = 30 * 86_400.0
 _SUBMIT = {**body_of_job(), "parameters": [WAIT]}
 _LIST = {
     "parameters": [
-        query("limit", {"type": "integer", "minimum": 1, "maximum": LONGEST_LIST, "default": 100}, "how many at most"),
+        LIMIT,
         query("state", {"type": "string", "enum": ["", *STATES]}, "only those in it; empty: all"),
         query("before", {"type": "string"}, "only those older than this job"),
     ]
@@ -76,13 +74,10 @@ def router(service: Service) -> APIRouter:
     @routes.get("", openapi_extra=_LIST, responses=LISTED)
     async def list_jobs(request: Request) -> Response:
         """List the caller's newest jobs: at most `limit`, of one `state`, older than the job `before`."""
-        asked = request.query_params
-        limit = asked.get("limit", "100")
-        if not limit.isdecimal() or len(limit) > 9 or not 1 <= int(limit) <= LONGEST_LIST:
-            raise BadRequest("limit", f"must be 1 to {LONGEST_LIST}")
+        asked, limit = request.query_params, limit_of(request)
         if state := asked.get("state", ""):
             check_choice("state", state, STATES)
-        found = await service.records.recent(request.state.caller, int(limit), state, asked.get("before", ""))
+        found = await service.records.recent(request.state.caller, limit, state, asked.get("before", ""))
         return await picture_reply(await views_of(service, found))
 
     @routes.get("/{job_id}", openapi_extra={"parameters": [WAIT]}, responses=SHOWN)
