@@ -27,6 +27,7 @@ TRIES = 6
 LOOK_S = 2.0
 _PIECE = 1 << 20
 _CHUNK_S, _FINISH_S = 120.0, 600.0
+_WEB = ("https://", "http://")
 
 
 @dataclass(frozen=True)
@@ -135,8 +136,9 @@ class Models(Asking[D]):
 
     @operation
     def begin_download(self, /, url: str, *, type: str = "checkpoint", name: str = "", **more: Any) -> Steps[Download]:
-        """Let the node fetch a model and return at once; `url` is a page or file of a source that garret knows.
+        """Let the node fetch a model and return at once.
 
+        `url` is a file's address, or where it is on a hub: civitai:ID, hf:owner/repo/file, modelscope:…, oss://…
         `more` is what `garret ops download-model` takes: sha256, kind, directory, force, token (which is not kept).
         """
         return (yield from self._begin(url, type, name, more))
@@ -145,7 +147,7 @@ class Models(Asking[D]):
     def download(
         self, /, url: str, *, type: str = "checkpoint", name: str = "", told: ToldDownload | None = None, **more: Any
     ) -> Steps[Download]:
-        """Let the node fetch a model and wait until it is there; `told` hears of its bytes.
+        """Let the node fetch a model, as `begin_download`, and wait until it is there; `told` hears of its bytes.
 
         Whoever gives up waiting leaves it going on: `downloads`, `cancel_download`.
 
@@ -252,7 +254,7 @@ class Models(Asking[D]):
         return dict(said)
 
     def _begin(self, url: str, model_type: str, name: str, more: Mapping[str, Any]) -> Steps[Download]:
-        body = {"url": url, "type": model_type, "name": name, **more}
+        body = {"url" if url.startswith(_WEB) else "from": url, "type": model_type, "name": name, **more}
         said = {key: value for key, value in body.items() if value != ""}
         # The same wish again is the same download as long as it goes on.
         return Download.read((yield from self.json("POST", "/v1/models", said, again=True)))

@@ -99,6 +99,14 @@ def test_a_model_is_downloaded_by_the_node(client: Any) -> None:
     client.models.remove("ink", "lora", for_good=True)
 
 
+@pytest.mark.parametrize(("place", "field"), [("hf:nobody", "from"), ("https://127.0.0.1:1/", "name")])
+def test_a_model_is_looked_for_where_its_place_says(client: Any, place: str, field: str) -> None:
+    """On a hub or at an address; either is refused by its own field before anybody is asked."""
+    with pytest.raises(BadRequest) as refused:
+        client.models.begin_download(place, type="lora", name="" if field == "from" else "../a")
+    assert refused.value.field == field
+
+
 def test_what_cannot_be_uploaded_is_refused_before_it_travels(client: Any, tmp_path: Path) -> None:
     """A file that is not there or empty here, a name that is none by the node."""
     (tmp_path / "empty.safetensors").touch()
