@@ -39,6 +39,7 @@ export class Garret {
   async generate(prompt, fields = {}, { signal, onProgress } = {}) {
     const job = await this.submit(prompt, fields, { signal });
     const cancel = () => this.cancel(job.id).catch(() => {});
+    if (signal?.aborted) cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     try {
       const done = await this.wait(job.id, { signal, onProgress });

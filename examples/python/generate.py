@@ -10,7 +10,7 @@ import sys
 from garret.client import Client, ClientError, Job
 
 
-def main(prompt: str, file: str) -> int:
+def main(prompt: str = "a red circle on a blue background", file: str = "picture.png") -> int:
     """Make one picture and say how far it is."""
     try:
         with Client() as client:
@@ -28,4 +28,4 @@ def show(job: Job) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*([*sys.argv[1:], "a red circle on a blue background", "picture.png"][:2])))
+    sys.exit(main(*sys.argv[1:3]))

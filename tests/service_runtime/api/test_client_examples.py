@@ -106,9 +106,9 @@ for await (const job of client.events("7")) console.log(job.state);
 
 def test_the_examples_in_python_make_pictures(service: Service, tmp_path: Path) -> None:
     """One with its progress, and one that says why not."""
-    one = python("generate.py", tmp_path, "a red circle", "circle.png", **at(service))
-    assert (one.returncode, one.stdout.strip()) == (0, "circle.png: image/png, seed 7"), one.stderr
-    assert (tmp_path / "circle.png").read_bytes().startswith(PNG)
+    one = python("generate.py", tmp_path, "a red circle", **at(service))
+    assert (one.returncode, one.stdout.strip()) == (0, "picture.png: image/png, seed 7"), one.stderr
+    assert (tmp_path / "picture.png").read_bytes().startswith(PNG)
     nowhere = python("generate.py", tmp_path)
     assert (nowhere.returncode, "GARRET_URL" in nowhere.stderr) == (1, True)
 
