@@ -54,7 +54,8 @@ def test_a_broken_header_is_no_login(service: Service, header: str) -> None:
 
 def test_another_site_cannot_use_a_visitors_login(service: Service) -> None:
     """The browser would send the login along; the origin gives it away."""
-    for headers in ({"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec_Fetch_Site": "cross-site"}):
+    origins = ("https://evil.example", "null", "http://[", "http://[::1", "x")
+    for headers in (*({"Origin": origin} for origin in origins), {"Sec_Fetch_Site": "cross-site"}):
         assert service.call("POST", "/sdapi/v1/txt2img", {}, **headers).status == 403
     own = f"http://{service.host}:{service.port}"
     answer = service.call("POST", "/sdapi/v1/txt2img", {"width": 64, "height": 64}, Origin=own)
@@ -66,7 +67,8 @@ def test_without_a_login_only_loopback_names_are_answered(tmp_path: Path) -> Non
     with serving(fake_settings(tmp_path)) as service:
         assert service.txt2img(prompt="x").status == 200
         assert service.call("GET", "/", Authorization="").status == 200
-        assert service.call("GET", "/", Host="evil.example").status == 403
+        for host in ("evil.example", "[", "[::1", "a b", ""):
+            assert service.call("GET", "/", Host=host).status == 403, host
         assert service.call("GET", "/", Host="localhost:1").status == 200
 
 

@@ -117,7 +117,7 @@ def check_origin(headers: Mapping[str, str], *, local_only: bool) -> None:
     """Refuse requests that another web site makes in a visitor's browser, or under a foreign name for loopback."""
     host = headers.get("host", "")
     origin = headers.get("origin", "")
-    if origin and urlsplit(origin).netloc.lower() != host.lower():
+    if origin and _place_of(origin) != host.lower():
         raise Forbidden("this request comes from another web site", "Open the service's own page")
     if headers.get("sec-fetch-site", "") == "cross-site" and headers.get("sec-fetch-mode", "") != "navigate":
         raise Forbidden("this request comes from another web site", "Open the service's own page")
@@ -125,12 +125,18 @@ def check_origin(headers: Mapping[str, str], *, local_only: bool) -> None:
         raise Forbidden(f"without a login the service answers to loopback names only, not to {host[:80]!r}")
 
 
-def _is_loopback_name(host: str) -> bool:
-    name = urlsplit(f"//{host}").hostname or ""
-    if name == "localhost":
-        return True
+def _place_of(origin: str) -> str | None:
+    """Return host and port of an origin, None when it is no address at all."""
     try:
-        return ipaddress.ip_address(name).is_loopback
+        return urlsplit(origin).netloc.lower()
+    except ValueError:
+        return None
+
+
+def _is_loopback_name(host: str) -> bool:
+    try:
+        name = urlsplit(f"//{host}").hostname or ""
+        return name == "localhost" or ipaddress.ip_address(name).is_loopback
     except ValueError:
         return False
 
