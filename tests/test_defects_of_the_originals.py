@@ -176,9 +176,7 @@ def test_1_no_route_runs_or_installs_what_it_is_sent(service: Service) -> None:
     writing = [path for path, methods in routes.items() if set(methods) & {"post", "put", "patch"}]
     assert not [path for path in writing if re.search(r"\b(install|scripts?|exec|shell|command|upgrade)\b", path)]
     code = texts("*.py", below="service_runtime")
-    assert not re.search(r"pickle\.load|weights_only=False", code)
-    # Networks that make pictures larger are published as .pth: read by torch's own reader of weights and nothing else.
-    assert all("weights_only=True" in call for call in re.findall(r"torch\.load\(.*", code))
+    assert not re.search(r"pickle\.load|torch\.load\(", code)
 
 
 def test_2_no_answer_and_no_argument_holds_a_secret(service: Service) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pickle
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,11 +16,12 @@ from garret.service_runtime.engine.base import Step
 from garret.service_runtime.engine.networks import build
 from garret.service_runtime.engine.stepping import Emit
 from garret.service_runtime.engine.tiles import Loaded, enlarge, first_side
-from garret.service_runtime.engine.weights import WeightFile
+from garret.service_runtime.engine.weights import TYPES, WeightFile
 from garret.service_runtime.errors import ModelError
 from garret.service_runtime.model_files import version_of
 from garret.service_runtime.pictures.resize import covered
-from garret.service_runtime.torch_pickle import is_pickled, weights_in
+from garret.service_runtime.safetensors_header import NotSafetensors
+from garret.service_runtime.torch_pickle import Stored, is_pickled, read_pickled_weights
 from garret.service_runtime.upscaler_file import network_of, passes
 
 if TYPE_CHECKING:
@@ -162,8 +162,12 @@ def _weights(path: Path) -> Mapping[str, Tensor]:
         file = WeightFile(path)
         return file.map(list(file.entries))
     try:
-        # Weights alone: PyTorch's own unpickler of these calls nothing but what makes tensors.
-        found = weights_in(torch.load(path, map_location="cpu", weights_only=True))
-    except (pickle.UnpicklingError, RuntimeError, ValueError, EOFError) as error:
-        raise ModelError(f"{path.name} is no file of weights alone: {str(error)[:100]}") from error
-    return {name: value for name, value in found.items() if isinstance(value, Tensor)}
+        tensors, numbers = read_pickled_weights(path)
+    except (NotSafetensors, OSError) as error:
+        raise ModelError(f"{path.name} {error}") from error
+    return {name: _tensor_of(one, numbers[one.storage.key]) for name, one in tensors.items()}
+
+
+def _tensor_of(stored: Stored, numbers: bytes) -> Tensor:
+    flat = torch.frombuffer(bytearray(numbers), dtype=TYPES[stored.dtype])
+    return flat.as_strided(stored.shape, stored.strides, stored.first).contiguous()

@@ -24,7 +24,7 @@ from garret.service_runtime.errors import ModelError
 
 THREADS = 4
 CHUNK_BYTES = 64 << 20
-_TYPES = {
+TYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
     "F16": torch.float16,
@@ -63,13 +63,13 @@ class WeightFile:
         self.entries = {
             name: Entry(
                 name,
-                _TYPES[entry["dtype"]],
+                TYPES[entry["dtype"]],
                 tuple(entry["shape"]),
                 start + entry["data_offsets"][0],
                 start + entry["data_offsets"][1],
             )
             for name, entry in entries.items()
-            if entry["dtype"] in _TYPES
+            if entry["dtype"] in TYPES
         }
 
     def map(self, names: list[str]) -> dict[str, torch.Tensor]:
