@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import os
+import threading
 from pathlib import Path
 
 PART = ".part"
+# Threads that write the same file have one name for it while it is half-written, and take turns by their file's lock.
+_WRITING = tuple(threading.Lock() for _ in range(16))
 
 
 def write_atomically(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Write a file beside its place, flush it to the disk, rename it, and flush the folder."""
     part = path.with_name(path.name + PART)
-    try:
-        descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        part.replace(path)
-    except OSError:
-        part.unlink(missing_ok=True)
-        raise
+    with _WRITING[hash(path) % len(_WRITING)]:
+        try:
+            descriptor = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
+            with os.fdopen(descriptor, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            part.replace(path)
+        except OSError:
+            part.unlink(missing_ok=True)
+            raise
     flush_folder(path.parent)
 
 

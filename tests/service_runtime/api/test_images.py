@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 from collections.abc import Iterator
 from pathlib import Path
@@ -122,6 +123,20 @@ def test_a_broken_file_has_no_small_form(own: Service, place: Path) -> None:
     assert own.call("GET", f"/v1/images/{image}/thumbnail").status == 410
     assert own.call("GET", f"/v1/images/{image}").json["width"] is None
     assert own.call("DELETE", f"/v1/images/{image}").status == 200
+
+
+def test_the_same_picture_may_be_looked_at_twice_at_once(tmp_path: Path) -> None:
+    """Whoever is second gets it as well."""
+    pictures = [tmp_path / f"{number}.png" for number in range(5)]
+    thumbnails = Thumbnails(tmp_path / "small")
+
+    async def seen() -> set[bytes]:
+        return set(await asyncio.gather(*(thumbnails.of(picture) for picture in pictures for _ in range(4))))
+
+    for picture in pictures:
+        picture.write_bytes(encode_png(b"\1" * 12, 2, 2, {}))
+    assert len(asyncio.run(seen())) == 1
+    assert len(list((tmp_path / "small").iterdir())) == len(pictures)
 
 
 def test_small_forms_of_pictures_that_are_gone_are_swept(tmp_path: Path) -> None:
