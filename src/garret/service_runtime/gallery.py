@@ -58,10 +58,11 @@ class Gallery:
         picture, in whatever case.
         """
         place = self._place(*before) if before is not None else (_LAST, 0)
-        wanted = [word.casefold() for word in words]
+        wanted = frozenset(word.casefold() for word in words)
         found: list[Shown] = []
         for row in self._rows(_TEXTS if wanted else _NEWEST, owner, place, _PIECE if wanted else limit):
-            if wanted and not all(word in row["infotext"].casefold() for word in wanted):
+            text = row["infotext"].casefold() if wanted else ""
+            if not all(word in text for word in wanted):
                 continue
             one = self.get(owner, row["id"], row["number"]) if wanted else _shown(row)
             if one is not None:
