@@ -15,11 +15,12 @@ from garret.service_runtime.api.pictures import picture_of
 from garret.service_runtime.api.sagemaker.foreign import refuse_fields_of
 from garret.service_runtime.api.stability.generation import TEXT_PROMPTS, read_guidance, size_fields, whole
 from garret.service_runtime.api.stability.prompts import FIELD, joined, read_prompts
+from garret.service_runtime.api.stability.start import read_share
 from garret.service_runtime.asked import Refiner, Start
 from garret.service_runtime.chosen import fitting_refiners
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.inputs import InputStore, sized_like
-from garret.service_runtime.limits import MAXIMUM_GUIDANCE, MAXIMUM_SEED, MAXIMUM_STEPS, check_number
+from garret.service_runtime.limits import MAXIMUM_GUIDANCE, MAXIMUM_SEED, MAXIMUM_STEPS
 from garret.service_runtime.models import Model
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.samplers import find_sampler
@@ -44,7 +45,7 @@ def keep_pictures(body: Values, inputs: InputStore) -> Start | None:
         BadRequest: names the field; also where its name belongs to the other schema.
     """
     refuse_fields_of("optimised", body)
-    strength = _share(body, "image_strength", USUAL_STRENGTH)
+    strength = read_share(body, "image_strength", USUAL_STRENGTH)
     if not fields.text(body, "init_image"):
         return None
     return Start(inputs.put(picture_of(body["init_image"], "init_image"), "init_image"), strength)
@@ -91,7 +92,7 @@ def _refiner(body: Values, service: Service, model: Model) -> Refiner | None:
     """Return the refiner that paints over the picture: there unless it is refused, or the node has none."""
     wanted = fields.boolean(body, "use_refiner", True)
     steps = whole(body, "refiner_steps", 0, 0, MAXIMUM_STEPS)
-    strength = _share(body, "refiner_strength", USUAL_REFINING)
+    strength = read_share(body, "refiner_strength", USUAL_REFINING)
     if not wanted:
         return None
     found = fitting_refiners(model, service.models)
@@ -101,12 +102,6 @@ def _refiner(body: Values, service: Service, model: Model) -> Refiner | None:
         return None
     hint = "Send use_refiner false, or put one there: garret ops download-model, for SDXL sd_xl_refiner_1.0"
     raise BadRequest("use_refiner", f"no refiner for {model.name} is on this node", hint)
-
-
-def _share(body: Values, name: str, usual: float) -> float:
-    value = fields.number(body, name, usual)
-    check_number(name, value, 0, 1)
-    return value
 
 
 _SHARE = {"minimum": 0, "maximum": 1}

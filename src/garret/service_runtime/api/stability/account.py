@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -31,7 +32,7 @@ def router(service: Service) -> APIRouter:
     @routes.get("/engines/list", responses={200: answer("The engines", _ENGINES)})
     async def list_engines() -> list[dict[str, Any]]:
         """List the checkpoints as engines; the ids that Stability published mean the default one."""
-        return engines(service.models)
+        return await asyncio.to_thread(engines, service.models)
 
     @routes.get("/user/account", responses={200: answer("The account", _ACCOUNT)})
     async def show_account(request: Request) -> dict[str, Any]:

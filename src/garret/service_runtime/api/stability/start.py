@@ -28,9 +28,9 @@ def read_denoise(body: Values) -> float:
     """
     mode = fields.text(body, "init_image_mode") or STRENGTH
     check_choice("init_image_mode", mode, MODES)
-    strength = _share(body, "image_strength", USUAL_STRENGTH)
-    start = _share(body, "step_schedule_start", USUAL_START)
-    _share(body, "step_schedule_end", 0.0)
+    strength = read_share(body, "image_strength", USUAL_STRENGTH)
+    start = read_share(body, "step_schedule_start", USUAL_START)
+    read_share(body, "step_schedule_end", 0.0)
     return start if mode == SCHEDULE else round(1 - strength, 9)
 
 
@@ -71,7 +71,8 @@ def _mask(inputs: InputStore, kept: str, image: bytes, mask: bytes | None, sourc
     return Mask(shades, blur=0.0, invert=source == BLACK, soft=True)
 
 
-def _share(body: Values, name: str, usual: float) -> float:
+def read_share(body: Values, name: str, usual: float) -> float:
+    """Return a number from 0 to 1."""
     value = fields.number(body, name, usual)
     check_number(name, value, 0, 1)
     return value
