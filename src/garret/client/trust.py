@@ -43,6 +43,8 @@ class Address:
             raise Misused(f"{url[:200]!r} is not an address: {error}", "https://HOST") from None
         if parts.scheme not in ("http", "https") or not host:
             raise Misused(f"{url[:200]!r} is not the address of a service", "https://HOST, or GARRET_URL")
+        if parts.username is not None or parts.query or parts.fragment:
+            raise Misused("an address of a service holds neither a login nor a query", "login=, password= or a token")
         secure = parts.scheme == "https"
         if not secure and not _is_loopback(host):
             raise Misused(f"{url}: a token travels only by https, or by http on this machine itself", "https://HOST")

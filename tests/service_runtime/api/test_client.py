@@ -101,8 +101,10 @@ def test_pictures_to_begin_from_are_given_as_files(client: Any, tmp_path: Path) 
     mask = first.save(tmp_path / "mask.png")
     start = {"image": first.data, "denoise": 0.5, "mask": {"image": mask}}
     inverted = {**start, "mask": {"image": mask, "invert": True}}
-    assert client.generate("a star", seed=3, start=start, **SMALL)[0].data.startswith(PNG)
-    assert client.generate("a star", seed=3, start=inverted, **SMALL)[0].data.startswith(PNG)
+    asked = [client.jobs.wait(client.jobs.submit("a star", start=one, **SMALL)).request for one in (start, inverted)]
+    image = client.jobs.keep_input(mask)
+    assert [one["start"]["image"] for one in asked] == [image, image]
+    assert [one["start"]["mask"]["invert"] for one in asked] == [False, True]
 
 
 def test_a_wrong_field_is_named_with_its_reason(client: Any) -> None:
@@ -147,11 +149,18 @@ def test_a_fingerprint_is_that_of_the_address_beside_it(monkeypatch: pytest.Monk
     assert Door("https://203.0.113.8").known_by().pinned == ""
 
 
-@pytest.mark.parametrize("url", ["http://example.com", "ftp://127.0.0.1", "127.0.0.1:8000", "http://[::1", "https://"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://example.com", "ftp://127.0.0.1", "127.0.0.1:8000", "http://[::1", "https://",
+        "https://admin:planted@example.com", "https://example.com/?a=b", "https://example.com/#a",
+    ],
+)  # fmt: skip
 def test_no_token_travels_in_the_clear_or_nowhere(url: str) -> None:
-    """Plain http is for this machine itself."""
-    with pytest.raises(Misused):
+    """Plain http is for this machine itself; a password in an address is not shown to anybody."""
+    with pytest.raises(Misused) as refused:
         Client(url, "t")
+    assert "planted" not in str(refused.value)
 
 
 def test_nobody_there_is_said_within_the_patience_of_the_client(form: str) -> None:
