@@ -82,8 +82,9 @@ def test_nothing_that_is_accepted_from_a_crowd_is_lost(tmp_path: Path) -> None:
         assert len(jobs) == counted[200]
         assert {job["state"] for job in jobs} == {"Success"}
         # Bounds that hold on a busy machine as well; benchmarks.crowd has those of a quiet one.
-        assert sorted(looks)[len(looks) // 2] < 0.5
-        assert sorted(took for status, _, took in answers if status == 429)[0] < 1.0
+        refusals = sorted(took for status, _, took in answers if status == 429)
+        assert sorted(looks)[len(looks) // 2] < 0.25
+        assert refusals[len(refusals) // 2] < 0.5
         assert service.txt2img(prompt="after").status == 200
 
 
