@@ -108,7 +108,8 @@ def test_an_id_of_one_s_own_makes_one_prediction(slow: Service) -> None:
     assert (first.status, again.status, again.json["status"]) == (202, 200, "succeeded")
     assert first.json["id"] == again.json["id"] == path.rpartition("/")[2]
     assert slow.call("PUT", path, asked, Prefer="respond-async").json["output"] == again.json["output"]
-    assert slow.call("PUT", path, {"input": {**SMALL, "prompt": "another"}}).status == 422
+    other = slow.call("PUT", path, {"input": {**SMALL, "prompt": "another"}})
+    assert (other.status, other.json["field"]) == (422, "id")
     named = slow.call("POST", "/predictions", {"id": "mine", "input": SMALL})
     assert slow.call("GET", "/predictions/mine").json["output"] == named.json["output"]
     assert named.json["urls"]["get"].endswith("/predictions/mine")

@@ -24,7 +24,7 @@ from garret.service_runtime.api.idempotency import digest_of, key_of
 from garret.service_runtime.api.picture_json import Base64, picture_reply
 from garret.service_runtime.api.waiting import first_of
 from garret.service_runtime.deliveries import EVENTS
-from garret.service_runtime.errors import BadRequest, NotFound, ServiceError, Unavailable
+from garret.service_runtime.errors import BadRequest, KeyTaken, NotFound, ServiceError, Unavailable
 from garret.service_runtime.infotext import VERSION
 from garret.service_runtime.jobs import SUCCESS, Job
 from garret.service_runtime.service import Service
@@ -87,14 +87,12 @@ async def _create(service: Service, request: Request, identifier: str) -> Respon
     identifier = _check_id(identifier or fields.text(said, "id"))
     prefer, owner = Prefer.of(request), request.state.caller
     terms = _terms(request, said, identifier, attached=prefer.wait_s is None)
-    job_id = await service.repeated(owner, terms)
-    if not job_id:
-        service.check_room(owner)
-        if terms.webhook:
-            await asyncio.to_thread(service.webhooks.check, terms.webhook)
-        asked, told = await asyncio.to_thread(inputs.parse_input, fields.mapping(said, "input"), service)
-        note = note_of(identifier, told, str(request.base_url).rstrip("/"))
-        job_id = await service.submit(asked, owner, replace(terms, note=note))
+    try:
+        job_id = await service.repeated(owner, terms) or await _submit(service, request, said, identifier, terms)
+    except KeyTaken:
+        if not identifier:
+            raise
+        raise BadRequest("id", "has made a prediction with another body", "Give a new one") from None
     live = service.find(job_id)
     if live is not None and prefer.wait_s != 0:
         there = await first_of(live.future, request, service, prefer.wait_s or 0.0)
@@ -107,6 +105,17 @@ async def _create(service: Service, request: Request, identifier: str) -> Respon
         raise Unavailable("the service is stopping", "Ask for the prediction again", retry_after=5)
     headers = {"preference-applied": prefer.applied} if prefer.applied else {}
     return await _reply(service, job, 202 if job.is_open else 200, headers)
+
+
+async def _submit(service: Service, request: Request, said: dict[str, Any], identifier: str, terms: Terms) -> str:
+    """Submit what a body asks for and return its job's id."""
+    owner = request.state.caller
+    service.check_room(owner)
+    if terms.webhook:
+        await asyncio.to_thread(service.webhooks.check, terms.webhook)
+    asked, told = await asyncio.to_thread(inputs.parse_input, fields.mapping(said, "input"), service)
+    note = note_of(identifier, told, str(request.base_url).rstrip("/"))
+    return await service.submit(asked, owner, replace(terms, note=note))
 
 
 async def _reply(service: Service, job: Job, status: int, headers: Mapping[str, str] | None = None) -> Response:
