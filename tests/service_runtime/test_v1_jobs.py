@@ -249,7 +249,7 @@ def test_jobs_are_listed_in_pages(service: Service) -> None:
     listed = service.call("GET", "/v1/jobs?limit=2&state=Success").json
     assert [job["id"] for job in listed] == [ids[2], ids[1]]
     assert service.call("GET", f"/v1/jobs?limit=1&before={ids[1]}").json[0]["id"] == ids[0]
-    for query in ("limit=0", "limit=x", "state=Nothing"):
+    for query in ("limit=0", "limit=x", "state=Nothing", "before=nobody", f"before={'0' * 32}"):
         assert service.call("GET", f"/v1/jobs?{query}").status in (400, 422)
 
 

@@ -26,12 +26,14 @@ class Images(Asking[D]):
 
     @stream(Image)
     def all(self, /, *, q: str = "") -> Steps[None]:
-        """Yield all of them, newest first, asking for more as they are needed."""
+        """Yield all of them, newest first, asking for more as they are needed; what was yielded may be deleted."""
         page = yield from self._list(_PAGE, "", q)
         while page:
+            # Asked for beforehand: where a page ends is not known any more when its last image's job is forgotten.
+            later = [] if len(page) < _PAGE else (yield from self._list(_PAGE, page[-1], q))
             for one in page:
                 yield Emit(one)
-            page = [] if len(page) < _PAGE else (yield from self._list(_PAGE, page[-1], q))
+            page = later
 
     @operation
     def get(self, /, image: Image | str) -> Steps[Image]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from garret.service_runtime.deliveries import OSS, PENDING
-from garret.service_runtime.errors import InUse, ServiceError
+from garret.service_runtime.errors import BadRequest, InUse, ServiceError
 from garret.service_runtime.jobs import OPEN, Kept, MadeWith
 from garret.service_runtime.request import ImageRequest
 
@@ -56,8 +56,11 @@ class Gallery:
 
         The newest are those that were asked for last, and of one job the last. Words are looked for in the text of each
         picture, in whatever case.
+
+        Raises:
+            BadRequest: the job of `before` is not there any more, so that nobody knows what is older.
         """
-        place = self._place(*before) if before is not None else (_LAST, 0)
+        place = self._place(owner, *before) if before is not None else (_LAST, 0)
         wanted = frozenset(word.casefold() for word in words)
         found: list[Shown] = []
         for row in self._rows(_TEXTS if wanted else _NEWEST, owner, place, _PIECE if wanted else limit):
@@ -105,10 +108,12 @@ class Gallery:
                 return
             job, number = rows[-1]["place"], rows[-1]["number"]
 
-    def _place(self, job_id: str, number: int) -> tuple[int, int]:
-        """Return where a picture stands, whether it is still there or not; before all others when its job is not."""
-        rows = self._execute("SELECT rowid FROM jobs WHERE id = ?", (job_id,))
-        return (rows[0]["rowid"], number) if rows else (0, 0)
+    def _place(self, owner: str, job_id: str, number: int) -> tuple[int, int]:
+        """Return where a picture stands, whether it is still there or not."""
+        rows = self._execute("SELECT rowid FROM jobs WHERE id = ? AND owner = ?", (job_id, owner))
+        if not rows:
+            raise BadRequest("before", "names an image whose job is not kept", "Begin with the newest again")
+        return rows[0]["rowid"], number
 
 
 _FROM = " FROM jobs JOIN pictures ON pictures.job_id = jobs.id WHERE jobs.owner = ?"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeVar
 
 from garret.client.manners import Manners
-from garret.client.steps import Ask, Pause, Reply, Step, Steps, Work
+from garret.client.steps import Ask, Emit, Pause, Reply, Step, Steps, Work
 
 T = TypeVar("T")
 
@@ -57,9 +57,16 @@ class Script:
             result: T = over.value
             return result
 
-    def iterate(self, steps: Steps[None]) -> Any:
-        """No script has streams."""
-        raise NotImplementedError
+    def iterate(self, steps: Steps[None]) -> Iterator[Any]:
+        """Yield what the steps emit; no script has an answer that comes in pieces."""
+        try:
+            step = next(steps)
+            while True:
+                if isinstance(step, Emit):
+                    yield step.item
+                step = steps.send(None if isinstance(step, Emit) else self._outcome(step))
+        except StopIteration:
+            return
 
     def _outcome(self, step: Step) -> Any:
         if isinstance(step, Pause):

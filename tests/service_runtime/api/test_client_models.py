@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from garret.client import BadRequest, DownloadFailed, Misused, NotFound, Unreachable
+from garret.client.images import Images
 from garret.client.models import Models
 from garret.client.steps import Ask, Reply
 from tests.service_runtime.api.forms import FORMS, client_of
@@ -135,6 +136,17 @@ def test_images_are_found_fetched_and_removed(client: Any) -> None:
     assert (read["width"], "zebra" in read["infotext"]) == (64, True)
     assert all(client.images.remove(one) for one in client.images.list(q="zebra"))
     assert client.images.remove(image) is False
+
+
+def test_a_page_of_images_is_there_before_the_one_before_it_is_handed_out() -> None:
+    """Whoever forgets the job of each image would else ask for what is older than one that nobody knows."""
+    pages = {"limit=100": range(250, 150, -1), "limit=100&before=151": range(150, 50, -1), "limit=100&before=51": [50]}
+    script = Script(lambda ask: said({"data": [{"id": str(one)} for one in pages[ask.path.partition("?")[2]]]}))
+    images = Images(script, script.manners).all()
+    assert next(images).id == "250"
+    assert script.lines == [f"GET /v1/images?{page}" for page in list(pages)[:2]]
+    assert [one.id for one in images] == [str(one) for one in range(249, 49, -1)]
+    assert len(script.asked) == len(pages)
 
 
 @pytest.mark.compatible("Native", BOTH, "samplers, sizes, settings, queue and health")

@@ -18,6 +18,7 @@ from garret.service_runtime.api.job_words import ACCEPTED, CANCELLED, LISTED, SH
 from garret.service_runtime.api.lists import LIMIT, flag_of, limit_of
 from garret.service_runtime.api.picture_json import picture_reply
 from garret.service_runtime.api.waiting import first_of, wait_s_of
+from garret.service_runtime.errors import BadRequest, NotFound
 from garret.service_runtime.jobs import STATES
 from garret.service_runtime.limits import check_choice, check_number
 from garret.service_runtime.service import Service
@@ -77,7 +78,9 @@ def router(service: Service) -> APIRouter:
         asked, limit = request.query_params, limit_of(request)
         if state := asked.get("state", ""):
             check_choice("state", state, STATES)
-        found = await service.records.recent(request.state.caller, limit, state, asked.get("before", ""))
+        if before := asked.get("before", ""):
+            await _check_place(service, before, request)
+        found = await service.records.recent(request.state.caller, limit, state, before)
         return await picture_reply(await views_of(service, found))
 
     @routes.get("/{job_id}", openapi_extra={"parameters": [WAIT]}, responses=SHOWN)
@@ -111,6 +114,14 @@ def webhook_router(service: Service) -> APIRouter:
         return {"secret": await asyncio.to_thread(service.webhooks.secret)}
 
     return routes
+
+
+async def _check_place(service: Service, before: str, request: Request) -> None:
+    """Refuse to go on after a job that is not there: what is older is not known, and none would look like the end."""
+    try:
+        await own_job(service, before, request)
+    except NotFound as error:
+        raise BadRequest("before", error.message, "Begin with the newest again") from None
 
 
 async def _terms(request: Request, body: dict[str, Any]) -> Terms:
