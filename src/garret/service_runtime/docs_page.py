@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import html
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Any
 
@@ -65,7 +65,7 @@ def _route(path: str, method: str, operation: Mapping[str, Any], address: str) -
     return (
         f"<details><summary><code>{method.upper()} {html.escape(path)}</code> {_words(first)}</summary>{more}"
         + _fields("Parameters", {one["name"]: (one["schema"], one) for one in operation.get("parameters", [])})
-        + "".join(_body(media_type, content) for media_type, content in body.items())
+        + "".join(_body(*one) for one in _bodies(body))
         + _answers(operation.get("responses", {}))
         + f"<pre>{html.escape(_command(address + path, method, body))}</pre></details>"
     )
@@ -77,8 +77,15 @@ def _words(text: str) -> str:
     return "".join(f"<code>{part}</code>" if number % 2 else part for number, part in enumerate(parts))
 
 
-def _body(media_type: str, content: Mapping[str, Any]) -> str:
-    schema = content.get("schema", {})
+def _bodies(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the media type and the schema of each form that a body may have."""
+    for media_type, said in content.items():
+        schema = said.get("schema", {})
+        for one in schema.get("anyOf", [schema]):
+            yield media_type, one
+
+
+def _body(media_type: str, schema: Mapping[str, Any]) -> str:
     known = {name: (inner, inner) for name, inner in schema.get("properties", {}).items()}
     about = f"<p>{html.escape(str(schema['description']))}</p>" if "description" in schema else ""
     return _fields(f"Body ({media_type})", known, schema.get("required", ())) + about

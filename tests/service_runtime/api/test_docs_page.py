@@ -58,5 +58,7 @@ def test_the_page_shows_every_dialect_and_loads_nothing_from_elsewhere(service: 
         assert f"<h2>{dialect.title}</h2>" in text
     assert "<code>POST /sdapi/v1/txt2img</code>" in text
     assert "<code>negative_prompt</code>" in text
+    either = text.partition("<code>POST /invocations</code>")[2].partition("</details>")[0]
+    assert ("<code>use_refiner</code>" in either, "<code>mask_source</code>" in either) == (True, True)
     assert re.findall(r'(?:src|href)="([^"#]+)"', text) == ["data:,", "/ui/page.css", "/", "/openapi.json"]
     assert "<script" not in text
