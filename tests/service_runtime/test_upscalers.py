@@ -196,3 +196,28 @@ def test_a_request_is_made_ready_without_a_checkpoint(tmp_path: Path, models: Mo
     shrunk = replace(asked, width=4000, height=3000, upscale=Upscale(large, "4x-Any", scale=1))
     with pytest.raises(ServiceError, match="16000 x 12000"):
         prepare(shrunk, models, inputs, words)
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [("lanczos", "Lanczos"), ("none", "None"), ("latent (Nearest)", "Latent (nearest)"), ("4X-any", "4x-Any")],
+)
+def test_a_second_pass_goes_by_its_upscalers_own_name(tmp_path: Path, models: Models, text: str, name: str) -> None:
+    """Whatever case a client writes it in: the engine knows each by one name."""
+    request = ask(hires=Hires(upscaler=text, denoise=0.25))
+    ready = prepare(request, models, InputStore(tmp_path / "inputs"), Vocabulary(tmp_path, tmp_path))
+    assert ready.request.hires == Hires(upscaler=name, denoise=0.25)
+
+
+def test_a_second_pass_makes_no_gigabytes_on_its_way(tmp_path: Path, models: Models) -> None:
+    """Neither a strip that is to cover a square, nor a network that goes over it again and again."""
+    store, words = InputStore(tmp_path / "inputs"), Vocabulary(tmp_path, tmp_path)
+    for upscaler, fits in (("Bicubic", False), ("4x-Any", False), ("Latent", True)):
+        strip = ask(width=2048, height=64, hires=Hires(width=2048, height=2048, upscaler=upscaler))
+        if fits:
+            assert prepare(strip, models, store, words).request == strip
+            continue
+        with pytest.raises(BadRequest, match=r"^hires.*on its way"):
+            prepare(strip, models, store, words)
+    again = ask(width=2048, height=2048, hires=Hires(scale=2, upscaler="4x-Any"))
+    assert prepare(again, models, store, words).used.hires_upscaler.endswith("4x-Any.safetensors")

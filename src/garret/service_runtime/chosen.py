@@ -6,13 +6,13 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from garret.service_runtime.asked import UPSCALERS, Lora
+from garret.service_runtime.asked import Lora
 from garret.service_runtime.batch import Used, UsedLora
 from garret.service_runtime.errors import ModelError, UnknownChoice
 from garret.service_runtime.models import Model, Models
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.tensor_families import REFINER, SDXL, VAE
-from garret.service_runtime.upscalers import Upscaler, find_upscaler, model_of
+from garret.service_runtime.upscalers import Upscaler, find_enlarger, find_upscaler, model_of
 from garret.service_runtime.widths import fits
 
 AUTOMATIC = ("", "automatic")
@@ -84,9 +84,7 @@ def choose_models(request: ImageRequest, loras: Iterable[Lora], models: Models) 
     checkpoint = models.usable_checkpoint(request.checkpoint)
     vae, half_vae = _vae(request.vae, checkpoint, models)
     refiner = _refiner(request.refiner.checkpoint, checkpoint, models) if request.refiner else None
-    hires, again = request.hires, None
-    if hires and hires.upscaler not in UPSCALERS:
-        again = find_upscaler(models, hires.upscaler, "hires.upscaler")
+    again = find_enlarger(models, request.hires.upscaler, "hires.upscaler") if request.hires else None
     return Chosen(checkpoint, vae, half_vae, refiner, _loras(loras, checkpoint, models), again, upscalers)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from garret.service_runtime.asked import Upscale
 from garret.service_runtime.batch import Picture, Used
 from garret.service_runtime.chosen import Chosen, choose_models
 from garret.service_runtime.errors import BadRequest
@@ -12,7 +13,7 @@ from garret.service_runtime.limits import MAXIMUM_BETWEEN_PIXELS
 from garret.service_runtime.models import Model, Models
 from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.upscaler_file import passes
-from garret.service_runtime.upscalers import NETWORK
+from garret.service_runtime.upscalers import LATENT, NETWORK, Upscaler
 from garret.service_runtime.vocabulary import ReadyWords, Vocabulary
 
 
@@ -50,25 +51,42 @@ def prepare(request: ImageRequest, models: Models, inputs: InputStore, vocabular
 
 def named(request: ImageRequest, chosen: Chosen) -> ImageRequest:
     """Return the request with the upscalers' own names in it: it may have left the choice to the node."""
-    upscale = request.upscale
-    if upscale is None:
+    hires, upscale = request.hires, request.upscale
+    if hires is None and upscale is None:
         return request
-    names = [one.name for one in chosen.upscalers]
-    second = names[1] if len(names) > 1 else ""
-    return replace(request, upscale=replace(upscale, upscaler=names[0], second=second))
+    if hires and chosen.hires_upscaler:
+        hires = replace(hires, upscaler=chosen.hires_upscaler.name)
+    if upscale:
+        names = [one.name for one in chosen.upscalers]
+        upscale = replace(upscale, upscaler=names[0], second=names[1] if len(names) > 1 else "")
+    return replace(request, hires=hires, upscale=upscale)
 
 
 def _check_between(request: ImageRequest, chosen: Chosen) -> None:
-    """Refuse a network that would make a picture of gigabytes on its way to a small one."""
-    width, height = request.painted_size
+    """Refuse what would be a picture of gigabytes on its way to a small one: by a network, or before it is cut."""
+    first, painted = (request.width, request.height), request.painted_size
+    again = chosen.hires_upscaler
+    if again and again.kind != LATENT:
+        whole = Upscale(width=painted[0], height=painted[1]).covering(*first)
+        _check_made("hires", again, first, whole, whole)
     for one in chosen.upscalers if request.upscale else ():
-        if one.kind != NETWORK or request.upscale is None:
-            continue
-        grown = one.scale ** passes(one.scale, (width, height), request.upscale.covering(width, height))
-        if width * grown * height * grown > MAXIMUM_BETWEEN_PIXELS:
-            reason = f"{one.name} would make {width * grown} x {height * grown} pixels of it on its way"
-            hint = f"At most {MAXIMUM_BETWEEN_PIXELS}: take a network of a smaller factor, or make the picture smaller"
-            raise BadRequest("upscale", reason, hint)
+        whole = request.upscale.covering(*painted) if request.upscale else painted
+        # Of arithmetic's pictures only what is kept is made.
+        _check_made("upscale", one, painted, whole, request.final_size)
+
+
+def _check_made(
+    name: str, upscaler: Upscaler, size: tuple[int, int], whole: tuple[int, int], plain: tuple[int, int]
+) -> None:
+    """Refuse more pixels than may be made; `plain` is what arithmetic makes."""
+    width, height = plain
+    if upscaler.kind == NETWORK:
+        grown = upscaler.scale ** passes(upscaler.scale, size, whole)
+        width, height = size[0] * grown, size[1] * grown
+    if width * height > MAXIMUM_BETWEEN_PIXELS:
+        reason = f"{upscaler.name} would make {width} x {height} pixels of it on its way"
+        hint = f"At most {MAXIMUM_BETWEEN_PIXELS}: take a network of a smaller factor, or make the picture smaller"
+        raise BadRequest(name, reason, hint)
 
 
 def only_upscaled(request: ImageRequest, inputs: InputStore) -> str:

@@ -73,6 +73,16 @@ def find_upscaler(models: Models, text: str, field: str) -> Upscaler:
         raise UnknownChoice(field, f"no upscaler is called {text[:120]!r}", f"There are: {known[:1000]}") from None
 
 
+def find_enlarger(models: Models, text: str, field: str) -> Upscaler:
+    """Return what enlarges before a second pass: also one of latents.
+
+    Raises:
+        UnknownChoice, ModelError: as `find_upscaler`.
+    """
+    latent = next((name for name in LATENT_UPSCALERS if name.lower() == text.lower()), "")
+    return Upscaler(latent, LATENT) if latent else find_upscaler(models, text, field)
+
+
 def model_of(upscaler: Upscaler) -> Model:
     """Return the model that a picture is made with where it is only made larger; arithmetic is a model by name."""
     return upscaler.model or Model(upscaler.name, UPSCALER, Path(), 0, 0, PLAIN)

@@ -181,5 +181,7 @@ def test_clients_second_pass_may_name_a_network(larger: Service) -> None:
     answer = larger.call("POST", "/sdapi/v1/txt2img", body)
     assert answer.status == 200
     assert "Hires upscaler: tiny-2x" in infotext_of(texts_of(answer.pictures[0]))
+    lower = larger.call("POST", "/sdapi/v1/txt2img", {**body, "hr_upscaler": "lanczos"})
+    assert "Hires upscaler: Lanczos" in infotext_of(texts_of(lower.pictures[0]))
     refused = larger.call("POST", "/sdapi/v1/txt2img", {**body, "hr_upscaler": "R-ESRGAN 4x+"})
     assert (refused.status, "hr_upscaler: " in str(refused.json)) == (400, True)
