@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from garret.cli import run
-from garret.client import Client
+from garret.client import Client, WrongCertificate
 from garret.errors import OperationError, UsageError
 from garret.ops.access import access_of, write_certificate
 from garret.ops.client import client_named, client_of
@@ -95,6 +95,29 @@ def test_the_client_of_a_deployment_knows_its_certificate_and_token(
         with client:
             assert client.jobs.list() == []
     assert raw.headers("authorization") == [f"Bearer {login.token}"] * 4
+
+
+def test_the_variables_let_an_authority_vouch_where_one_was_asked_for(
+    one: Deployment, secured: tuple[Raw, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The node's own certificate makes room for a public one, which is another every few days."""
+    raw, _ = secured
+    known(one, raw.url, "ab" * 32)
+    monkeypatch.setenv("SSL_CERT_FILE", str(next(tmp_path.glob("*garret-film*.pem"))))
+    said = []
+    for acme, domain in ((False, ""), (True, ""), (True, "garret-film"), (True, "x.example")):
+        one.journal.append("planned", region="cn-hangzhou", price=None, spec={"acme": acme, "domain": domain})
+        found = access_of(one)
+        said.append(found.get("GARRET_AUTHORITY"))
+        for name, value in found.items():
+            monkeypatch.setenv(name, value)
+        with Client() as client:
+            if said[-1] in ("127.0.0.1", "garret-film"):
+                assert client.jobs.list() == []
+            else:
+                with pytest.raises(WrongCertificate):
+                    client.jobs.list()
+    assert said == [None, "127.0.0.1", "garret-film", "x.example"]
 
 
 def test_without_an_endpoint_the_way_to_one_is_named(one: Deployment, tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ class Door:
     """Where a service answers, how it is known there, and as whom to ask.
 
     Without `url` and `token`, GARRET_URL and GARRET_TOKEN say them, and GARRET_FINGERPRINT the SHA-256 of the
-    certificate at GARRET_URL. A `login` with its `password` does instead of a token.
+    certificate at GARRET_URL; in its place an authority may vouch for the name in GARRET_AUTHORITY. A `login` with its
+    `password` does instead of a token.
     """
 
     url: str = ""
@@ -45,9 +46,11 @@ class Door:
 
     def known_by(self) -> Trust:
         """Return what is known of the other side."""
-        # The variable is about the address beside it; another one has another certificate.
-        usual = "" if self.url else os.environ.get("GARRET_FINGERPRINT", "")
-        return self.trust or Trust(self.fingerprint or usual)
+        if self.trust or self.fingerprint or self.url:
+            # The variables are about the address beside them; another one has another certificate.
+            return self.trust or Trust(self.fingerprint)
+        name = os.environ.get("GARRET_AUTHORITY", "")
+        return Trust(os.environ.get("GARRET_FINGERPRINT", ""), authority=bool(name), name=name)
 
     def authorization(self) -> str:
         """Return the header's value, "" where nothing is said."""

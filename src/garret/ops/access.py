@@ -16,11 +16,19 @@ from garret.ops.journal import write_atomic
 def access_of(deployment: Deployment) -> dict[str, str]:
     """Return the variables that garret's client reads; the fingerprint where the service speaks TLS.
 
+    Where a public certificate was asked for, one that comes in the place of the node's own, also for whose name.
+
     Raises:
         UsageError: it was never ready here.
     """
     login = _login(deployment)
-    found = {"GARRET_URL": login.endpoint, "GARRET_TOKEN": login.token, "GARRET_FINGERPRINT": login.tls_sha256}
+    vouched = (login.authority.name or Address.parse(login.endpoint).host) if login.authority else ""
+    found = {
+        "GARRET_URL": login.endpoint,
+        "GARRET_TOKEN": login.token,
+        "GARRET_FINGERPRINT": login.tls_sha256,
+        "GARRET_AUTHORITY": vouched,
+    }
     return {name: value for name, value in found.items() if value}
 
 
