@@ -53,9 +53,12 @@ def test_a_shell_is_told_as_whom_and_where(
     known(one, "https://203.0.113.7", "ab" * 32)
     monkeypatch.setenv("GARRET_HOME", str(tmp_path))
     assert run(["env", "--cloud", "local"]) == 0
-    script = f'{capsys.readouterr().out}\nprintf "%s\\n" "$GARRET_URL" "$GARRET_TOKEN" "$GARRET_FINGERPRINT"'
+    script = f"""export GARRET_AUTHORITY=elsewhere
+{capsys.readouterr().out}
+printf "%s\\n" "$GARRET_URL" "$GARRET_TOKEN" "$GARRET_FINGERPRINT" "${{GARRET_AUTHORITY-none}}"
+"""
     said = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout
-    assert said.splitlines() == ["https://203.0.113.7", "it's $HOME", "ab" * 32]
+    assert said.splitlines() == ["https://203.0.113.7", "it's $HOME", "ab" * 32, "none"]
     assert run(["env", "garret", "--cloud", "local", "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == access_of(one)
 

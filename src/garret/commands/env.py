@@ -30,12 +30,15 @@ def env(caller: Caller, deployment: str | None, name: str | None, certificate: P
     """Print where a deployment answers and its token, as variables for a shell."""
     from shlex import quote
 
-    from garret.ops.access import access_of, write_certificate
+    from garret.ops.access import VARIABLES, access_of, write_certificate
 
     one = caller.deployment(caller.settings(), deployment or name)
     variables = access_of(one)
     if certificate is not None:
         write_certificate(one, certificate)
         caller.console.note(f"{certificate}: the certificate that {one.name} shows")
-    caller.console.answer(variables, [f"export {key}={quote(value)}" for key, value in variables.items()])
+    # What another deployment's were said to be holds for this one no more.
+    others = [f"unset {key}" for key in VARIABLES if key not in variables]
+    exports = [f"export {key}={quote(value)}" for key, value in variables.items()]
+    caller.console.answer(variables, [*exports, *others])
     return 0

@@ -12,6 +12,8 @@ from garret.ops.client import in_words_of_a_command, trust_of
 from garret.ops.deployment import Deployment, Login, flag
 from garret.ops.journal import write_atomic
 
+VARIABLES = ("GARRET_URL", "GARRET_TOKEN", "GARRET_FINGERPRINT", "GARRET_AUTHORITY")
+
 
 def access_of(deployment: Deployment) -> dict[str, str]:
     """Return the variables that garret's client reads; the fingerprint where the service speaks TLS.
@@ -23,13 +25,8 @@ def access_of(deployment: Deployment) -> dict[str, str]:
     """
     login = _login(deployment)
     vouched = (login.authority.name or Address.parse(login.endpoint).host) if login.authority else ""
-    found = {
-        "GARRET_URL": login.endpoint,
-        "GARRET_TOKEN": login.token,
-        "GARRET_FINGERPRINT": login.tls_sha256,
-        "GARRET_AUTHORITY": vouched,
-    }
-    return {name: value for name, value in found.items() if value}
+    found = zip(VARIABLES, (login.endpoint, login.token, login.tls_sha256, vouched), strict=True)
+    return {name: value for name, value in found if value}
 
 
 def write_certificate(deployment: Deployment, path: Path) -> None:
