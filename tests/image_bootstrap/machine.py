@@ -142,6 +142,7 @@ class Machine:
             "GARRET_PYTHON": python,
             "GARRET_DRIVER": "process",
             "GARRET_SERVICE_HOST": address,
+            "GARRET_METADATA_URL": "http://127.0.0.1:9/latest",
             "PATH": f"{disk}/bin:/usr/bin:/bin",
         }
 

@@ -15,7 +15,8 @@ Examples:
   garret env --json
 
 The token opens the service to whoever has it. curl takes a file of the certificate by --cacert, Python's programs by
-SSL_CERT_FILE or REQUESTS_CA_BUNDLE, and Node.js by NODE_EXTRA_CA_CERTS; the name in it is garret-NAME.
+SSL_CERT_FILE or REQUESTS_CA_BUNDLE, and Node.js by NODE_EXTRA_CA_CERTS; it is for the node's address and for the name
+garret-NAME.
 """
 
 

@@ -90,7 +90,7 @@ class Authenticator:
             right = await asyncio.to_thread(_verify, opening, login, secret)
         if not right:
             self._throttle.fail(address)
-            raise Unauthorized("the login or password is wrong", "`garret status` shows the login")
+            raise _wrong(login)
         if self._now() is not opening:  # it was changed while this one was looked at
             return await self.caller(header, address)
         if len(self._known) >= _REMEMBERED:
@@ -105,6 +105,13 @@ class Authenticator:
             self._opening = opening
             self._known.clear()
         return opening
+
+
+def _wrong(login: str) -> Unauthorized:
+    """Return what to say of a secret that opens nothing; a token comes without a login."""
+    if not login:
+        return Unauthorized("the token is wrong", "`garret env` prints the deployment's")
+    return Unauthorized("the login or password is wrong", "`garret status` shows the login")
 
 
 def _verify(opening: Opening, login: str, secret: str) -> bool:

@@ -9,6 +9,7 @@ ServiceError              500   message, hint, status, retry_after
 ├── Unauthorized          401
 ├── Forbidden             403
 ├── NotFound              404
+│   └── NoRoute           404   a path that is none of the service's
 ├── TooSlow               408   the body did not arrive in time
 ├── Cancelled             409   the job was cancelled before it was done
 ├── InUse                 409   it cannot be had away now: something still needs it
@@ -88,6 +89,10 @@ class NotFound(ServiceError):
     """What was named is not there."""
 
     status = 404
+
+
+class NoRoute(NotFound):
+    """No route has this path."""
 
 
 class Cancelled(ServiceError):

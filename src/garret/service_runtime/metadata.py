@@ -6,8 +6,10 @@ import json
 import urllib.error
 import urllib.request
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from garret.service_runtime.acs3 import AccessKeys
+if TYPE_CHECKING:
+    from garret.service_runtime.acs3 import AccessKeys
 
 DEFAULT_URL = "http://100.100.100.200/latest"
 TOKEN_TTL_S = 300
@@ -41,6 +43,9 @@ class Metadata:
         Raises:
             MetadataError: it has none.
         """
+        # What signs with keys needs a newer Python than the bootstrap, which only asks for the node's address.
+        from garret.service_runtime.acs3 import AccessKeys
+
         place = "meta-data/ram/security-credentials/"
         role = self.text(place).split("\n")[0].strip()
         try:

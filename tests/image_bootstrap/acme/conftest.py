@@ -66,7 +66,7 @@ def metadata() -> Iterator[str]:
             self._say("a-token")
 
         def do_GET(self) -> None:
-            self._say("127.0.0.1" if self.path.endswith("/eipv4") else "")
+            self._say({"eipv4": "127.0.0.1", "instance-id": "i-1"}.get(self.path.rpartition("/")[2], ""))
 
         def _say(self, text: str) -> None:
             self.send_response(200)

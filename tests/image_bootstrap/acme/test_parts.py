@@ -23,6 +23,7 @@ from garret.image_bootstrap.steps import Node
 from garret.image_bootstrap.steps.acme import SITE, challenge_site, ensure_acme
 from garret.image_bootstrap.steps.front import CONFIG
 from garret.image_bootstrap.steps.node import ACME_CERTIFICATE, CERTIFICATE, KEY
+from garret.image_bootstrap.steps.service import ensure_certificate
 from tests.image_bootstrap.front import needs_nginx
 from tests.image_bootstrap.machine import Machine, free_port
 from tests.image_bootstrap.test_front_steps import root_only, whole
@@ -89,6 +90,20 @@ def test_the_public_address_is_asked_of_the_cloud(machine: Machine, metadata: st
     assert public_address(whole(machine).host) == "127.0.0.1"
     machine.environment["GARRET_METADATA_URL"] = f"http://127.0.0.1:{free_port()}"
     assert public_address(whole(machine).host) == ""
+
+
+def test_a_nodes_own_certificate_is_for_its_address_too(machine: Machine, metadata: str) -> None:
+    """So that a program which trusts this certificate can ask the node where it is, by no other name."""
+    machine.environment["GARRET_METADATA_URL"] = metadata
+    node = whole(machine)
+    node.has_tls = True
+    ensure_certificate(node)
+    file = str(node.host.path(CERTIFICATE))
+    for asked, name in (("-verify_ip", "127.0.0.1"), ("-verify_hostname", f"garret-{node.config.deployment}")):
+        subprocess.run(["openssl", "verify", "-CAfile", file, asked, name, file], check=True, capture_output=True)
+    elsewhere = ["openssl", "verify", "-CAfile", file, "-verify_ip", "127.0.0.2", file]
+    with pytest.raises(subprocess.CalledProcessError):
+        subprocess.run(elsewhere, check=True, capture_output=True)
 
 
 @pytest.mark.parametrize(

@@ -241,6 +241,12 @@ def test_errors(client: openai.OpenAI, service: Service, slow: Service) -> None:
     with client_of(service, api_key="wrong") as stranger, pytest.raises(openai.AuthenticationError) as unknown:
         stranger.images.generate(prompt="x")
     assert unknown.value.code == "invalid_api_key"
+    assert "the token is wrong" in unknown.value.message
+    lost = client.with_options(base_url=str(client.base_url).removesuffix("v1/"))
+    with pytest.raises(openai.NotFoundError, match="ends in /v1"):
+        lost.images.generate(prompt="x")
+    with pytest.raises(openai.NotFoundError, match="GET /docs lists the routes"):
+        client.chat.completions.create(model="sdxl", messages=[])
     with client_of(slow) as strict, pytest.raises(openai.NotFoundError) as missing:
         strict.images.generate(model="dall-e-3", prompt="x")
     assert (missing.value.param, missing.value.code) == ("model", "model_not_found")

@@ -23,6 +23,14 @@ def public_address(host: Host) -> str:
     return ""
 
 
+def has_metadata(host: Host) -> bool:
+    """Say whether there is a cloud that tells this node about itself."""
+    try:
+        return bool(Metadata(host.environment.get("GARRET_METADATA_URL", DEFAULT_URL)).text("meta-data/instance-id"))
+    except MetadataError:
+        return False
+
+
 def resolve(name: str, family: int) -> Sequence[str]:
     """The addresses of a name in the DNS of this machine.
 

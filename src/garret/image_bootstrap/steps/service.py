@@ -37,6 +37,8 @@ UNIT = "/etc/systemd/system/garret.service"
 WATCHMAN = "/etc/systemd/system/garret-watchman.service"
 APPLIED = "/var/lib/garret/service.applied"
 _PEM_END = "-----END CERTIFICATE-----"
+# For about ten seconds the node looks for the address that the cloud is giving it.
+_LOOKS = 100
 
 
 def ensure_address(node: Node) -> None:
@@ -69,8 +71,7 @@ def ensure_certificate(node: Node) -> None:
         fresh_key, fresh = key.with_name("key.new"), certificate.with_name("certificate.new")
         name = f"garret-{node.config.deployment}"
         kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-sha256", "-nodes", "-days", "825"]
-        names = [own for own in (node.config.domain, name) if own]
-        about = ["-subj", f"/CN={name}", "-addext", "subjectAltName=" + ",".join(f"DNS:{own}" for own in names)]
+        about = ["-subj", f"/CN={name}", "-addext", "subjectAltName=" + ",".join(_places(node, name))]
         host.run(["openssl", "req", "-x509", *kind, *about, "-keyout", str(fresh_key), "-out", str(fresh)])
         fresh_key.replace(key)
         fresh.replace(certificate)
@@ -81,6 +82,20 @@ def ensure_certificate(node: Node) -> None:
     # The first one in the file is the node's own; what follows vouches for it.
     der = ssl.PEM_cert_to_DER_cert(shown.partition(_PEM_END)[0] + _PEM_END)
     node.facts["tls_sha256"] = hashlib.sha256(der).hexdigest()
+
+
+def _places(node: Node, name: str) -> list[str]:
+    """Return what the certificate is for: names, and the address where the world finds this node, if it has one."""
+    # Only here, since a node without TLS may have a bundle without it.
+    from garret.image_bootstrap.acme.names import has_metadata, public_address
+
+    places = [f"DNS:{own}" for own in (node.config.domain, name) if own]
+    for _ in range(_LOOKS if has_metadata(node.host) else 0):
+        # The cloud gives the address to the instance while this runs.
+        if address := public_address(node.host):
+            return [*places, f"IP:{address}"]
+        time.sleep(node.poll_s)
+    return places
 
 
 def ensure_service_settings(node: Node) -> None:

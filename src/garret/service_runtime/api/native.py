@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from garret.service_runtime.api import (
     catalog,
     downloads,
@@ -22,7 +25,15 @@ from garret.service_runtime.api import (
     settings,
     uploads,
 )
-from garret.service_runtime.api.dialect import Dialect
+from garret.service_runtime.api.dialect import Dialect, plain_error
+from garret.service_runtime.api.model_errors import error_of as error_for_both
+from garret.service_runtime.errors import NoRoute, ServiceError
+
+
+def _error(error: ServiceError) -> Mapping[str, Any]:
+    """Return an error's body; a path that is nobody's may be one that OpenAI's clients looked for."""
+    return error_for_both(error) if isinstance(error, NoRoute) else plain_error(error)
+
 
 DIALECT = Dialect(
     name="native",
@@ -52,6 +63,7 @@ DIALECT = Dialect(
         queue.router,
         health.report_router,
     ),
+    error=_error,
     can_be_off=False,
     makes="/v1/jobs",
 )

@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from starlette.responses import Response
 
 from garret.service_runtime.api.dialects import dialect_of
-from garret.service_runtime.errors import NotFound, ServiceError, Unauthorized
+from garret.service_runtime.errors import NoRoute, NotFound, ServiceError, Unauthorized
+
+_WITHOUT_V1 = ("/images", "/models", "/chat", "/completions")
+_V1 = "The base URL of OpenAI's clients ends in /v1"
 
 
 def error_response(error: ServiceError, path: str, headers: Mapping[str, str] | None = None) -> Response:
@@ -29,6 +32,9 @@ def no_route(method: str, path: str, detail: str, status: int, off: tuple[str, .
     dialect = dialect_of(path)
     if dialect.can_be_off and dialect.name in off:
         return NotFound(f"the {dialect.title} API is switched off on this node", "The setting dialects_off names it")
-    error = ServiceError(f"{method} {path[:200]}: {detail}", "GET /docs lists the routes")
+    reason = f"{method} {path[:200]}: {detail}"
+    if status == NoRoute.status:
+        return NoRoute(reason, _V1 if path.startswith(_WITHOUT_V1) else "GET /docs lists the routes")
+    error = ServiceError(reason, "GET /docs lists the routes")
     error.status = status
     return error
