@@ -28,8 +28,9 @@ export class JobFailed extends Error {
 }
 
 export class Garret {
-  /** `token` is what `garret status --json` says; or give `login` and `password`. */
+  /** `url` and `token` are what `garret env` prints; or give `login` and `password`. */
   constructor({ url, token = "", login = "", password = "" }) {
+    if (!url) throw new TypeError("no address of a service: `garret env` prints GARRET_URL and GARRET_TOKEN");
     this.url = url.replace(/\/+$/, "");
     const basic = () => btoa(String.fromCharCode(...new TextEncoder().encode(`${login || "admin"}:${password}`)));
     this.authorization = password ? `Basic ${basic()}` : `Bearer ${token}`;

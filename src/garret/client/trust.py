@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import ipaddress
+import re
 import ssl
 from dataclasses import dataclass
 from typing import Any
@@ -71,6 +72,12 @@ class Trust:
     authority: bool = False
     name: str = ""
     ca: str = ""
+
+    def __post_init__(self) -> None:
+        """Refuse a fingerprint that no certificate can have, before somebody is taken for an impostor."""
+        if self.pinned and not re.fullmatch(r"[0-9a-f]{64}", self.pinned):
+            reason = f"the fingerprint {self.fingerprint[:80]!r} is no SHA-256 in hexadecimal"
+            raise Misused(reason, "`garret env` prints it as GARRET_FINGERPRINT")
 
     @property
     def pinned(self) -> str:
@@ -166,7 +173,7 @@ def untrusted(url: str, error: ssl.SSLError, doubt: str = "") -> ClientError:
     if isinstance(error, ssl.SSLCertVerificationError):
         return Untrusted(
             f"{url} shows a certificate that this machine does not trust, and none was pinned: {error.verify_message}",
-            "Give the fingerprint of its certificate",
+            "Give the fingerprint of its certificate, which `garret env` prints as GARRET_FINGERPRINT",
         )
     return Unreachable(f"{url} does not speak TLS as expected: {error.reason or error}", sent=False)
 

@@ -17,6 +17,7 @@ from garret.client import (
     Client,
     ClientError,
     Manners,
+    Misused,
     Refused,
     Trust,
     Unreachable,
@@ -204,3 +205,14 @@ def test_a_connection_that_was_closed_meanwhile_is_left(form: str) -> None:
         client.jobs.list()
         wait(lambda: raw.closed == 1, 5, "the server to close")
         assert client.models.restore("7")["name"] == "mine"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_fingerprint_that_is_none_is_refused_before_anybody_is_called(form: str) -> None:
+    """Nobody is told that somebody may be in between for a number that was cut off."""
+    wrong = {"fingerprint": "abc"}
+    with (
+        pytest.raises(Misused, match="no SHA-256 in hexadecimal"),
+        client_of(form, "https://127.0.0.1:9", "x", **wrong),
+    ):
+        pass

@@ -28,7 +28,8 @@ def integer(values: Values, name: str, default: int) -> int:
         return default
     whole = int(value) if isinstance(value, float) and value.is_integer() else value
     if isinstance(whole, bool) or not isinstance(whole, int):
-        raise BadRequest(name, f"must be a whole number, not {_kind(value)}")
+        said = f"{value:.12g}" if isinstance(value, float) else _kind(value)
+        raise BadRequest(name, f"must be a whole number, not {said}")
     # Whoever reckons with it turns it into a float or writes it into a database, and neither takes any number.
     if not -_LARGEST <= whole <= _LARGEST:
         raise BadRequest(name, "is beyond any number here")
