@@ -141,6 +141,6 @@ for (const sign of ["pointermove", "pointerdown", "keydown", "wheel", "visibilit
   document.addEventListener(sign, () => { touched = Date.now(); }, { passive: true });
 }
 field("form").addEventListener("submit", make);
-field("stop").addEventListener("click", () => asking && call(asking.url, "DELETE"));
+field("stop").addEventListener("click", () => asking && call(asking.url, "DELETE").catch((error) => say(error.message, true)));
 field("model").addEventListener("change", describe);
 start().catch((error) => say(error.message, true));
