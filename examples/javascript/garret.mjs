@@ -13,7 +13,9 @@ export class GarretError extends Error {
     this.kind = said.error?.code ?? said.error; // of a model it is an object, as OpenAI's clients read it
     this.field = said.field;
     this.reason = said.field ? message.replace(`${said.field}: `, "") : message;
-    this.hint = typeof said.detail === "string" ? said.detail.replace(message, "").replace(/^[. ]+/, "") : "";
+    const [first] = Array.isArray(said.detail) ? said.detail : []; // of a field; else the message with the hint behind it
+    const whole = first ? `${first.loc?.at(-1)}: ${first.msg}` : String(said.detail ?? "");
+    this.hint = whole.startsWith(message) ? whole.slice(message.length).replace(/^[. ]+/, "") : "";
     this.retryAfter = retryAfter;
   }
 }

@@ -70,7 +70,7 @@ let job = {};
 for await (job of client.events(id));
 const byPassword = new garret.Garret({ url, password });
 console.log(JSON.stringify({
-  refused: [refused instanceof garret.GarretError, refused.status, refused.field, refused.reason !== ""],
+  refused: [refused instanceof garret.GarretError, refused.status, refused.field, refused.reason, refused.hint],
   aborted: [aborted.message, job.state],
   lists: [(await byPassword.models()).length > 0, (await byPassword.samplers()).length > 10],
 }));
@@ -78,7 +78,7 @@ console.log(JSON.stringify({
     )
     said = json.loads(node.run(script, PASSWORD=PASSWORD, **at(service)))
     assert said == {
-        "refused": [True, 422, "width", True],
+        "refused": [True, 422, "width", "63 is out of range", "Give 64 to 2048"],
         "aborted": ["enough", "Cancelled"],
         "lists": [True, True],
     }
