@@ -47,6 +47,19 @@ def test_options_are_each_callers_own(studio: Service) -> None:
     assert options(studio)["sd_model_checkpoint"].startswith("second")
 
 
+def test_what_a_request_overrides_is_restored_unless_it_says_otherwise(studio: Service) -> None:
+    """Krita's plug-in has its overrides kept; a request that is refused changes nothing."""
+    override = {"CLIP_stop_at_last_layers": 3}
+    keep = {"override_settings": override, "override_settings_restore_afterwards": False}
+    assert info(studio, override_settings=override)["clip_skip"] == 3
+    assert studio.txt2img(prompt="a fox", steps=0, **keep).status == 422
+    assert options(studio)["CLIP_stop_at_last_layers"] == 1
+    assert info(studio, **keep)["clip_skip"] == 3
+    assert info(studio)["clip_skip"] == options(studio)["CLIP_stop_at_last_layers"] == 3
+    assert options(other(studio))["CLIP_stop_at_last_layers"] == 1
+    assert studio.call("POST", "/sdapi/v1/options", {"CLIP_stop_at_last_layers": 1}).json is None
+
+
 def test_options_are_there_after_a_restart_and_gone_with_their_model(tmp_path: Path) -> None:
     """What a service before this one has written down counts, as long as the model is there."""
     settings = fake_settings(tmp_path)

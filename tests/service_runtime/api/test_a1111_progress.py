@@ -89,6 +89,16 @@ def test_skip_leaves_what_waits(studio: Service) -> None:
         assert studio.call("GET", f"/v1/jobs/{native}?wait=5").json["state"] == "Success"
 
 
+def test_orders_do_not_reach_jobs_of_other_apis(studio: Service) -> None:
+    """A job that came to /v1/jobs goes on, though it is the same caller's and runs."""
+    native = studio.call("POST", "/v1/jobs", {**LONG, "width": 64, "height": 64}).json["id"]
+    until(lambda: studio.call("GET", f"/v1/jobs/{native}").json["state"] == "Running", "the job to run")
+    for order in ("interrupt", "skip"):
+        assert studio.call("POST", f"/sdapi/v1/{order}").json == {}
+    assert studio.call("DELETE", f"/v1/jobs/{native}").json["cancelled"] is True
+    assert studio.call("GET", f"/v1/jobs/{native}?wait=10").json["error"]["message"] == "cancelled by its owner"
+
+
 @pytest.mark.compatible(A1111, "HTTP", "/internal/progress and pending-tasks by force_task_id")
 def test_a_task_is_followed_by_its_name(studio: Service) -> None:
     """Waiting, running with a preview, done; nobody else knows it, and an unknown one is nothing."""
