@@ -9,8 +9,6 @@ from typing import Protocol, TypedDict
 
 from garret.service_runtime.batch import Batch
 
-STAGES = ("denoise", "hires", "refine", "upscale")
-
 
 @dataclass(frozen=True)
 class Step:
