@@ -86,9 +86,17 @@ def _bodies(content: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _body(media_type: str, schema: Mapping[str, Any]) -> str:
-    known = {name: (inner, inner) for name, inner in schema.get("properties", {}).items()}
+    known = {name: (inner, inner) for name, inner in _opened(schema)}
     about = f"<p>{html.escape(str(schema['description']))}</p>" if "description" in schema else ""
     return _fields(f"Body ({media_type})", known, schema.get("required", ())) + about
+
+
+def _opened(schema: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the fields of an object, and after each one that is an object or a list of them its own fields."""
+    for name, inner in schema.get("properties", {}).items():
+        yield above + name, inner
+        yield from _opened(inner, f"{above}{name}.")
+        yield from _opened(inner.get("items", {}), f"{above}{name}[].")
 
 
 def _fields(title: str, known: Mapping[str, tuple[Any, Mapping[str, Any]]], required: Iterable[str] = ()) -> str:

@@ -150,8 +150,8 @@ def parse_place(text: str, suffixes: tuple[str, ...] = (SUFFIX,)) -> Reference:
         return Reference(_own_file(unquote(_checked_url(text).path), suffixes), Source(URL, text))
     raise WrongSource(
         f"{text[:80]!r} is not known",
-        "sdxl, demo, or a checkpoint of your own: https://…/x.safetensors, hf:owner/repo/x.safetensors, "
-        "modelscope:owner/name/x.safetensors, oss://bucket/x.safetensors",
+        "Give a file: https://…/x.safetensors, hf:owner/repo/x.safetensors, modelscope:owner/name/x.safetensors, "
+        "oss://bucket/x.safetensors; a deployment also begins with sdxl or demo",
     )
 
 

@@ -101,7 +101,7 @@ class Transfer:
                     self._source.refused_a_range()
                 tries = 0 if self._there() > before else tries + 1
                 if tries >= TRIES_WITHOUT_PROGRESS:
-                    hint = "What came is kept: the same command goes on from there"
+                    hint = "What came is kept: the same command goes on from there" if self._there() else ""
                     message = f"gave up after {tries} tries that brought nothing: {error}"
                     raise DownloadError(message, hint, passing=True) from None
                 self._pause(min(2.0**tries / 2, _LONGEST_PAUSE_S) if error.pause_s is None else error.pause_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from garret.service_runtime.api.dialects import DIALECTS
 from tests.service_runtime.living import Service
@@ -58,7 +59,20 @@ def test_the_page_shows_every_dialect_and_loads_nothing_from_elsewhere(service: 
         assert f"<h2>{dialect.title}</h2>" in text
     assert "<code>POST /sdapi/v1/txt2img</code>" in text
     assert "<code>negative_prompt</code>" in text
+    assert "<code>start.mask.blur</code>" in text
     either = text.partition("<code>POST /invocations</code>")[2].partition("</details>")[0]
     assert ("<code>use_refiner</code>" in either, "<code>mask_source</code>" in either) == (True, True)
     assert re.findall(r'(?:src|href)="([^"#]+)"', text) == ["data:,", "/ui/page.css", "/", "/openapi.json"]
     assert "<script" not in text
+
+
+def test_every_field_of_a_job_is_told_in_words(service: Service) -> None:
+    """Also those within its parts."""
+
+    def silent(schema: dict[str, Any], above: str) -> list[str]:
+        inner = {**schema.get("properties", {}), **schema.get("items", {}).get("properties", {})}
+        here = [above + name for name, one in inner.items() if not one.get("description")]
+        return here + [name for key, one in inner.items() for name in silent(one, f"{above}{key}.")]
+
+    body = service.call("GET", "/openapi.json").json["paths"]["/v1/jobs"]["post"]["requestBody"]
+    assert silent(body["content"]["application/json"]["schema"], "") == []

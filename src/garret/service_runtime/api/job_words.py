@@ -12,6 +12,7 @@ from typing import Any
 
 from garret.service_runtime import asked, limits
 from garret.service_runtime.api.describe import Schema, answer, body, field, query, record
+from garret.service_runtime.api.job_field_words import WORDS
 from garret.service_runtime.jobs import STATES
 from garret.service_runtime.request import ImageRequest
 
@@ -49,7 +50,7 @@ _MORE: Mapping[tuple[str, str], Schema] = {
     ("Output", "format"): {"enum": list(asked.FORMATS)},
     ("Output", "quality"): {"minimum": 1, "maximum": 100},
 }
-"""What the kinds of fields do not say; docs/jobs.md says what each means."""
+"""What the kinds of fields do not say beside their words."""
 WAIT = query("wait", {"type": "number", "minimum": 0, "maximum": 300, "default": 0}, "seconds to wait for its end")
 
 
@@ -76,9 +77,14 @@ def _or_null(schema: Schema) -> Schema:
 
 def _record_of(kind: type) -> Schema:
     """Return the schema of a record: every field may be left out that has a default."""
-    hints = typing.get_type_hints(kind)
+    hints, words = typing.get_type_hints(kind), WORDS.get(kind.__name__, {})
     properties = {
-        one.name: {**_schema_of(hints[one.name]), **_MORE.get((kind.__name__, one.name), {})} for one in fields_of(kind)
+        one.name: {
+            **_schema_of(hints[one.name]),
+            **({"description": words[one.name]} if one.name in words else {}),
+            **_MORE.get((kind.__name__, one.name), {}),
+        }
+        for one in fields_of(kind)
     }
     return {"type": "object", "properties": properties}
 
