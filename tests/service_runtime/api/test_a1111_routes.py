@@ -11,7 +11,7 @@ import PIL.PngImagePlugin
 import pytest
 from PIL import Image
 
-from tests.service_runtime.living import Service
+from tests.service_runtime.living import Service, wait
 
 A1111 = "A1111"
 A1111S_OWN = (
@@ -80,14 +80,22 @@ def test_what_is_refused_by_design_says_why(service: Service, path: str, status:
     assert service.call("GET", "/internal/ping").json == {}
 
 
+def loaded(service: Service) -> list[str]:
+    """The models that its one device holds."""
+    (worker,) = service.call("GET", "/machine").json["workers"]
+    return list(worker["models"])
+
+
 @pytest.mark.compatible(A1111, "HTTP", "unload-checkpoint, reload-checkpoint, refresh-…, memory")
 def test_a_model_is_let_go_and_loaded_again(service: Service) -> None:
     """A device that has nothing to do holds nothing then, and the next picture is made all the same."""
     assert service.txt2img(prompt="a fox").status == 200
     held = service.call("GET", "/sdapi/v1/memory").json["cuda"]["system"]
     assert held["free"] + held["used"] == held["total"]
+    assert loaded(service) == ["tiny"]
     for order in ("unload-checkpoint", "reload-checkpoint"):
         assert service.call("POST", f"/sdapi/v1/{order}").json == {}
+    wait(lambda: not loaded(service), 10, "the device to let go")
     for kind in ("checkpoints", "vae", "loras", "embeddings"):
         assert service.call("POST", f"/sdapi/v1/refresh-{kind}").json is None
     assert service.txt2img(prompt="a fox").status == 200

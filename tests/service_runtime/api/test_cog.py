@@ -99,6 +99,18 @@ def test_who_does_not_wait_is_answered_at_once(slow: Service) -> None:
     assert (answer.status, answer.json["status"]) == (200, "succeeded")
 
 
+@pytest.mark.parametrize(("path", "state"), [("/predictions", "Cancelled"), ("/predictions/left", "Success")])
+def test_who_goes_away_cancels_what_has_no_id(slow: Service, path: str, state: str) -> None:
+    """One that has an id of its own can be asked for again."""
+    asked = json.dumps({"input": {**SMALL, "num_outputs": 2}})
+    connection = slow.connect()
+    connection.request("POST" if path == "/predictions" else "PUT", path, asked, slow.headers)
+    wait(lambda: slow.call("GET", "/v1/jobs?state=Running&limit=1").json, 10, "the job to run")
+    (job,) = slow.call("GET", "/v1/jobs?state=Running").json
+    connection.close()
+    assert slow.call("GET", f"/v1/jobs/{job['id']}?wait=10").json["state"] == state
+
+
 @pytest.mark.compatible("Cog", "HTTP", "PUT /predictions/{id} and POST with an id make it only once")
 def test_an_id_of_one_s_own_makes_one_prediction(slow: Service) -> None:
     """Sent again it is the same one, while it is made and when it is over; with another input it is refused."""

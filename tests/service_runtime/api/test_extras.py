@@ -120,7 +120,7 @@ def test_a_key_leads_to_its_picture_also_when_the_queue_is_full(tmp_path: Path) 
 
 def test_a_list_of_pictures_is_one(larger: Service) -> None:
     """Of objects, of at most so many, and without a key that leads to one job."""
-    for wrong in (None, [], ["x"], [{"data": "x"}] * 17, {}):
+    for wrong in (None, [], ["x"], [{"data": text_of(picture())}] * 17, {}):
         answer = larger.call("POST", "/sdapi/v1/extra-batch-images", {"imageList": wrong, "upscaler_1": "Lanczos"})
         assert (answer.status, "imageList" in str(answer.json)) == (422, True)
     keyed = larger.call("POST", "/sdapi/v1/extra-batch-images", {}, Idempotency_Key="a")
