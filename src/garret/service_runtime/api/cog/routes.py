@@ -30,7 +30,8 @@ from garret.service_runtime.jobs import SUCCESS, Job
 from garret.service_runtime.service import Service
 from garret.service_runtime.terms import Terms
 
-_ID = re.compile(r"[A-Za-z0-9._~-]{1,128}", re.ASCII)
+# A lone dot or two mean another path to whoever sends or passes on an address with them.
+_ID = re.compile(r"(?!\.{1,2}$)[A-Za-z0-9._~-]{1,128}", re.ASCII)
 _LOGS = "logs"
 """An event of Cog's that never comes: there is no output of a program to be told of."""
 _HEALTH = {"ready": "READY", "warming": "STARTING", "down": "SETUP_FAILED", "stopping": "DEFUNCT"}
