@@ -21,6 +21,7 @@ from garret.service_runtime.api.waiting import first_of, wait_s_of
 from garret.service_runtime.errors import BadRequest, NotFound
 from garret.service_runtime.jobs import STATES
 from garret.service_runtime.limits import check_choice, check_number
+from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.service import Service
 from garret.service_runtime.terms import Terms
 
@@ -48,6 +49,10 @@ def router(service: Service) -> APIRouter:
             await first_of(live.future, request, service, wait_s)
         return await view_of(service, await own_job(service, job_id, request))
 
+    def request_of(body: dict[str, Any]) -> ImageRequest:
+        asked = keep_pictures(body, service.inputs) if body.get("start") or body.get("upscale") else body
+        return parse_job(asked, service.models.usable_checkpoint, service.inputs)
+
     @routes.post("", status_code=202, openapi_extra=_SUBMIT, responses=ACCEPTED)
     async def submit(request: Request) -> Response:
         """Ask for pictures: the fields of a request, `webhook` and `expires_in`; docs/jobs.md has them all.
@@ -63,11 +68,8 @@ def router(service: Service) -> APIRouter:
             service.check_room(owner)
             if terms.webhook:
                 await asyncio.to_thread(service.webhooks.check, terms.webhook)
-            brings = body.get("start") or body.get("upscale")
-            asked = await asyncio.to_thread(keep_pictures, body, service.inputs) if brings else body
-            job_id = await service.submit(
-                parse_job(asked, service.models.usable_checkpoint, service.inputs), owner, terms
-            )
+            # Beside the event loop: pictures are decoded, and models' files looked up.
+            job_id = await service.submit(await asyncio.to_thread(request_of, body), owner, terms)
         seen = await shown(job_id, request, wait_s)
         headers = {"location": f"/v1/jobs/{job_id}", **({"idempotent-replayed": "true"} if known else {})}
         return JSONResponse(seen, 202 if seen["ended_at"] is None else 200, headers)

@@ -73,7 +73,7 @@ def router(service: Service) -> APIRouter:
         if not key_of(request):  # one that has a key may have its pictures already
             service.check_room(request.state.caller)
         start = await asyncio.to_thread(schema.keep, said, service.inputs)
-        asked = schema.parse(said, service, start)
+        asked = await asyncio.to_thread(schema.parse, said, service, start)
         if as_picture and asked.count > 1:
             reason = "must be 1 where the answer is one picture"
             raise NamedRequest("invalid_samples", "samples", reason, "Send Accept: application/json;png")

@@ -46,13 +46,13 @@ def router(service: Service) -> APIRouter:
     async def text_to_image(engine_id: Engine, request: Request) -> Response:
         """Make pictures from words."""
         said = await read_json(request, patience_s)
-        model = find_engine(service.models, engine_id)
+        model = await asyncio.to_thread(find_engine, service.models, engine_id)
         return await answered(service, request, parse_generation(said, service, model, seed_limit=LARGEST_SEED), said)
 
     async def from_picture(engine_id: str, request: Request, denoise: float | None) -> Response:
         form = await read_form(request, patience_s, service.settings.picture_body_bytes, always_files=_FILES)
         said = values_of(form)
-        model = find_engine(service.models, engine_id)
+        model = await asyncio.to_thread(find_engine, service.models, engine_id)
         how = read_denoise(said) if denoise is None else denoise
         source = "" if denoise is None else read_source(said, required=True)
         if not key_of(request):  # one that has a key may have its pictures already
