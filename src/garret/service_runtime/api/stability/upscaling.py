@@ -38,7 +38,7 @@ def router(service: Service) -> APIRouter:
         settings = service.settings
         form = await read_form(request, settings.client_timeout_s, settings.picture_body_bytes, always_files=("image",))
         width, height = _sides(form.values(whole=_SIDES))
-        name = find_upscaling_engine(service.models, engine_id)
+        name = await asyncio.to_thread(find_upscaling_engine, service.models, engine_id)
         if not key_of(request):  # one that has a key may have its picture already
             service.check_room(request.state.caller)
         image = file_of(form, "image")
