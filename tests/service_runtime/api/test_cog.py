@@ -103,6 +103,8 @@ def test_who_does_not_wait_is_answered_at_once(slow: Service) -> None:
 def test_who_goes_away_cancels_what_has_no_id(slow: Service, path: str, state: str) -> None:
     """One that has an id of its own can be asked for again."""
     asked = json.dumps({"input": {**SMALL, "num_outputs": 2}})
+    states = ("Queued", "Running")
+    wait(lambda: not any(slow.call("GET", f"/v1/jobs?state={one}").json for one in states), 10, "what others left")
     connection = slow.connect()
     connection.request("POST" if path == "/predictions" else "PUT", path, asked, slow.headers)
     wait(lambda: slow.call("GET", "/v1/jobs?state=Running&limit=1").json, 10, "the job to run")
