@@ -35,7 +35,7 @@ def image(picture, about):
     if "spoil" in about["prompt"].lower():
         raise RuntimeError("spoiled")
     if "huge" in about["prompt"].lower():
-        return picture.resize((5000, 8))
+        return picture.resize((9000, 8))
     if "wide" in about["prompt"].lower():
         return picture.convert("L").resize((128, 32))
 """
@@ -112,7 +112,7 @@ def test_pictures_are_changed_in_the_worker(service: Service) -> None:
         ("endless", "has 17000 characters"),
         ("exit", "SystemExit: 3"),
         ("spoil it", "RuntimeError: spoiled"),
-        ("huge", "5000 x 8"),
+        ("huge", "9000 x 8"),
     ],
 )
 def test_a_broken_hook_fails_its_job_by_name_and_nothing_else(service: Service, words: str, reason: str) -> None:

@@ -134,6 +134,8 @@ def _bring(run: Run, asked: Asked, entry: Entry, of: str = "") -> dict[str, Any]
         return {**facts(settings, there, entry.type), "bytes_fetched": 0, "source": source, "already_there": True}
     with run.task(f"download{of}"):
         fetched = _fetch(run, wanted, found)
+        # A small file, and one whose bytes were here under another name, are there before anybody was told how far.
+        run.save(progress={"done": fetched.size, "total": fetched.size})
     with run.task(f"register{of}"):
         if fetched.bytes_fetched:
             store_once(settings, fetched)
