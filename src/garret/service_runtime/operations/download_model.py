@@ -131,6 +131,7 @@ def _bring(run: Run, asked: Asked, entry: Entry, of: str = "") -> dict[str, Any]
     if entry.kind == "preview":
         return {**_preview(run, entry, wanted, found, of), "source": source}
     if there is not None:
+        run.save(progress={"done": there.size, "total": there.size})
         return {**facts(settings, there, entry.type), "bytes_fetched": 0, "source": source, "already_there": True}
     with run.task(f"download{of}"):
         fetched = _fetch(run, wanted, found)
