@@ -9,10 +9,12 @@ import stat
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from garret.client import Picture
 from garret.errors import OperationError
 from garret.ops.journal import Journal, journals, write_atomic
 
@@ -153,6 +155,19 @@ def test_a_file_that_cannot_be_finished_leaves_the_old_one(tmp_path: Path) -> No
         write_atomic(target, b"picture", 0o644)
     assert raised.value.filename == str(target)
     assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
+
+
+@pytest.mark.parametrize("write", [lambda path: write_atomic(path, b"x", 0o644), Picture(b"x").save])
+def test_what_is_no_file_is_written_into_and_stays(tmp_path: Path, write: Callable[[Path], object]) -> None:
+    """As /dev/null, which a picture nobody wants may be sent to by root."""
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write(pipe)
+    assert os.read(reader, 10) == b"x"
+    os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert [path.name for path in tmp_path.iterdir()] == ["pipe"]
 
 
 def test_an_append_is_on_the_disk_before_it_returns(journal: Journal) -> None:

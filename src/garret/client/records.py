@@ -57,6 +57,11 @@ class Picture:
         target = Path(path)
         if target.is_dir():
             target /= f"{self.job_id or 'picture'}-{self.number}{_SUFFIXES.get(self.media_type, '.png')}"
+        if target.exists() and not target.is_file():
+            # A device or a pipe, in whose place root would else put a file.
+            with target.open("wb") as into:
+                into.write(self.data)
+            return target
         beside = target.with_name(f".{target.name}.{os.getpid()}")
         try:
             beside.write_bytes(self.data)

@@ -131,7 +131,14 @@ def journals(folder: Path) -> list[Journal]:
 
 
 def write_atomic(path: Path, data: bytes, mode: int) -> Path:
-    """Write a file so that a reader, also after a crash, sees the old one or the new one."""
+    """Write a file so that a reader, also after a crash, sees the old one or the new one.
+
+    What is no file, as /dev/null, is written into: root would else put a file in a device's place.
+    """
+    if path.exists() and not path.is_file():
+        with path.open("wb") as into:
+            into.write(data)
+        return path
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
     try:
