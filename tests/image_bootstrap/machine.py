@@ -69,7 +69,15 @@ def tiny_bundle(folder: Path, service: str = TINY_SERVICE) -> Bundle:
     shutil.copytree(PACKAGE / "image_bootstrap", package / "image_bootstrap")
     (package / "service_runtime").mkdir()
     shutil.copytree(PACKAGE / "service_runtime/sdxl_configuration", package / "service_runtime/sdxl_configuration")
-    for name in ("__init__.py", "settings.py", "passwords.py", "known_models.py", "model_sources.py", "sdxl_files.py"):
+    for name in (
+        "__init__.py",
+        "settings.py",
+        "passwords.py",
+        "known_models.py",
+        "metadata.py",
+        "model_sources.py",
+        "sdxl_files.py",
+    ):
         shutil.copy(PACKAGE / "service_runtime" / name, package / "service_runtime" / name)
     (package / "service_runtime" / "__main__.py").write_text(service)
     shutil.copy(PACKAGE / "__init__.py", package / "__init__.py")

@@ -7,7 +7,7 @@ import contextlib
 import time
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 from starlette.requests import Request
 
@@ -51,7 +51,7 @@ def part(disposition: str, data: bytes = b"x") -> bytes:
 def test_a_form_as_a_client_writes_it() -> None:
     """Texts come by their names, files in their order, whatever bytes they hold and whatever language they speak."""
     files = [("image[]", ("a.png", b"\r\n--x\0\xff", "image/png")), ("image[]", ("b", b"", "image/webp; q=1"))]
-    sent = httpx.Request("POST", "http://x", data={"prompt": "猫 \r\n two", "n": "2"}, files=files)
+    sent = httpx2.Request("POST", "http://x", data={"prompt": "猫 \r\n two", "n": "2"}, files=files)
     form = read(sent.read(), sent.headers["content-type"])
     assert dict(form.texts) == {"prompt": "猫 \r\n two", "n": "2"}
     assert [(file.data, file.media_type) for file in form.files["image[]"]] == [
@@ -70,7 +70,7 @@ def test_a_file_may_come_without_a_filename() -> None:
 def test_what_tells_forms_apart_is_what_they_say_and_not_their_boundary() -> None:
     """The same form sent again has another boundary; another file makes another form."""
     sent = [
-        httpx.Request("POST", "http://x", data={"n": "1"}, files={"image": ("a.png", data)})
+        httpx2.Request("POST", "http://x", data={"n": "1"}, files={"image": ("a.png", data)})
         for data in (b"1", b"1", b"2")
     ]
     first, again, other = (read(one.read(), one.headers["content-type"]).told() for one in sent)
@@ -87,7 +87,7 @@ def test_texts_become_what_a_field_is() -> None:
 
 def test_a_list_of_texts_is_one() -> None:
     """Names that end in brackets may come more than once."""
-    sent = httpx.Request("POST", "http://x", data={"styles[]": ["a", "b"]}, files={"image": b"1"})
+    sent = httpx2.Request("POST", "http://x", data={"styles[]": ["a", "b"]}, files={"image": b"1"})
     form = read(sent.read(), sent.headers["content-type"])
     assert form.values() == {"styles": ["a", "b"]}
     assert form.told()["lists"] == {"styles": ["a", "b"]}

@@ -8,7 +8,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import httpx
+import httpx2
 import numpy
 import pytest
 from PIL import Image
@@ -25,11 +25,11 @@ def post(service: Service, route: str, **body: Any) -> Answer:
     return service.call("POST", f"/v1/images/{route}", body)
 
 
-def form(service: Service, route: str, files: Any, **texts: Any) -> httpx.Response:
+def form(service: Service, route: str, files: Any, **texts: Any) -> httpx2.Response:
     """Post a form."""
     headers = {"Authorization": service.headers["Authorization"]}
     address = f"http://{service.host}:{service.port}/v1/images/{route}"
-    return httpx.post(address, data=texts, files=files, headers=headers, timeout=30)
+    return httpx2.post(address, data=texts, files=files, headers=headers, timeout=30)
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
+import httpx2
 import openai
 import PIL.Image
 import pytest
@@ -96,7 +96,7 @@ def test_urls(client: openai.OpenAI) -> None:
     assert reply.data is not None
     for one in reply.data:
         assert one.b64_json is None
-        fetched = httpx.get(one.url or "")
+        fetched = httpx2.get(one.url or "")
         assert fetched.headers["content-type"] == "image/png"
         assert PIL.Image.open(io.BytesIO(fetched.content)).size == (64, 64)
 

@@ -6,7 +6,7 @@ import base64
 import json
 from typing import Any
 
-import httpx
+import httpx2
 import pytest
 
 from tests.service_runtime.api.drawn import chosen, last_asked, picture, size_of
@@ -28,13 +28,13 @@ def text_to_image(service: Service, engine: str = ENGINE, **body: Any) -> Answer
 
 def send(
     service: Service, path: str, data: dict[str, str], *, engine: str = ENGINE, accept: str = "", **files: bytes
-) -> httpx.Response:
+) -> httpx2.Response:
     """Send a form as `requests` does, with files of a name."""
     headers = {**service.headers, **({"Accept": accept} if accept else {})}
     headers.pop("Content-Type", None)
     address = f"http://{service.host}:{service.port}{engine}/{path}"
     named = {name: (f"{name}.png", data) for name, data in files.items()}
-    return httpx.post(address, data=data, files=named, headers=headers, timeout=30)
+    return httpx2.post(address, data=data, files=named, headers=headers, timeout=30)
 
 
 @pytest.mark.compatible(TITLE, "HTTP", "text-to-image as its own examples send it")
@@ -236,7 +236,7 @@ WRONG_FORMS = [
 @pytest.mark.parametrize(("path", "said", "files", "why"), WRONG_FORMS)
 def test_a_wrong_form_is_named(service: Service, path: str, said: Any, files: Any, why: str) -> None:
     """By the part of it that is wrong."""
-    # Without any file httpx would send no form.
+    # Without any file httpx2 would send no form.
     answer = send(service, f"image-to-image{path}", {**PART, **said}, **(files or {"other": b""}))
     assert answer.status_code == 400, answer.text
     assert f"{answer.json()['name']} {answer.json()['message']}".startswith(why)
