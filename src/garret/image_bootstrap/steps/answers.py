@@ -28,25 +28,17 @@ def ask_readyz(node: Node) -> tuple[int, str]:
     Raises:
         OSError: nothing answers there, or not with this node's certificate.
     """
-    return ask(node, "GET", "/readyz", headers=as_node(node))
+    return ask(node, "/readyz", as_node(node))
 
 
-def ask(
-    node: Node,
-    method: str,
-    path: str,
-    body: str | None = None,
-    *,
-    headers: Mapping[str, str] | None = None,
-    timeout_s: float = 5,
-) -> tuple[int, str]:
-    """Ask something at the node's public port; returns the status and the body as text.
+def ask(node: Node, path: str, headers: Mapping[str, str] | None = None) -> tuple[int, str]:
+    """Get what is at a path of the node's public port; returns the status and the body as text.
 
     Raises:
         OSError: nothing answers there, or not with this node's certificate.
     """
-    status, answer = fetch(node, method, path, body, headers=headers, timeout_s=timeout_s)
-    return status, answer.decode("utf-8", "replace")
+    status, body = fetch(node, "GET", path, headers=headers)
+    return status, body.decode("utf-8", "replace")
 
 
 def fetch(
@@ -58,7 +50,11 @@ def fetch(
     headers: Mapping[str, str] | None = None,
     timeout_s: float = 5,
 ) -> tuple[int, bytes]:
-    """Ask as `ask` does; returns the status and the body as it came."""
+    """Ask something at the node's public port; returns the status and the body as it came.
+
+    Raises:
+        OSError: nothing answers there, or not with this node's certificate.
+    """
     address = node.service_host
     if ipaddress.ip_address(address).is_unspecified:
         address = "127.0.0.1"

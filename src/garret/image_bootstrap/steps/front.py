@@ -178,7 +178,7 @@ def _wait_for(node: Node, mark: str) -> None:
 def _in_force(node: Node) -> str:
     """Return the mark of what nginx works with; a sentence when it does not say."""
     try:
-        status, body = ask(node, "GET", APPLIED)
+        status, body = ask(node, APPLIED)
     except (OSError, http.client.HTTPException) as error:
         return f"{type(error).__name__}: {error}"
     return body if status == 200 else f"HTTP {status} at {APPLIED}"
