@@ -8,7 +8,7 @@ export OMP_NUM_THREADS ?= 1
 # Test files go side by side: most of their time is waiting for programs to start.
 TEST_WORKERS ?= 3
 
-.PHONY: setup demo test check bench fuzz lock clean
+.PHONY: setup demo test e2e check bench fuzz lock clean
 
 setup: $(VENV)/.ready
 
@@ -36,7 +36,12 @@ check: setup
 
 test: setup check
 	@command -v openssl >/dev/null || { echo "The tests make certificates with openssl: apt-get install openssl"; exit 1; }
-	$(PY) -m pytest -q -rs -n $(TEST_WORKERS) --dist loadfile
+	$(PY) -m pytest -q -rs -n $(TEST_WORKERS) --dist loadfile -m 'not e2e'
+
+# All that the page can do, in Debian's Chromium: every tab, both languages, phone and desktop. Its core is in `make test`.
+e2e: setup
+	@sh .ci/install
+	$(PY) -m pytest -q -rs -n $(TEST_WORKERS) --dist loadfile -m e2e tests/page
 
 bench: setup
 	$(PY) -m benchmarks
