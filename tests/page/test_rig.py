@@ -12,6 +12,7 @@ from playwright.sync_api import Browser, Page
 
 from tests.page.accessible import assert_accessible, findings
 from tests.page.chromium import Outside, context_of
+from tests.page.controls import walk_by_keyboard
 from tests.page.watching import console_clean, only_own_origin, seen_by, watch
 
 _HEAD = "<!doctype html><html lang=en><title>A page</title><link rel=icon href=data:,><main><h1>A page</h1>"
@@ -108,3 +109,17 @@ def test_what_axe_finds_is_told(tab: Page) -> None:
         tab.set_content(_HEAD + "<label>Name <input></label></main>")
         assert_accessible(tab)
         assert findings(tab, "main") == []
+
+
+def test_the_keyboard_reaches_what_is_shown(tab: Page) -> None:
+    """Each control once; one that Tab passes over, or where the focus is not to be seen, is told by its name."""
+    radios = "<label><input type=radio name=size> Small</label><label><input type=radio name=size> Large</label>"
+    tab.set_content(_HEAD + f"<button>One</button>{radios}<a href=#x>Two</a><button hidden>No</button></main>")
+    assert [one.name for one in walk_by_keyboard(tab)] == ["One", "Small", "Two"]
+    tab.set_content(_HEAD + "<style>:focus { outline: none }</style><button>Dull</button></main>")
+    with pytest.raises(AssertionError, match=r"not to be seen on:\nbutton 'Dull'"):
+        walk_by_keyboard(tab)
+    trap = "onkeydown='event.preventDefault()'"
+    tab.set_content(_HEAD + f"<button {trap}>Trap</button><button>Behind</button></main>")
+    with pytest.raises(AssertionError, match=r"does not reach:\nbutton 'Behind'"):
+        walk_by_keyboard(tab)

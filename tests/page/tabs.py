@@ -1,0 +1,18 @@
+"""The page's tabs, by the names that they have in every language."""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+TABS = ("create", "image", "inpaint", "gallery", "models", "machine")
+
+
+def open_tab(page: Page, name: str) -> None:
+    """Go to a tab as a person does, and wait until it is shown."""
+    page.locator(f"#tab-{name}-button").first.click()
+    page.locator(f"#tab-{name}").wait_for()
+
+
+def overflow(page: Page) -> int:
+    """Return by how many pixels the page is wider than its window: on a phone nothing may be."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))
