@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from garret.service_runtime.autostop_settings import AutostopSettings, next_time
+from garret.service_runtime.hold import Hold
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.self_stop import StopRefused
 
@@ -59,6 +60,7 @@ class Autostop:
     """From when on a time of day counts; a time that was over before is no reason to stop who has just begun."""
     tries: int = 0
     refused: str = ""
+    hold: Hold = field(default_factory=Hold, kw_only=True)
     ordered: float | None = field(default=None, init=False)
     """On the clock of `idle`: from when on the node stops itself, once nothing is going on, since a person said so."""
     asked: bool = field(default=False, init=False)
@@ -121,13 +123,16 @@ class Autostop:
         by_day = self._stop_by_at(settings)
         left = [self.wait_s(settings) - self.idle.seconds] if settings.idle_s else []
         left += [by_day.timestamp() - self.wall()] if by_day else []
+        held = self.hold.read()
+        soonest = max(0.0, min(left), held.until - self.wall() if held else 0.0) if left else None
         return {
             "after_s": settings.idle_s,
             "learn": settings.learn,
             "waits_s": round(self.wait_s(settings), 1) if settings.idle_s else None,
             "idle_s": round(self.idle.seconds, 1),
             "last_sign": self.idle.sign,
-            "stops_in_s": round(max(0.0, min(left)), 1) if left else None,
+            "stops_in_s": None if soonest is None else round(soonest, 1),
+            "hold": held.to_dict(self.wall()) if held else None,
             "stop_by": settings.stop_by,
             "time_zone": settings.time_zone,
             "stop_by_at": _text(by_day) if by_day else "",
@@ -172,6 +177,8 @@ class Autostop:
         """Why the node is to stop now; empty when it is not."""
         if self.ordered is not None and not self.doing and self.idle.clock() >= self.ordered:
             return "somebody asked for it, and what was going on has ended"
+        if self.hold.read() is not None:
+            return ""
         if settings.idle_s and self.idle.seconds >= self.wait_s(settings):
             return f"idle for {self.idle.seconds:.0f} s"
         by_day = self._stop_by_at(settings)

@@ -11,7 +11,8 @@ from garret.service_runtime.gaps import Gaps
 PAGE = "/machine/page"
 """Where an open page says that somebody sits before it."""
 _ONLY_LOOKS = frozenset({
-    "/healthz", "/readyz", "/v1/health", "/v1/queue", "/machine", "/metrics", "/boot.json", "/internal/ping",
+    "/healthz", "/readyz", "/v1/health", "/v1/queue", "/v1/logs", "/machine", "/machine/prices", "/metrics",
+    "/boot.json", "/internal/ping",
     "/internal/progress", "/internal/pending-tasks", "/queue/status", "/ping",
     "/sdapi/v1/progress", "/sdapi/v1/memory", "/sdapi/v1/cmd-flags", "/favicon.ico",
 })  # fmt: skip

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from garret.service_runtime.job_watcher import JobWatcher
+from garret.service_runtime.log_ring import RING
 
 if TYPE_CHECKING:
     from garret.service_runtime.live import Live
@@ -23,15 +24,20 @@ logger = logging.getLogger("garret.jobs")
 def set_up(form: str, others: int = logging.INFO) -> None:
     """Send this process' log to its error stream; lines of what is not garret's from the level `others` on.
 
-    Each job's own three lines are told in JSON only.
+    Each job's own three lines are told in JSON, and to whoever looks at the last lines; a text for people is without.
     """
     logging.basicConfig(level=others, format=TEXT, stream=sys.stderr)
     logging.getLogger("garret").setLevel(logging.INFO)
-    if form == "json":
-        for handler in logging.getLogger().handlers:
+    for handler in logging.getLogger().handlers:
+        if form == "json":
             handler.setFormatter(JsonLines())
-    else:
-        logger.setLevel(logging.WARNING)
+        else:
+            handler.addFilter(_but_jobs)
+    logging.getLogger().addHandler(RING)
+
+
+def _but_jobs(record: logging.LogRecord) -> bool:
+    return record.name != logger.name or record.levelno >= logging.WARNING
 
 
 class JsonLines(logging.Formatter):

@@ -32,6 +32,7 @@ from garret.service_runtime.extensions.trial import Trial
 from garret.service_runtime.extensions.words import change_words
 from garret.service_runtime.handed import drop_old
 from garret.service_runtime.hearing import Hearing
+from garret.service_runtime.hold import Hold
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.inputs import SPARED_S, InputStore
 from garret.service_runtime.job_store import JobStore
@@ -144,7 +145,10 @@ class Service:
         self.signs = Signs(settings.state_dir / "idle.json", self.idle)
         self.autostop_file = AutostopFile(settings.state_dir / "autostop.json", AutostopSettings(settings.autostop_s))
         machine = SelfStop(Metadata(settings.metadata_url), settings.ecs_endpoint)
-        self.autostop = Autostop(self.autostop_file.read, self.idle, self._doing, machine, looked=self.signs.note)
+        self.hold = Hold(settings.state_dir / "hold.json")
+        self.autostop = Autostop(
+            self.autostop_file.read, self.idle, self._doing, machine, looked=self.signs.note, hold=self.hold
+        )
         self._hearing = Hearing(
             live=self._jobs,
             scheduler=self._scheduler,

@@ -16,6 +16,7 @@ from pathlib import Path
 from garret.service_runtime.autostop import Autostop, Machine
 from garret.service_runtime.autostop_settings import AutostopFile, AutostopSettings
 from garret.service_runtime.executions import ExecutionStore
+from garret.service_runtime.hold import Hold
 from garret.service_runtime.idle import Idle
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.self_stop import SelfStop
@@ -50,7 +51,8 @@ def watch(
     own = machine or SelfStop(Metadata(settings.metadata_url), settings.ecs_endpoint)
     file = AutostopFile(settings.state_dir / "autostop.json", AutostopSettings(settings.autostop_s))
     idle = Idle(clock, sign=SIGN)
-    asyncio.run(Autostop(file.read, idle, busy, own, sleep, wall, look_for_the_service, began).watch())
+    hold = Hold(settings.state_dir / "hold.json", wall)
+    asyncio.run(Autostop(file.read, idle, busy, own, sleep, wall, look_for_the_service, began, hold=hold).watch())
 
 
 def _seen(record: Path) -> float:

@@ -133,6 +133,9 @@ DOORS = (
         ids=(("time_zone",), ("stop_by",)),
     ),
     Door("POST", "/machine/drain", {"seconds": 0}, plain),
+    Door("POST", "/machine/hold", {"seconds": 1}, plain),
+    Door("PUT", "/machine/prices", {"running_per_hour": 1.5}, plain, ids=(("currency",),)),
+    Door("POST", "/v1/tokens", {"prompt": "a", "checkpoint": "tiny"}, plain, ids=(("checkpoint",),)),
     Door(
         "POST",
         "/sdapi/v1/txt2img",

@@ -9,7 +9,9 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from garret.service_runtime.api.body import read_json
-from garret.service_runtime.api.describe import body, record
+from garret.service_runtime.api.describe import answer, body, record
+from garret.service_runtime.api.machine_facts import SCHEMA, MachineFacts
+from garret.service_runtime.api.queue import length_of
 from garret.service_runtime.autostop_settings import AutostopSettings, WrongAutostop
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.service import Service
@@ -19,14 +21,16 @@ from garret.service_runtime.worker_place import Worker
 def router(service: Service) -> APIRouter:
     """Return the routes."""
     routes = APIRouter(tags=["machine"])
+    own = MachineFacts(service)
 
-    @routes.get("/machine")
+    @routes.get("/machine", responses={200: answer("The node now", SCHEMA)})
     async def machine(request: Request) -> dict[str, Any]:
-        """Say when autostop will act, and why it has not; asking this does not count as use. Times are seconds.
+        """Say how the node is, and when autostop will act; asking this does not count as use. Times are seconds.
 
         `certificate` is how far the trusted certificate is that was asked for, null when none was; `caller` is the
         address that the request came from; `workers` has each one's device, memory in bytes, mode ("normal" or
-        "low-vram") and the models that it holds.
+        "low-vram") and the models that it holds. `gpu` is what the driver says of the devices, `host` the machine's
+        memory and the disk of the models in bytes, `cost` what an hour and this run cost as far as it was told.
         """
         certificate = certificate_facts(service.settings.certificate_state)
         return {
@@ -36,6 +40,8 @@ def router(service: Service) -> APIRouter:
             "state": service.state.status,
             "workers": [worker_facts(worker) for worker in service.pool.workers],
             "caller": request.client.host if request.client else "",
+            "queue": length_of(service),
+            **await own.facts(),
         }
 
     @routes.put("/machine/autostop", openapi_extra=_AUTOSTOP)

@@ -65,6 +65,8 @@ class Facts(TypedDict, total=False):
     mode: str
     dtype: str
     compiled: bool
+    torch: str
+    cuda: str | None
 
 
 class Fatal(Exception):

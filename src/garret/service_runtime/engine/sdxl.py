@@ -114,6 +114,8 @@ class SdxlEngine:
             "mode": self._residency.mode,
             "dtype": str(self._dtype).removeprefix("torch."),
             "compiled": self._speedups.is_compiled,
+            "torch": str(torch.__version__),
+            "cuda": torch.version.cuda,
         }
 
     def _unload(self) -> None:

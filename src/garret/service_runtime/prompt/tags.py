@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from garret.service_runtime.prompt.parse import NUMBER
@@ -24,6 +25,12 @@ def take_tags(text: str) -> tuple[str, tuple[Tag, ...]]:
     """Return a text without its tags, and the tags in their order."""
     tags = tuple(_tag(match["kind"].lower(), match["rest"]) for match in _TAG.finditer(text))
     return _TAG.sub("", text), tags
+
+
+def find_tags(text: str) -> Iterator[tuple[int, int, Tag]]:
+    """Yield each tag of a text with where it begins and how many characters it has."""
+    for match in _TAG.finditer(text):
+        yield match.start(), len(match[0]), _tag(match["kind"].lower(), match["rest"])
 
 
 def _tag(kind: str, rest: str) -> Tag:
