@@ -102,7 +102,7 @@ def test_guessing_is_slowed_down_and_a_known_login_is_not() -> None:
             await door.caller(basic(LOGIN, "another"), "a")
         assert caught.value.retry_after == FAILURE_WINDOW_S + 1
         assert await door.caller(basic(LOGIN, PASSWORD), "a") == LOGIN
-        assert (await door.caller(f"Bearer {TOKEN}", "a")).startswith("token-")
+        assert await door.caller(f"Bearer {TOKEN}", "a") == LOGIN
         with pytest.raises(Unauthorized):
             await door.caller(basic(LOGIN, "elsewhere"), "b")
         now[0] = FAILURE_WINDOW_S + 1

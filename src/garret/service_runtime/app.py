@@ -25,7 +25,9 @@ from garret.service_runtime.errors import BadRequest, NotFound, ServiceError
 from garret.service_runtime.extensions.loading import failure
 from garret.service_runtime.extensions.web import Pages, add_extensions, name_in
 from garret.service_runtime.guard import Guard
+from garret.service_runtime.login_page import router as login_router
 from garret.service_runtime.service import Service
+from garret.service_runtime.session_door import SessionDoor
 
 logger = logging.getLogger(__name__)
 
@@ -48,14 +50,19 @@ def create_app(service: Service) -> FastAPI:
     for dialect in spoken(service.settings.dialects_off):
         for router in dialect.routers:
             app.include_router(router(service))
-    _add_pages(app, add_extensions(app, service.extensions))
-    _add_errors(app, service.settings.dialects_off)
     settings = service.settings
+    authenticator = Authenticator(settings)
+    door = SessionDoor(authenticator, service.sessions)
+    if settings.has_login:
+        app.include_router(login_router(settings, authenticator, door))
+    _add_pages(app, add_extensions(app, service.extensions))
+    _add_errors(app, settings.dialects_off)
     app.add_middleware(
         Guard,
-        authenticator=Authenticator(settings),
+        authenticator=authenticator,
         links=service.links,
         entrance=service.entrance,
+        door=door,
         idle=service.idle,
         local_only=not settings.has_login,
         is_starting=lambda: settings.trusted_proxy and not service.pool.was_ready,

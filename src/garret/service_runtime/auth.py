@@ -14,7 +14,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from urllib.parse import urlsplit
 
-from garret.service_runtime.errors import Busy, Forbidden, Unauthorized
+from garret.service_runtime.errors import Busy, Forbidden, Unauthorized, WrongLogin
 from garret.service_runtime.logins import Logins, Opening
 from garret.service_runtime.passwords import verify_password, verify_token
 from garret.service_runtime.settings import ServiceSettings
@@ -35,15 +35,16 @@ class Throttle:
 
     def check(self, address: str) -> None:
         """Refuse an address that failed too often, saying when to come back."""
-        failures = self._failures.get(address)
-        if not failures:
-            return
-        now = self._clock()
-        while failures and now - failures[0] > FAILURE_WINDOW_S:
-            failures.popleft()
-        if len(failures) >= FAILURES_ALLOWED:
-            wait = int(FAILURE_WINDOW_S - (now - failures[0])) + 1
+        if self.failures(address) >= FAILURES_ALLOWED:
+            wait = int(FAILURE_WINDOW_S - (self._clock() - self._failures[address][0])) + 1
             raise Busy("too many failed logins from this address", f"Try again in {wait} s", retry_after=wait)
+
+    def failures(self, address: str) -> int:
+        """Return how often an address failed in the last minute."""
+        failures = self._failures.get(address, ())
+        while failures and self._clock() - failures[0] > FAILURE_WINDOW_S:
+            failures.popleft()
+        return len(failures)
 
     def fail(self, address: str) -> None:
         """Note a failed login."""
@@ -69,6 +70,11 @@ class Authenticator:
         # One costly check at a time, so that guessing cannot take every core.
         self._turn = asyncio.Semaphore(1)
 
+    @property
+    def mark(self) -> str:
+        """Return what is another one with another login or token; sessions are of the login that opened them."""
+        return self._now().mark
+
     async def caller(self, header: str, address: str) -> str:
         """Return who calls, or raise Unauthorized; without any login set, everybody is "local"."""
         if not self._settings.has_login:
@@ -77,13 +83,22 @@ class Authenticator:
         login, secret = _credentials(scheme, value.strip())
         if not secret:
             raise Unauthorized("this service needs a login", "Send Basic login:password or Bearer token")
+        return (await self.enter(login, secret, address))[0]
+
+    async def enter(self, login: str, secret: str, address: str) -> tuple[str, str]:
+        """Return who a login and password belong to, or a token with any login or none, and the mark of that login.
+
+        Raises:
+            WrongLogin: they open nothing.
+            Busy: there were too many from this address that did not.
+        """
         opening = self._now()
         for hashed, holder in opening.tokens:
             if verify_token(secret, hashed):
-                return holder
+                return holder, opening.mark
         digest = hmac.digest(self._key, f"{login}\0{secret}".encode("utf-8", "surrogatepass"), hashlib.sha256)
         if digest in self._known:
-            return self._known[digest]
+            return self._known[digest], opening.mark
         self._throttle.check(address)
         async with self._turn:
             self._throttle.check(address)
@@ -92,11 +107,15 @@ class Authenticator:
             self._throttle.fail(address)
             raise _wrong(login)
         if self._now() is not opening:  # it was changed while this one was looked at
-            return await self.caller(header, address)
+            return await self.enter(login, secret, address)
         if len(self._known) >= _REMEMBERED:
             self._known.clear()
-        self._known[digest] = login
-        return login
+        self._known[digest] = opening.owner
+        return opening.owner, opening.mark
+
+    def failures(self, address: str) -> int:
+        """Return how often an address failed in the last minute."""
+        return self._throttle.failures(address)
 
     def _now(self) -> Opening:
         """What opens the service now; with another login, nothing that opened it before is remembered."""
@@ -107,11 +126,11 @@ class Authenticator:
         return opening
 
 
-def _wrong(login: str) -> Unauthorized:
+def _wrong(login: str) -> WrongLogin:
     """Return what to say of a secret that opens nothing; a token comes without a login."""
     if not login:
-        return Unauthorized("the token is wrong", "`garret env` prints the deployment's")
-    return Unauthorized("the login or password is wrong", "`garret status` shows the login")
+        return WrongLogin("the token is wrong", "`garret env` prints the deployment's")
+    return WrongLogin("the login or password is wrong", "`garret status` shows the login")
 
 
 def _verify(opening: Opening, login: str, secret: str) -> bool:

@@ -6,7 +6,9 @@ ServiceError              500   message, hint, status, retry_after
 ├── BadRequest            422   a field is wrong: field, reason
 │   └── UnknownChoice     400   a name that is none of those there are: field, reason
 ├── ModelError            422   a model file that cannot be used: reason
-├── Unauthorized          401
+├── Unauthorized          401   nobody says who calls: code
+│   ├── WrongLogin        401   not truly
+│   └── SessionExpired    401   not any more
 ├── Forbidden             403
 ├── NotFound              404
 │   └── NoRoute           404   a path that is none of the service's
@@ -74,9 +76,30 @@ class UnknownChoice(BadRequest):
 
 
 class Unauthorized(ServiceError):
-    """The caller did not say who they are, or not truly."""
+    """The caller did not say who they are, or not truly; `code` tells a page which of them it is.
+
+    `invites`: the answer says how to log in, upon which a browser opens a box of its own for a password.
+    """
 
     status = 401
+    code = "login_required"
+    invites = True
+
+    def to_dict(self) -> dict[str, object]:
+        """Return the body with the code."""
+        return {**super().to_dict(), "code": self.code}
+
+
+class WrongLogin(Unauthorized):
+    """What should open the service does not."""
+
+    code = "login_wrong"
+
+
+class SessionExpired(Unauthorized):
+    """Whoever calls was logged in on the page, and is not any more."""
+
+    code = "session_expired"
 
 
 class Forbidden(ServiceError):

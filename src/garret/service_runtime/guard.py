@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from starlette.requests import HTTPConnection
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from garret.service_runtime.api import health, idempotency
@@ -14,16 +15,19 @@ from garret.service_runtime.api.refusing import error_response
 from garret.service_runtime.api.turns import my_turn
 from garret.service_runtime.auth import Authenticator, check_origin
 from garret.service_runtime.entrance import Entrance, Entry
-from garret.service_runtime.errors import ServiceError, Unavailable
+from garret.service_runtime.errors import ServiceError, Unauthorized, Unavailable
 from garret.service_runtime.idle import PAGE, Idle, is_use
 from garret.service_runtime.links import Links
+from garret.service_runtime.login_page import OPEN, way_to_login
+from garret.service_runtime.session_door import SessionDoor, is_scripted, wants_page
 
 # What a front on this machine shows itself as long as there is no worker: how far the node is.
 _SHOWN_BY_FRONT = ("/", "/boot.json")
 _KEY = idempotency.HEADER.lower().encode("ascii")
 _HEADERS = {
     "x-content-type-options": "nosniff",
-    "referrer-policy": "no-referrer",
+    # To no other site; but forms of this one say where they come from, which `no-referrer` would have them leave out.
+    "referrer-policy": "same-origin",
     "x-frame-options": "DENY",
     "cache-control": "no-store",
     "content-security-policy": (
@@ -32,6 +36,8 @@ _HEADERS = {
     ),
 }
 _ENCODED = tuple((name.encode(), text.encode()) for name, text in _HEADERS.items())
+_SAID_BY_ROUTES = frozenset({b"cache-control", b"content-security-policy"})
+"""What a route may know better: what never changes may be kept, and a page may need more than none."""
 
 
 class Guard:
@@ -45,6 +51,7 @@ class Guard:
         links: Links,
         entrance: Entrance,
         *,
+        door: SessionDoor,
         local_only: bool,
         is_starting: Callable[[], bool],
     ) -> None:
@@ -54,6 +61,7 @@ class Guard:
         self._authenticator = authenticator
         self._links = links
         self._entrance = entrance
+        self._door = door
         self._local_only = local_only
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -68,13 +76,15 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 took = f"{time.perf_counter() - began:.4f}".encode()
-                message["headers"] = [*message["headers"], *_ENCODED, (b"x-process-time", took)]
+                said = _SAID_BY_ROUTES.intersection(name.lower() for name, _ in message["headers"])
+                safe = [header for header in _ENCODED if header[0] not in said]
+                message["headers"] = [*message["headers"], *safe, (b"x-process-time", took)]
             await send(message)
 
         try:
             scope.setdefault("state", {})["caller"] = await self._caller(scope)
         except ServiceError as error:
-            await error_response(error, scope["path"])(scope, receive, send_with_headers)
+            await _refusal(error, scope)(scope, receive, send_with_headers)
             return
         if not is_use(scope["path"]):
             await self._app(scope, receive, send_with_headers)
@@ -122,8 +132,12 @@ class Guard:
             scope["state"]["linked"] = True
             return ""
         check_origin(connection.headers, local_only=self._local_only)
-        address = connection.client.host if connection.client else ""
-        return await self._authenticator.caller(header, address)
+        if self._local_only or header:
+            address = connection.client.host if connection.client else ""
+            return await self._authenticator.caller(header, address)
+        if (scope["method"], scope["path"]) in OPEN:
+            return ""
+        return await self._door.caller(connection)
 
     def _linked(self, scope: Scope, *, with_login: bool) -> bool:
         try:
@@ -133,3 +147,13 @@ class Guard:
             if not with_login:
                 raise
             return False
+
+
+def _refusal(error: ServiceError, scope: Scope) -> Response:
+    """Return what a stranger gets: somebody in a browser the way to the login page, everybody else the error."""
+    if isinstance(error, Unauthorized):
+        connection = HTTPConnection(scope)
+        if wants_page(connection):
+            return way_to_login(connection)
+        error.invites = not is_scripted(connection)
+    return error_response(error, scope["path"])

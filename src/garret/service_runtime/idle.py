@@ -15,6 +15,7 @@ _ONLY_LOOKS = frozenset({
     "/boot.json", "/internal/ping",
     "/internal/progress", "/internal/pending-tasks", "/queue/status", "/ping",
     "/sdapi/v1/progress", "/sdapi/v1/memory", "/sdapi/v1/cmd-flags", "/favicon.ico",
+    "/login", "/logout", "/ui/login.css",
 })  # fmt: skip
 
 

@@ -6,12 +6,14 @@ job. Who took the service over could not change it: the file is root's, and `gar
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
 import re
 import secrets
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -32,11 +34,23 @@ class BadLogin(ValueError):
 
 @dataclass(frozen=True)
 class Opening:
-    """What opens the service: hashes only. `tokens` are pairs of a token's hash and the name of its holder."""
+    """What opens the service: hashes only. `tokens` are pairs of a token's hash and the name of its holder.
+
+    `owner` is the deployment's, whose password and token they are, under whatever login; `aliases` are the names under
+    which its jobs were kept by earlier versions.
+    """
 
     login: str
     password_hash: str
     tokens: tuple[tuple[str, str], ...]
+    owner: str
+    aliases: frozenset[str] = frozenset()
+
+    @cached_property
+    def mark(self) -> str:
+        """Return a name for just this opening, which tells nothing of it."""
+        said = json.dumps([self.login, self.password_hash, self.tokens, self.owner])
+        return hashlib.sha256(said.encode("ascii")).hexdigest()
 
 
 def holder(token_hash: str) -> str:
@@ -68,8 +82,8 @@ def put_login(settings: ServiceSettings, values: Any, group: int) -> None:
     if not settings.login_file:
         raise BadLogin("login_file: this node's service was set up by a version that cannot change its login")
     path, before = Path(settings.login_file), Logins(settings).current()
-    deployment = [name for hashed, name in before.tokens if hashed != settings.node_token_hash]
-    kept = {**fresh, "holder": deployment[0] if deployment else holder(fresh["token_hash"])}
+    # `holder` is what an earlier version reads, to which a node may be brought back.
+    kept = {**fresh, "owner": before.owner, "holder": before.owner, "aliases": sorted(before.aliases)}
     _write(path, json.dumps(kept, indent=1).encode("ascii"), group)
 
 
@@ -110,8 +124,10 @@ class Logins:
         settings, own = self._settings, self._own()
         if self._path is None or (stamp := _stamp(self._path)) is None:
             self._seen = None
-            tokens = tuple((hashed, holder(hashed)) for hashed in settings.token_hashes)
-            return Opening(settings.login, settings.password_hash, (*tokens, *own))
+            # The first token is the deployment's own, as its login is; others are other people's.
+            names = (settings.login, *map(holder, settings.token_hashes[1:]))
+            tokens = tuple(zip(settings.token_hashes, names, strict=False))
+            return Opening(settings.login, settings.password_hash, (*tokens, *own), settings.login, _aliases(settings))
         self._seen = stamp
         try:
             with self._path.open("rb") as file:
@@ -120,13 +136,26 @@ class Logins:
         except (OSError, ValueError) as error:
             # The login before may be the one that was to be shut out; so nobody gets in but the node itself.
             logger.error("%s cannot be read, and opens to nobody: %s", self._path, error)
-            return Opening("", "", own)
-        name = str(raw.get("holder") or holder(values["token_hash"]))[:64]
-        return Opening(values["login"], values["password_hash"], ((values["token_hash"], name), *own))
+            return Opening("", "", own, settings.login)
+        owner = str(raw.get("owner") or settings.login)[:64]
+        earlier = {values["login"], str(raw.get("holder") or holder(values["token_hash"]))[:64], *_names(raw)}
+        aliases = (_aliases(settings) | earlier) - {owner}
+        return Opening(values["login"], values["password_hash"], ((values["token_hash"], owner), *own), owner, aliases)
 
     def _own(self) -> tuple[tuple[str, str], ...]:
         hashed = self._settings.node_token_hash
         return ((hashed, holder(hashed)),) if hashed else ()
+
+
+def _aliases(settings: ServiceSettings) -> frozenset[str]:
+    """Return the names that the settings' login and token had by themselves, without the one that is theirs now."""
+    return frozenset(map(holder, settings.token_hashes[:1]))
+
+
+def _names(raw: Any) -> list[str]:
+    """Return the earlier names that a login's file tells, as far as they are names."""
+    names = raw.get("aliases")
+    return [str(name)[:64] for name in names[:16]] if isinstance(names, list) else []
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

@@ -41,6 +41,7 @@ from garret.service_runtime.jobs import CANCELLED, Job
 from garret.service_runtime.life import Beacon
 from garret.service_runtime.links import Links
 from garret.service_runtime.live import Live, LiveJobs
+from garret.service_runtime.logins import Logins
 from garret.service_runtime.logs import JobLog
 from garret.service_runtime.metadata import Metadata
 from garret.service_runtime.models import HashCache, Model, Models
@@ -56,6 +57,7 @@ from garret.service_runtime.request import ImageRequest
 from garret.service_runtime.results import Results
 from garret.service_runtime.scheduler import Scheduler
 from garret.service_runtime.self_stop import SelfStop
+from garret.service_runtime.sessions import Sessions
 from garret.service_runtime.settings import ServiceSettings
 from garret.service_runtime.signs import Signs
 from garret.service_runtime.tally import Tally
@@ -101,6 +103,7 @@ class Service:
         self._pace = Pace()
         self.webhooks = webhooks_of(settings)
         self.links = Links(settings.state_dir / "links.secret", settings.link_s)
+        self.sessions = Sessions(settings.state_dir / "sessions.json", settings.session_idle_s, settings.session_s)
         self._courier = Courier(self._store, {WEBHOOK: self.webhooks})
         told = self._courier.wake
         self._jobs = LiveJobs(self._store, self._scheduler, self._background, self._pace, told)
@@ -170,6 +173,8 @@ class Service:
         spawn = self._background.spawn
         spawn(tell_watchdog(os.environ))
         self.pool.start()
+        opening = Logins(self.settings).current()
+        await self._background.in_thread(self._store.adopt, opening.owner, opening.aliases)
         await self._background.in_thread(self.results.sweep)
         await self._accepting.take_up()
         self.pool.feed()
@@ -189,6 +194,7 @@ class Service:
         await self.pool.stop()
         await self._background.end_tasks()
         self.signs.note(ended=True)
+        await asyncio.to_thread(self.sessions.write)
         self._background.end_threads()
         self._store.close()
         self._hashes.close()

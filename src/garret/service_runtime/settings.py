@@ -67,6 +67,9 @@ class ServiceSettings:
     # The node's own token, for its bootstrap; and the file whose login, once it is there, counts instead of this one.
     node_token_hash: str = ""
     login_file: str = ""
+    # A login on the page ends when nobody used it for so long, and after so long in any case.
+    session_idle_s: float = 43_200.0
+    session_s: float = 604_800.0
     tls_certificate: str = ""
     tls_key: str = ""
     # A front on this machine passes requests on, and says in X-Forwarded-For and -Proto whose they are.
@@ -195,6 +198,8 @@ class ServiceSettings:
             "webhook_secret",
             "must be whsec_ and 24 to 64 bytes in base64",
         )
+        _require(1 <= self.session_s <= 2_592_000, "session_s", "must be 1 to 2592000 seconds")
+        _require(1 <= self.session_idle_s <= 2_592_000, "session_idle_s", "must be 1 to 2592000 seconds")
         _require(1 <= self.link_s <= 604_800, "link_s", "must be 1 to 604800 seconds")
         _require(self.queue_expiry_s >= 0, "queue_expiry_s", "must be a number of seconds, 0 for never")
         _require(0.1 <= self.client_timeout_s <= 600, "client_timeout_s", "must be 0.1 to 600 seconds")

@@ -29,6 +29,7 @@ PLAIN_ERROR = record(
         "body": {"type": "string"},
         "errors": {"type": "string", "description": "what is wrong, in one line"},
         "field": {"type": "string", "description": "the field that is wrong, where it is one"},
+        "code": {"type": "string", "description": "with 401: login_required, login_wrong or session_expired"},
     },
     required=("error", "detail", "body", "errors"),
 )

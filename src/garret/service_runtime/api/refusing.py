@@ -20,7 +20,7 @@ def error_response(error: ServiceError, path: str, headers: Mapping[str, str] | 
     headers = {**dialect.headers(error), **(headers or {})}
     if error.retry_after is not None:
         headers["retry-after"] = str(error.retry_after)
-    if isinstance(error, Unauthorized):
+    if isinstance(error, Unauthorized) and error.invites:
         headers["www-authenticate"] = 'Basic realm="garret", charset="UTF-8"'
     # What is wrong may be quoted, and be half of a surrogate pair, which no UTF-8 can hold.
     body = json.dumps(dict(dialect.error(error)), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
