@@ -13,11 +13,13 @@ from benchmarks import (
     deploy_again,
     deploy_far,
     download,
+    gallery,
     gpu,
     help_start,
     host_step,
     killed,
     occupancy,
+    page,
     power,
     power_loss,
     soak,
@@ -47,6 +49,8 @@ BENCHMARKS = {
     "watermark": watermark,
     "cold_start": cold_start,
     "gpu": gpu,
+    "page": page,
+    "gallery": gallery,
 }
 
 

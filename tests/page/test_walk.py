@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
-from playwright.sync_api import Page
+from urllib.parse import urlsplit
 
+from playwright.sync_api import Page, expect
+
+from tests.page.accessible import assert_accessible
 from tests.page.watching import console_clean, only_own_origin
+from tests.service_runtime.conftest import LOGIN, PASSWORD
 
 
-def test_the_page_is_there(logged_in: Page) -> None:
-    """It has a heading, and asks nobody but its own service."""
-    logged_in.get_by_role("heading").first.wait_for()
-    only_own_origin(logged_in)
-    console_clean(logged_in)
+def test_who_comes_logs_in(page: Page) -> None:
+    """By keyboard alone; the page asks nobody but its own service."""
+    page.goto("/")
+    assert urlsplit(page.url).path == "/login"
+    assert_accessible(page)
+    expect(page.locator("#login")).to_be_focused()
+    page.keyboard.type(LOGIN)
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url(lambda url: urlsplit(url).path == "/")
+    only_own_origin(page)
+    console_clean(page)
