@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import secrets
 from collections.abc import Collection
 from pathlib import Path
 
@@ -14,6 +15,9 @@ SIDE = 384
 MEDIA_TYPE = "image/webp"
 _QUALITY, _EFFORT = 80, 2
 _AT_A_TIME = 2
+MOST_CARDS = 5000
+"""So many small forms of models' previews are kept; one takes some 5 KB."""
+_LOOK_EVERY = 50
 
 
 class Thumbnails:
@@ -35,6 +39,33 @@ class Thumbnails:
         except FileNotFoundError:
             async with self._turn:
                 return await asyncio.to_thread(self._made, picture, small)
+
+    async def known(self, name: str, version: str) -> bytes | None:
+        """Return the small form of a version of what `name` stands for, None when there is none yet."""
+        try:
+            return await asyncio.to_thread(self._small(f"{name}.{version}.x").read_bytes)
+        except FileNotFoundError:
+            return None
+
+    async def keep(self, picture: Path, name: str, version: str) -> bytes:
+        """Make the small form of a version, in place of those before.
+
+        Raises:
+            OSError: the picture is not there, or is none.
+        """
+        async with self._turn:
+            return await asyncio.to_thread(self._made_anew, picture, name, version)
+
+    def _made_anew(self, picture: Path, name: str, version: str) -> bytes:
+        small = self._small(f"{name}.{version}.x")
+        data = self._made(picture, small)
+        for other in self._folder.glob(f"{name}.*"):
+            if other != small:
+                other.unlink(missing_ok=True)
+        kept = sorted(self._folder.glob("*"), key=_written) if secrets.randbelow(_LOOK_EVERY) == 0 else []
+        for oldest in kept[:-MOST_CARDS]:  # of models that went
+            oldest.unlink(missing_ok=True)
+        return data
 
     def drop(self, name: str) -> None:
         """Delete the small form of a picture's file."""
@@ -59,6 +90,13 @@ class Thumbnails:
 
     def _small(self, name: str) -> Path:
         return self._folder / f"{Path(name).stem}.webp"
+
+
+def _written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def shrink(picture: Path) -> bytes:

@@ -248,3 +248,19 @@ def test_a_file_without_words_or_without_a_picture(own: Service) -> None:
         assert (refused.status, refused.json["field"]) == (422, "body"), body
     bomb = encode_png(b"\0" * 12, 2, 2, {f"key {number}": "x" * 900_000 for number in range(5)})
     assert len(own.call("POST", "/v1/images/read", bomb).body) < 1_100_000
+
+
+def test_a_browser_keeps_pictures_and_asks_once(own: Service, other: Service) -> None:
+    """They never change at their address; for another login, or without one, the service is asked again."""
+    (one,) = make(own)
+    for form in ("file", "thumbnail"):
+        first = own.call("GET", f"/v1/images/{one}/{form}")
+        assert first.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert first.headers["vary"] == "Cookie, Authorization"
+        tag = first.headers["etag"]
+        again = own.call("GET", f"/v1/images/{one}/{form}", If_None_Match=f'"x", W/{tag}')
+        assert (again.status, again.body, again.headers["etag"]) == (304, b"", tag)
+        assert own.call("GET", f"/v1/images/{one}/{form}", If_None_Match='"x"').status == 200
+        assert other.call("GET", f"/v1/images/{one}/{form}", If_None_Match=tag).status == 404
+    assert own.call("GET", f"/v1/images/{one}").headers["cache-control"] == "no-store"
+    assert own.call("GET", "/v1/images/none-0/file").headers["cache-control"] == "no-store"

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import PIL.Image
 import pytest
 
 from garret.service_runtime.handed import MOST_WAITING, drop_old, take
@@ -151,3 +153,33 @@ def test_tokens_that_nobody_came_for_go(own: Service, place: Path) -> None:
     assert not list((place / "state" / "handed").iterdir())
     (place / "state" / "handed" / f"{ID}.json").write_text(json.dumps([1]), "utf-8")
     assert take(place / "state", ID) is None
+
+
+def test_a_page_of_cards_costs_little(own: Service, place: Path) -> None:
+    """A small form of each preview under an address of its own version; a new preview has another one."""
+    folder = place / "models" / "Lora"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "card.safetensors").write_bytes(safetensors_bytes({"lora_te2_x.lora_down.weight": (4,)}))
+    file = io.BytesIO()
+    PIL.Image.new("RGB", (900, 600), "red").save(file, "PNG")
+    (folder / "card.png").write_bytes(file.getvalue())
+    address = own.call("GET", "/v1/models/lora/card").json["thumbnail"]
+    small = own.call("GET", address)
+    assert (small.status, small.headers["content-type"]) == (200, "image/webp")
+    assert PIL.Image.open(io.BytesIO(small.body)).size == (384, 256)
+    assert small.headers["cache-control"] == "private, max-age=31536000, immutable"
+    assert own.call("GET", address, If_None_Match=small.headers["etag"]).status == 304
+    unversioned = own.call("GET", address.partition("?")[0])
+    assert (unversioned.body, unversioned.headers["cache-control"]) == (small.body, "private, no-cache")
+    whole = own.call("GET", "/v1/models/lora/card/preview")
+    assert whole.headers["cache-control"] == "private, no-cache"
+    assert own.call("GET", "/v1/models/lora/card/preview", If_None_Match=whole.headers["etag"]).status == 304
+    (folder / "card.png").write_bytes(b"no picture")
+    broken = own.call("GET", "/v1/models/lora/card").json["thumbnail"]
+    assert broken != address
+    assert own.call("GET", broken).status == 410
+    (folder / "card.png").unlink()
+    assert own.call("GET", "/v1/models/lora/card").json["thumbnail"] is None
+    assert own.call("GET", address).status == 404
+    assert len(list((place / "state" / "cards").iterdir())) == 1
+    (folder / "card.safetensors").unlink()

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, Response
 
+from garret.service_runtime.api.caching import cache_headers, not_changed
 from garret.service_runtime.api.describe import Schema, answer, query, record
 from garret.service_runtime.api.image_view import LONG, SHORT, long_of, own_image, place_before, place_in, short_of
 from garret.service_runtime.api.job_pictures import PICTURE_ANSWER, file_of
@@ -28,6 +29,7 @@ _LIST = {
     ]
 }
 _SMALL = answer("Its small form", {"type": "string", "format": "binary"}, MEDIA_TYPE)
+_UNCHANGED = answer("The caller has it already")
 _LINK = record(
     {
         "url": {"type": "string", "description": "opens the picture without a login"},
@@ -58,24 +60,33 @@ def router(service: Service) -> APIRouter:
         one = await own_image(service, identifier, request)
         return JSONResponse(await asyncio.to_thread(long_of, service, one))
 
-    @routes.get("/{identifier}/file", response_class=Response, responses={200: PICTURE_ANSWER})
+    @routes.get("/{identifier}/file", response_class=Response, responses={200: PICTURE_ANSWER, 304: _UNCHANGED})
     async def show_file(identifier: str, request: Request) -> Response:
-        """Return the picture's file."""
-        return await file_of(service, (await own_image(service, identifier, request)).kept)
+        """Return the picture's file; a browser may keep it, since it never changes."""
+        one = await own_image(service, identifier, request)
+        headers = cache_headers(one.id, for_ever=True)
+        if known := not_changed(request, headers):
+            return known
+        reply = await file_of(service, one.kept)
+        reply.headers.update(headers)
+        return reply
 
-    @routes.get("/{identifier}/thumbnail", response_class=Response, responses={200: _SMALL})
+    @routes.get("/{identifier}/thumbnail", response_class=Response, responses={200: _SMALL, 304: _UNCHANGED})
     async def show_thumbnail(identifier: str, request: Request) -> Response:
         """Return the picture small, its longer side at most 384 pixels; made at the first look, and kept."""
-        kept = (await own_image(service, identifier, request)).kept
+        one = await own_image(service, identifier, request)
+        headers = cache_headers(f"{one.id}-small", for_ever=True)
+        if known := not_changed(request, headers):
+            return known
         try:
-            data = await service.results.thumbnails.of(service.results.path(kept.name))
+            data = await service.results.thumbnails.of(service.results.path(one.kept.name))
         except FileNotFoundError:
             raise Gone("this picture is not kept any more", "Ask for it again") from None
         except OSError as error:
             if error.errno is not None:
                 raise storage_error(error) from error
             raise Gone("the file of this picture is broken", "Ask for it again") from None
-        return Response(data, media_type=MEDIA_TYPE)
+        return Response(data, media_type=MEDIA_TYPE, headers=headers)
 
     @routes.post("/{identifier}/link", responses={200: answer("The link", _LINK)})
     async def link(identifier: str, request: Request) -> dict[str, Any]:

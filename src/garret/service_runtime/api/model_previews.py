@@ -12,9 +12,10 @@ from starlette.responses import Response
 
 from garret.service_runtime.api import fields
 from garret.service_runtime.api.body import read_body, read_json
+from garret.service_runtime.api.caching import cache_headers, not_changed
 from garret.service_runtime.api.describe import Schema, answer, record
 from garret.service_runtime.api.image_view import own_image
-from garret.service_runtime.api.model_view import SCHEMA, default_path, facts_of, find_model, place_of
+from garret.service_runtime.api.model_view import SCHEMA, default_path, facts_of, find_model, place_of, version_of
 from garret.service_runtime.errors import BadRequest, Gone, NotFound
 from garret.service_runtime.model_files import INCOMING
 from garret.service_runtime.models import Model
@@ -37,11 +38,14 @@ def router(service: Service) -> APIRouter:
     routes = APIRouter(prefix="/v1/models", tags=["models"])
     path = "/{model_type}/{name:path}/preview"
 
-    def read(model_type: str, name: str) -> Response:
+    def read(model_type: str, name: str, request: Request) -> Response:
         found = find_model(service, model_type, name).preview
         if found is None:
             raise NotFound(f"there is no preview of the {model_type} {name[:120]!r}", "PUT one there")
-        return Response(found.read_bytes(), media_type=MEDIA_TYPES[found.suffix.lower()])
+        headers = cache_headers(version_of(found), for_ever=False)
+        if known := not_changed(request, headers):
+            return known
+        return Response(found.read_bytes(), media_type=MEDIA_TYPES[found.suffix.lower()], headers=headers)
 
     def put_beside(model: Model, data: bytes) -> dict[str, Any]:
         _place(service, model, data)
@@ -64,10 +68,10 @@ def router(service: Service) -> APIRouter:
         except FileNotFoundError:
             raise Gone("this picture is not kept any more", "Ask for it again") from None
 
-    @routes.get(path, response_class=Response, responses={200: _PICTURE})
-    async def show_preview(model_type: str, name: str) -> Response:
+    @routes.get(path, response_class=Response, responses={200: _PICTURE, 304: answer("The caller has it already")})
+    async def show_preview(model_type: str, name: str, request: Request) -> Response:
         """Return the picture that belongs to a model."""
-        return await asyncio.to_thread(read, model_type, name)
+        return await asyncio.to_thread(read, model_type, name, request)
 
     @routes.put(path, responses={200: answer("The model now", SCHEMA)}, openapi_extra=_BODY)
     async def put_preview(model_type: str, name: str, request: Request) -> dict[str, Any]:

@@ -38,6 +38,7 @@ SCHEMA: Schema = record(
         "sha256": {**_PERHAPS, "description": "null as long as it is not known"},
         "native_size": {**_WHOLE, "description": "the side of the square it was trained for, in pixels"},
         "preview": {**_PERHAPS, "description": "where its picture is, null without one"},
+        "thumbnail": {**_PERHAPS, "description": "the same small, which never changes at its address"},
         "problem": {**_PERHAPS, "description": "why this service cannot use it, null when it can"},
         "usable": {"type": "boolean"},
         "is_default": {"type": "boolean", "description": "whether a request that names no checkpoint gets it"},
@@ -49,6 +50,7 @@ SCHEMA: Schema = record(
 def facts_of(service: Service, model: Model, default: Path | None) -> dict[str, Any]:
     """Return a model's record; `default` is the file of the checkpoint that requests without a name get."""
     address = f"/v1/models/{model.type}/{quote(model.name, safe='')}"
+    version = version_of(model.preview) if model.preview else ""
     return {
         "id": model.name if model.type == CHECKPOINT else f"{model.type}/{model.name}",
         "object": "model",
@@ -63,10 +65,20 @@ def facts_of(service: Service, model: Model, default: Path | None) -> dict[str, 
         "sha256": model.sha256 or None,
         "native_size": model.native_size,
         "preview": f"{address}/preview" if model.preview else None,
+        "thumbnail": f"{address}/thumbnail?v={version}" if version else None,
         "problem": model.why_useless or None,
         "usable": not model.why_useless,
         "is_default": model.path == default,
     }
+
+
+def version_of(preview: Path) -> str:
+    """Return what is another for each content of a preview's file; empty when it is gone."""
+    try:
+        status = preview.stat()
+    except OSError:
+        return ""
+    return f"{status.st_mtime_ns:x}{status.st_size:x}"
 
 
 def place_of(service: Service, path: Path) -> str:
