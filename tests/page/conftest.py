@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page
 
 from tests.page.chromium import Outside, chromium, context_of, missing
-from tests.page.house import address, furnished, painting_house, sign_in
+from tests.page.house import House, address, furnished, painting_house, sign_in
 from tests.page.watching import seen_by, watch
 from tests.service_runtime.living import Service
 
@@ -41,14 +41,14 @@ def browser(chromium_and_outside: tuple[Browser, Outside]) -> Browser:
 
 
 @pytest.fixture(scope="session")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A service with the fake engine, a login and something of everything; `address(served)` is where it is."""
     with furnished(tmp_path_factory.mktemp("served")) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def painting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+def painting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
     """A service with the demo model and a login, for what has to mean something; it takes seconds to start."""
     with painting_house(tmp_path_factory.mktemp("painting")) as running:
         yield running
@@ -86,7 +86,8 @@ class Visit:
 def visit(
     chromium_and_outside: tuple[Browser, Outside], request: pytest.FixtureRequest, tmp_path: Any
 ) -> Iterator[Visit]:
-    """Open pages; afterwards none may have asked another origin, broken the policy or thrown what nobody caught.
+    """Open pages; afterwards none may have asked another origin, broken the policy, thrown what nobody caught
+    or got an answer 500.
 
     What a test provokes it forgives beforehand: `seen_by(page).forgive("status of 401")`.
     """
@@ -119,8 +120,7 @@ def _faults(context: BrowserContext, own: str) -> list[str]:
     if not context.pages:
         return []
     seen = seen_by(context.pages[0])
-    uncaught = [text for text in seen.complaints if text.startswith("uncaught: ")]
-    return [*seen.strangers(own), *seen.breaches, *uncaught]
+    return [*seen.strangers(own), *seen.grave]
 
 
 def _picture_all(opened: Visit, folder: Any) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,27 @@ from garret.service_runtime.passwords import hash_password, hash_token
 from garret.service_runtime.png import encode_png
 from garret.service_runtime.settings import ServiceSettings
 from tests.service_runtime.conftest import LOGIN, PASSWORD, TOKEN
-from tests.service_runtime.living import Service, checkpoint, fake_settings, serving
+from tests.service_runtime.living import Service, checkpoint, fake_settings, launch
 from tests.service_runtime.test_embeddings import put
 
 _TABLES = {"clip_l": (2, 768), "clip_g": (2, 1280)}
 _CARD = 96
+
+
+@dataclass
+class House(Service):
+    """A running service that can go away under an open page and come back at the same address, with the same state."""
+
+    settings: ServiceSettings = field(default_factory=ServiceSettings)
+
+    def leave(self) -> None:
+        """Stop it in order, as an update does; `kill()` is a crash."""
+        self.terminate()
+
+    def come_back(self) -> None:
+        """Start it again and wait until it makes pictures."""
+        self.process = launch(replace(self.settings, port=self.port)).process
+        self.wait_until("ok")
 
 
 def address(service: Service) -> str:
@@ -28,17 +45,17 @@ def address(service: Service) -> str:
 
 
 @contextmanager
-def furnished(folder: Path, **changes: Any) -> Iterator[Service]:
+def furnished(folder: Path, **changes: Any) -> Iterator[House]:
     """Run a service with the fake engine and a login: checkpoints, LoRAs with previews, an embedding, a style."""
     settings = fake_settings(folder, **{**_access(), "fake_seconds": 0.2, **changes})
     checkpoint(settings.models_dir, "second", fill=b"\1")
     _furnish(settings)
-    with serving(settings) as running:
-        yield _spoken_to(running)
+    with _lived_in(settings) as house:
+        yield house
 
 
 @contextmanager
-def painting_house(folder: Path, **changes: Any) -> Iterator[Service]:
+def painting_house(folder: Path, **changes: Any) -> Iterator[House]:
     """Run a service with the demo model, its refiner and its LoRA, and a login."""
     settings = fake_settings(
         folder, **{**_access(), "engine": "sdxl", "device": "cpu", "config_dir": demo_model.CONFIG.parent, **changes}
@@ -48,8 +65,8 @@ def painting_house(folder: Path, **changes: Any) -> Iterator[Service]:
     for name in ("demo", "demo-refiner"):
         shutil.copyfile(demo_model.WEIGHTS.parent / f"{name}.safetensors", checkpoints / f"{name}.safetensors")
     _furnish(settings)
-    with serving(settings) as running:
-        yield _spoken_to(running)
+    with _lived_in(settings) as house:
+        yield house
 
 
 def sign_in(context: BrowserContext, service: Service) -> None:
@@ -77,9 +94,17 @@ def _access() -> dict[str, Any]:
     return {"login": LOGIN, "password_hash": hash_password(PASSWORD), "token_hashes": (hash_token(TOKEN),)}
 
 
-def _spoken_to(running: Service) -> Service:
-    running.headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
-    return running
+@contextmanager
+def _lived_in(settings: ServiceSettings) -> Iterator[House]:
+    headers = {"Authorization": f"Bearer {TOKEN}", "Content-Type": "application/json"}
+    started = launch(settings)
+    house = House(started.process, started.host, started.port, headers, settings)
+    try:
+        house.wait_until("ok")
+        yield house
+    finally:
+        if house.process.poll() is None:
+            house.kill()
 
 
 def _furnish(settings: ServiceSettings) -> None:

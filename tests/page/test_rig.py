@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page
 from tests.page.accessible import assert_accessible, findings
 from tests.page.chromium import Outside, context_of
 from tests.page.controls import walk_by_keyboard
+from tests.page.language import foreign_texts
 from tests.page.watching import console_clean, only_own_origin, seen_by, watch
 
 _HEAD = "<!doctype html><html lang=en><title>A page</title><link rel=icon href=data:,><main><h1>A page</h1>"
@@ -90,7 +91,7 @@ def test_complaints_are_seen(tab: Page) -> None:
     """A breach of the policy, what a script throws and nobody catches, and what it writes as an error."""
     with _answering("<p style='color: red'>text</p><script>1</script>", policy="default-src 'self'") as own:
         tab.goto(own)
-    assert seen_by(tab).breaches
+    assert seen_by(tab).grave
     tab.evaluate("setTimeout(() => { throw new Error('dropped'); }); console.error('wrong');")
     tab.wait_for_function("new Promise((done) => setTimeout(() => done(true)))")
     told = "\n".join(seen_by(tab).complaints)
@@ -123,3 +124,13 @@ def test_the_keyboard_reaches_what_is_shown(tab: Page) -> None:
     tab.set_content(_HEAD + f"<button {trap}>Trap</button><button>Behind</button></main>")
     with pytest.raises(AssertionError, match=r"does not reach:\nbutton 'Behind'"):
         walk_by_keyboard(tab)
+
+
+def test_another_language_is_seen(tab: Page) -> None:
+    """In what is shown and what is read out; names are the same in every language."""
+    tab.set_content(
+        _HEAD + "<button aria-label='Close'>\u00d7</button><p>\u6a21\u578b SDXL</p><i translate=no>heart</i></main>"
+    )
+    assert foreign_texts(tab, "zh") == ["A page", "Close"]
+    assert foreign_texts(tab, "zh", "A page") == ["Close"]
+    assert foreign_texts(tab, "en") == ["\u6a21\u578b SDXL"]

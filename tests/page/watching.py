@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 from weakref import WeakKeyDictionary
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Page, WebError, WebSocket
+from playwright.sync_api import BrowserContext, ConsoleMessage, Page, Response, WebError, WebSocket
 
 from tests.page.chromium import Outside
 
 _INSIDE = ("data", "blob", "about", "chrome-error", "devtools")
+_GRAVE = re.compile(r"Content[- ]Security[- ]Policy|^uncaught: |^answered 500: ", re.IGNORECASE)
 _POLICY = re.compile(r"Content[- ]Security[- ]Policy", re.IGNORECASE)
 _WEB_SOCKETS = {"ws": "http", "wss": "https"}
 
@@ -25,6 +26,7 @@ class Seen:
     asked: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     exceptions: list[str] = field(default_factory=list)
+    mistakes: list[str] = field(default_factory=list)
     forgiven: list[str] = field(default_factory=list)
 
     def forgive(self, *patterns: str) -> None:
@@ -33,14 +35,14 @@ class Seen:
 
     @property
     def complaints(self) -> list[str]:
-        """Errors on the console, refusals by the policy, and exceptions that nobody caught; without the expected."""
-        found = [*self.errors, *(f"uncaught: {text}" for text in self.exceptions)]
+        """Errors on the console, refusals by the policy, what nobody caught, answers 500; without the expected."""
+        found = [*self.errors, *(f"uncaught: {text}" for text in self.exceptions), *self.mistakes]
         return [text for text in found if not any(re.search(pattern, text) for pattern in self.forgiven)]
 
     @property
-    def breaches(self) -> list[str]:
-        """What the content security policy refused."""
-        return [text for text in self.complaints if _POLICY.search(text)]
+    def grave(self) -> list[str]:
+        """Those of them that no test provokes: refusals by the policy, what nobody caught, answers 500."""
+        return [text for text in self.complaints if _GRAVE.search(text)]
 
     def strangers(self, own: str) -> list[str]:
         """Requests that went to another origin than `own`, and those that no page event told of."""
@@ -55,6 +57,7 @@ def watch(context: BrowserContext, outside: Outside) -> Seen:
     """Keep what a profile's pages do from now on."""
     seen = _SEEN[context] = Seen(outside, len(outside.asked))
     context.on("request", lambda request: seen.asked.append(request.url))
+    context.on("response", lambda answer: _keep_mistake(seen, answer))
     context.on("console", lambda message: _keep_message(seen, message))
     context.on("weberror", lambda error: _keep_exception(seen, error))
     context.on("page", lambda page: page.on("websocket", lambda socket: _keep_socket(seen, socket)))
@@ -95,6 +98,11 @@ def _keep_message(seen: Seen, message: ConsoleMessage) -> None:
 def _keep_exception(seen: Seen, error: WebError) -> None:
     thrown = error.error
     seen.exceptions.append(str(getattr(thrown, "stack", None) or thrown))
+
+
+def _keep_mistake(seen: Seen, answer: Response) -> None:
+    if answer.status == 500:
+        seen.mistakes.append(f"answered 500: {answer.request.method} {answer.url}")
 
 
 def _keep_socket(seen: Seen, socket: WebSocket) -> None:
