@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import re
 from typing import Any
 
 import pytest
@@ -246,31 +245,6 @@ def test_what_is_not_there_says_so(service: Service) -> None:
         assert answer.status == status
         assert path in answer.json["errors"]
         assert "/docs" in answer.json["detail"]
-
-
-def test_the_page_needs_nothing_from_elsewhere(service: Service) -> None:
-    """Its policy allows only its own files, and these are there."""
-    page = service.call("GET", "/")
-    assert page.status == 200
-    assert b"http" not in page.body
-    assert "default-src 'none'" in page.headers["content-security-policy"]
-    for name in ("page.js", "page.css"):
-        assert f"/ui/{name}".encode() in page.body
-        assert service.call("GET", f"/ui/{name}").status == 200
-    assert service.call("GET", "/ui/../service.py").status == 404
-    assert service.call("GET", "/ui/page.html").status == 404
-
-
-def test_the_pages_script_finds_its_fields_and_writes_text_only(service: Service) -> None:
-    """Every field the script speaks of is in the page, and a reply's words never become markup."""
-    page = service.call("GET", "/").body.decode()
-    script = service.call("GET", "/ui/page.js").body.decode()
-    fields = set(re.findall(r'field\("(\w+)"\)', script))
-    assert {"prompt", "stop", "download", "about"} <= fields
-    assert fields <= set(re.findall(r'id="(\w+)"', page))
-    assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(", script)
-    assert re.search(r'<textarea id="prompt"[^>]* required', page)
-    assert '<link rel="icon" href="data:,">' in page
 
 
 def test_the_model_list_tells_the_native_size(service: Service) -> None:

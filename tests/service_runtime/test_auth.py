@@ -18,7 +18,7 @@ from tests.service_runtime.living import Service, fake_settings, serving
 
 def test_every_route_but_health_wants_a_login(service: Service) -> None:
     """Also the pages, the description, unknown paths, and the lists."""
-    paths = ["/", "/docs", "/openapi.json", "/ui/page.js", "/v1/jobs", "/nothing", "/healthz/", "//healthz", "/readyz"]
+    paths = ["/", "/docs", "/openapi.json", "/ui/docs.css", "/v1/jobs", "/nothing", "/healthz/", "//healthz", "/readyz"]
     paths += [f"/sdapi/v1/{name}" for name in ("txt2img", "sd-models", "samplers", "options", "progress")]
     stranger = Service(service.process, service.host, service.port)
     for path in paths:
@@ -49,7 +49,7 @@ def test_the_known_ways_in(service: Service) -> None:
 def test_a_broken_header_is_no_login(service: Service, header: str) -> None:
     """Nor is it an error of the service."""
     visitor = Service(service.process, service.host, service.port)
-    assert visitor.call("GET", "/", Authorization=header).status in (401, 429)
+    assert visitor.call("GET", "/v1/samplers", Authorization=header).status in (401, 429)
 
 
 def test_another_site_cannot_use_a_visitors_login(service: Service) -> None:
@@ -66,10 +66,10 @@ def test_without_a_login_only_loopback_names_are_answered(tmp_path: Path) -> Non
     """A foreign name that points at this machine is another site's trick (DNS rebinding)."""
     with serving(fake_settings(tmp_path)) as service:
         assert service.txt2img(prompt="x").status == 200
-        assert service.call("GET", "/", Authorization="").status == 200
+        assert service.call("GET", "/v1/samplers", Authorization="").status == 200
         for host in ("evil.example", "[", "[::1", "a b", ""):
-            assert service.call("GET", "/", Host=host).status == 403, host
-        assert service.call("GET", "/", Host="localhost:1").status == 200
+            assert service.call("GET", "/v1/samplers", Host=host).status == 403, host
+        assert service.call("GET", "/v1/samplers", Host="localhost:1").status == 200
 
 
 def test_without_a_front_nobody_is_believed_to_be_another_address(tmp_path: Path) -> None:

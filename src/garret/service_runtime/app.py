@@ -8,33 +8,31 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import cache
-from pathlib import Path
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import HTMLResponse, Response
-from starlette.routing import Match
+from starlette.routing import Match, Route
 
 from garret.service_runtime.api.dialects import spoken
 from garret.service_runtime.api.openapi import document_of
 from garret.service_runtime.api.refusing import error_response, no_route
 from garret.service_runtime.auth import Authenticator
 from garret.service_runtime.docs_page import docs_page
-from garret.service_runtime.errors import BadRequest, NotFound, ServiceError
+from garret.service_runtime.errors import BadRequest, ServiceError
 from garret.service_runtime.extensions.loading import failure
-from garret.service_runtime.extensions.web import Pages, add_extensions, name_in
+from garret.service_runtime.extensions.web import add_extensions, name_in
 from garret.service_runtime.guard import Guard
 from garret.service_runtime.login_page import router as login_router
+from garret.service_runtime.page.page_app import PageApp
 from garret.service_runtime.service import Service
 from garret.service_runtime.session_door import SessionDoor
 
 logger = logging.getLogger(__name__)
 
-_UI = Path(__file__).resolve().parent / "ui"
 _METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 _NOT_THIS_WAY = 405
-_PAGE_FILES = {"page.js": "text/javascript", "page.css": "text/css"}
 
 
 def create_app(service: Service) -> FastAPI:
@@ -44,6 +42,7 @@ def create_app(service: Service) -> FastAPI:
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
         yield
+        await page.close()
         await service.stop()
 
     app = FastAPI(title="garret", lifespan=lifespan, docs_url=None, redoc_url=None, openapi_url=None)
@@ -55,7 +54,8 @@ def create_app(service: Service) -> FastAPI:
     door = SessionDoor(authenticator, service.sessions)
     if settings.has_login:
         app.include_router(login_router(settings, authenticator, door))
-    _add_pages(app, add_extensions(app, service.extensions))
+    page = PageApp(service, add_extensions(app, service.extensions).into)
+    _add_pages(app, page)
     _add_errors(app, settings.dialects_off)
     app.add_middleware(
         Guard,
@@ -70,20 +70,12 @@ def create_app(service: Service) -> FastAPI:
     return app
 
 
-def _add_pages(app: FastAPI, pages: Pages) -> None:
+def _add_pages(app: FastAPI, page: PageApp) -> None:
     # Half a megabyte, which changes as little as the routes do: made at its first use, and never in the event loop.
     document = cache(lambda: document_of(app))
     written = cache(lambda: json.dumps(document(), ensure_ascii=False, separators=(",", ":")).encode())
-
-    @app.get("/", include_in_schema=False)
-    async def page() -> Response:
-        return HTMLResponse(pages.into((_UI / "page.html").read_text(encoding="utf-8")))
-
-    @app.get("/ui/{name}", include_in_schema=False)
-    async def page_file(name: str) -> Response:
-        if name not in _PAGE_FILES:
-            raise NotFound(f"there is no file {name[:64]!r}")
-        return Response((_UI / name).read_bytes(), media_type=_PAGE_FILES[name])
+    app.router.routes.append(Route("/", page, methods=["GET"], include_in_schema=False))
+    app.router.routes.append(Route("/ui/{path:path}", page, methods=["GET", "POST"], include_in_schema=False))
 
     @app.get("/openapi.json", include_in_schema=False)
     async def openapi() -> Response:

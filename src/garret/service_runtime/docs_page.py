@@ -18,7 +18,7 @@ _METHODS = ("get", "put", "post", "patch", "delete", "head")
 _HEAD = (
     '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>garret: APIs</title>'
     '<meta name="viewport" content="width=device-width, initial-scale=1"><link rel="icon" href="data:,">'
-    '<link rel="stylesheet" href="/ui/page.css"></head><body><main class="docs"><h1>APIs of this service</h1>'
+    '<link rel="stylesheet" href="/ui/docs.css"></head><body><main class="docs"><h1>APIs of this service</h1>'
     '<p><a href="/">The page</a> · <a href="/openapi.json">openapi.json</a></p>'
 )
 

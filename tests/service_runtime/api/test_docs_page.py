@@ -16,7 +16,7 @@ def test_every_route_of_the_document_wants_a_login_but_health(service: Service) 
     document = service.call("GET", "/openapi.json").json
     stranger = Service(service.process, service.host, service.port)
     listed = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
-    pages = ("/", "/docs", "/openapi.json", "/ui/page.js", "/ui/page.css", "/extensions/a/b")
+    pages = ("/", "/docs", "/openapi.json", "/ui/docs.css", "/ui/nothing", "/extensions/a/b")
     beside = [(method, path) for path in pages for method in ("GET", "HEAD", "POST")]
     found = set()
     for method, path in [*listed, *beside]:
@@ -62,7 +62,7 @@ def test_the_page_shows_every_dialect_and_loads_nothing_from_elsewhere(service: 
     assert "<code>start.mask.blur</code>" in text
     either = text.partition("<code>POST /invocations</code>")[2].partition("</details>")[0]
     assert ("<code>use_refiner</code>" in either, "<code>mask_source</code>" in either) == (True, True)
-    assert re.findall(r'(?:src|href)="([^"#]+)"', text) == ["data:,", "/ui/page.css", "/", "/openapi.json"]
+    assert re.findall(r'(?:src|href)="([^"#]+)"', text) == ["data:,", "/ui/docs.css", "/", "/openapi.json"]
     assert "<script" not in text
 
 

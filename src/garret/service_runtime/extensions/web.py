@@ -18,6 +18,9 @@ PREFIX = "/extensions"
 LIMIT_S = 30.0
 _END_OF_HEAD = "</head>"
 logger = logging.getLogger(__name__)
+# Of its own: others in the process change the common table.
+_TYPES = mimetypes.MimeTypes()
+_TYPES.add_type("text/javascript", ".js")
 
 
 class Pages:
@@ -48,7 +51,7 @@ class Pages:
         path = self._path(page, file) if page is not None else None
         if path is None:
             raise NotFound(f"the extension {name[:64]!r} has no file {file[:64]!r}")
-        kind = mimetypes.guess_type(path.name)[0] or "application/octet-stream"
+        kind = _TYPES.guess_type(path.name)[0] or "application/octet-stream"
         return Response(path.read_bytes(), media_type=kind)
 
     def _path(self, page: Any, file: str) -> Path | None:

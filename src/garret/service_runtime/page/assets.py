@@ -1,0 +1,78 @@
+"""The page's files: Gradio's and ours, packed once, and named so that a browser asks for each only once."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import mimetypes
+import sysconfig
+from functools import cache, cached_property
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+OURS = Path(__file__).resolve().parent.parent / "ui" / "own"
+_GRADIO = Path(sysconfig.get_paths()["purelib"]) / "gradio" / "templates" / "frontend" / "assets"
+_FOR_EVER = "private, max-age=31536000, immutable"
+_PACKED = (".js", ".css", ".svg", ".json")
+_QUALITY = 5
+# Gradio tells the process's own table other names.
+_TYPES = mimetypes.MimeTypes()
+_TYPES.add_type("text/javascript", ".js")
+
+
+class Assets:
+    """Finds files by their paths below the page's prefix: `/assets/NAME` is Gradio's, `/own/DIGEST/NAME` ours;
+    `/docs.css` belongs to the pages that are not Gradio's."""
+
+    @cached_property
+    def digest(self) -> str:
+        """What all our files are named by, so that another version's are others."""
+        whole = hashlib.sha256()
+        for path in sorted(OURS.iterdir()):
+            whole.update(path.name.encode() + b"\0" + path.read_bytes())
+        return whole.hexdigest()[:16]
+
+    def own(self, name: str) -> str:
+        """Return the address of one of our files, relative to the page."""
+        return f"/ui/own/{self.digest}/{name}"
+
+    async def file(self, path: str, request: Request) -> Response | None:
+        """Return a file, None when there is none at this path."""
+        found = self._path(path)
+        if found is None:
+            return None
+        kind = _TYPES.guess_type(found.name)[0] or "application/octet-stream"
+        # What has no digest in its address may be another file tomorrow.
+        headers = {"cache-control": _FOR_EVER if found.name != "docs.css" else "no-cache", "vary": "accept-encoding"}
+        packs = "br" in request.headers.get("accept-encoding", "") and found.suffix in _PACKED
+        if packs:
+            headers["content-encoding"] = "br"
+        return Response(await asyncio.to_thread(_read, found, packs), media_type=kind, headers=headers)
+
+    def _path(self, path: str) -> Path | None:
+        parts = path.split("/")
+        if path == "/docs.css":
+            return OURS.parent / "docs.css"
+        if len(parts) == 3 and parts[1] == "assets":
+            return _file(_GRADIO, parts[2])
+        if len(parts) == 4 and parts[1:3] == ["own", self.digest]:
+            return _file(OURS, parts[3])
+        return None
+
+
+def _file(folder: Path, name: str) -> Path | None:
+    path = folder / name
+    return path if path.parent == folder and not name.startswith(".") and path.is_file() else None
+
+
+@cache
+def _read(path: Path, packed: bool) -> bytes:
+    """Return a file's bytes, packed by Brotli at most once; all that one page needs are some 2 MB."""
+    data = path.read_bytes()
+    if not packed:
+        return data
+    import brotli  # type: ignore[import-untyped]
+
+    return bytes(brotli.compress(data, quality=_QUALITY))

@@ -1,0 +1,71 @@
+"""Gradio's HTML made ours: the language, our files, and nothing in it that a stranger could have run there.
+
+Gradio writes scripts into its page; each gets the page's nonce, and the policy lets no other run. What the page would
+tell about Gradio's own site, and what it would load for pages that embed it, is left out.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+
+from starlette.requests import Request
+
+from garret.service_runtime.page.assets import OURS, Assets
+from garret.service_runtime.page.words import LANGUAGES, language_of, words_of
+
+_DROPPED = (
+    r'<meta\s+(?:property|name)="(?:og|twitter):[^>]*?/>\s*',
+    r'<link rel="manifest"[^>]*/>\s*',
+    r"<script data-gradio-mode>.*?</script>\s*",
+    r"<script>\s*\(\(\) => \{\s*const root = .*?</script>\s*",
+)
+_LANGUAGE = """<script>
+Object.defineProperty(navigator, "language", { get: () => %(name)s });
+Object.defineProperty(navigator, "languages", { get: () => [%(name)s] });
+window.__gradio_mode__ = "app";
+</script>"""
+
+
+def policy(nonce: str) -> str:
+    """Return the page's Content-Security-Policy: its own scripts, and requests to nobody but the service."""
+    return (
+        f"default-src 'none'; script-src 'self' 'nonce-{nonce}'; style-src 'self' 'unsafe-inline'; "
+        "img-src 'self' data: blob:; font-src 'self'; connect-src 'self'; "
+        "form-action 'none'; base-uri 'self'; frame-ancestors 'none'"
+    )
+
+
+class Html:
+    """Makes the page out of Gradio's."""
+
+    def __init__(self, assets: Assets) -> None:
+        self._assets = assets
+
+    def ours(self, text: str, request: Request) -> tuple[str, str]:
+        """Return the page's HTML for whoever asks, and its nonce."""
+        nonce, language = secrets.token_urlsafe(16), language_of(request)
+        for pattern in _DROPPED:
+            text, count = re.subn(pattern, "", text, flags=re.DOTALL)
+            if not count:
+                raise ValueError(f"Gradio's page has changed: there is nothing like {pattern}")
+        text = text.replace('<base href="./" />', '<base href="/ui/" />', 1)
+        text = text.replace('lang="en"', f'lang="{LANGUAGES[language]}"', 1)
+        text = text.replace("<head>", "<head>\n" + self._head(language), 1)
+        return re.sub(r"<script(?=[\s>])", f'<script nonce="{nonce}"', text), nonce
+
+    def _head(self, language: str) -> str:
+        own = self._assets.own
+        modules = sorted(path.name for path in OURS.glob("*.js"))
+        words = json.dumps(words_of(language), ensure_ascii=False).replace("<", "\\u003c")
+        return "\n".join(
+            (
+                _LANGUAGE % {"name": json.dumps(LANGUAGES[language])},
+                f'<link rel="icon" href="{own("icon.svg")}">',
+                *(f'<link rel="stylesheet" href="{own(path.name)}">' for path in sorted(OURS.glob("*.css"))),
+                *(f'<link rel="modulepreload" href="{own(name)}">' for name in modules),
+                f'<script type="application/json" id="garret-words">{words}</script>',
+                f'<script type="module" src="{own("main.js")}"></script>',
+            )
+        )

@@ -1,0 +1,2 @@
+// What the form has beside Gradio's components.
+export {};

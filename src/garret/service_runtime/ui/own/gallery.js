@@ -1,0 +1,2 @@
+// Finished pictures.
+export {};

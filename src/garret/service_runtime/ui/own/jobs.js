@@ -1,0 +1,2 @@
+// Jobs that wait or run, and what came of them.
+export {};

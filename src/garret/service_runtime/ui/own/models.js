@@ -1,0 +1,2 @@
+// The models in their folders.
+export {};

@@ -1,0 +1,128 @@
+"""The page as it leaves the service: what is in it, what may run there, and what is kept away."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import pytest
+
+from garret.service_runtime.page.assets import OURS
+from garret.service_runtime.page.words import FOLDER, LANGUAGES, read
+from tests.service_runtime.living import Service
+
+
+def test_each_script_of_the_page_has_its_nonce_and_none_runs_that_is_not_ours(service: Service) -> None:
+    """Nothing is evaluated, and another page load has another nonce."""
+    page, again = (service.call("GET", "/") for _ in range(2))
+    assert page.status == 200
+    policy = page.headers["content-security-policy"]
+    (nonce,) = re.findall(r"'nonce-([\w-]{20,})'", policy)
+    assert "unsafe-eval" not in policy
+    assert "'unsafe-inline'" not in policy.split("style-src")[0]
+    assert "connect-src 'self';" in policy
+    scripts = re.findall(r"<script[^>]*>", page.body.decode())
+    assert len(scripts) >= 4
+    assert all(f'nonce="{nonce}"' in script for script in scripts)
+    assert nonce not in again.headers["content-security-policy"]
+
+
+def test_the_page_names_no_other_site(service: Service) -> None:
+    """Neither in what it loads nor in what it says of itself."""
+    page = service.call("GET", "/").body.decode()
+    found = set(re.findall(r"https?://[\w.-]+", page))
+    assert {name for name in found if "127.0.0.1" not in name} == set()
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ui/config",
+        "/ui/gradio_api/file=/etc/passwd",
+        "/ui/gradio_api/info",
+        "/ui/monitoring",
+        "/ui/gradio_api/proxy=http://127.0.0.1/",
+        "/ui/gradio_api/queue/data",
+        "/ui/../app.py",
+        "/ui/own/../page.css",
+        "/ui/own/0000000000000000/main.js",
+        "/ui/assets/..%2f..%2findex.html",
+    ],
+)
+def test_other_routes_of_gradio_are_not_there(service: Service, path: str) -> None:
+    """Files, proxies and descriptions of its own are nothing that the page needs."""
+    assert service.call("GET", path).status == 404
+
+
+def test_uploads_to_gradio_are_not_there(service: Service) -> None:
+    """Pictures go to the service's own inputs."""
+    assert service.call("POST", "/ui/gradio_api/upload", b"x").status == 404
+
+
+def test_a_form_of_megabytes_is_refused(service: Service) -> None:
+    """Before Gradio reads it."""
+    assert service.call("POST", "/ui/gradio_api/run/predict", b"x" * 1_100_000).status == 413
+
+
+def test_files_are_asked_for_once(service: Service) -> None:
+    """Each has its version in its address, and may be kept for ever; packed for those who can unpack it."""
+    page = service.call("GET", "/").body.decode()
+    for address in (
+        re.findall(r"/ui/own/\w+/main\.js", page)[0],
+        "/ui/" + re.findall(r"assets/index-[\w-]+\.js", page)[0],
+    ):
+        plain, packed = service.call("GET", address), service.call("GET", address, Accept_Encoding="br")
+        assert plain.headers["cache-control"] == "private, max-age=31536000, immutable"
+        assert packed.headers["content-encoding"] == "br"
+        assert len(packed.body) < len(plain.body)
+        assert plain.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("said", "language"),
+    [
+        ({}, "en"),
+        ({"Accept_Language": "zh-TW,zh;q=0.9"}, "zh-CN"),
+        ({"Accept_Language": "fr, en;q=0.5"}, "en"),
+        ({"Accept_Language": "zh", "Cookie": "garret_language=en"}, "en"),
+        ({"Cookie": "garret_language=zh"}, "zh-CN"),
+        ({"Cookie": "garret_language=../x"}, "en"),
+    ],
+)
+def test_the_page_speaks_the_browsers_language_or_the_chosen_one(
+    service: Service, said: dict[str, str], language: str
+) -> None:
+    """In its words and in what it says of itself."""
+    page = service.call("GET", "/", **said).body.decode()
+    assert f'lang="{language}"' in page
+    assert ("图库" in re.findall(r'id="garret-words">(.*?)</script>', page)[0]) == (language == "zh-CN")
+
+
+def test_each_word_is_there_in_each_language_once() -> None:
+    """With the same places for values."""
+    seen: set[str] = set()
+    for file in FOLDER.glob("*.json"):
+        for key, both in read(file).items():
+            assert key not in seen, key
+            seen.add(key)
+            assert set(both) == set(LANGUAGES), key
+            assert all(text.strip() for text in both.values()), key
+            places = {language: sorted(re.findall(r"\{\w+\}", text)) for language, text in both.items()}
+            assert places["en"] == places["zh"], key
+
+
+def test_each_word_that_a_script_says_is_there() -> None:
+    """`say("...")` with a key in quotes."""
+    keys = {key for file in FOLDER.glob("*.json") for key in read(file)}
+    for script in OURS.glob("*.js"):
+        text = script.read_text("utf-8")
+        assert set(re.findall(r'\bsay\("([^"]+)"', text)) <= keys, script.name
+        assert not re.search(r"innerHTML|outerHTML|insertAdjacent|document\.write|eval\(|new Function", text), (
+            script.name
+        )
+
+
+def test_extensions_words_are_data(service: Service) -> None:
+    """The words stand in the page as JSON that no tag ends."""
+    page = service.call("GET", "/").body.decode()
+    assert json.loads(re.findall(r'id="garret-words">(.*?)</script>', page)[0])["tab.create"] == "Create"
