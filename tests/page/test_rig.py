@@ -14,6 +14,7 @@ from tests.page.accessible import assert_accessible, findings
 from tests.page.chromium import Outside, context_of
 from tests.page.controls import walk_by_keyboard
 from tests.page.language import foreign_texts
+from tests.page.touching import Walk
 from tests.page.watching import console_clean, only_own_origin, seen_by, watch
 
 _HEAD = "<!doctype html><html lang=en><title>A page</title><link rel=icon href=data:,><main><h1>A page</h1>"
@@ -134,3 +135,22 @@ def test_another_language_is_seen(tab: Page) -> None:
     assert foreign_texts(tab, "zh") == ["A page", "Close"]
     assert foreign_texts(tab, "zh", "A page") == ["Close"]
     assert foreign_texts(tab, "en") == ["\u6a21\u578b SDXL"]
+
+
+def test_every_control_is_touched(tab: Page) -> None:
+    """Also what comes up meanwhile; the same one of many only once, and what cannot be acted on is told."""
+    tab.set_content(
+        _HEAD + "<script>said = []; note = (event) => said.push(event.target.id || event.target.tagName);"
+        "addEventListener('input', note); addEventListener('click', note);</script><textarea id=words></textarea>"
+        "<input type=number id=count aria-label=Count><select id=kind aria-label=Kind><option>a<option>b</select>"
+        "<button>Card 1</button><button>Card 2</button>"
+        "<button id=more onclick='box.showModal()'>More</button><dialog id=box><button id=yes>Yes</button></dialog>"
+        "<button id=held style='pointer-events: none'>Held</button><a id=gone href='#gone'>Gone</a></main>"
+    )
+    walk = Walk(tab, leave=("Gone",), patience_ms=300)
+    walk.over()
+    assert set(tab.evaluate("said")) >= {"words", "count", "kind", "more", "yes", "BUTTON"}
+    assert sum("Card" in key for key in walk.touched) == 1
+    assert not any("Gone" in key for key in walk.touched)
+    assert [key.split(" in ")[0] for key in walk.failed] == ["button 'Held'"]
+    assert not tab.locator("dialog").is_visible()
