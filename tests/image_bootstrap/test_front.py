@@ -15,7 +15,12 @@ import pytest
 
 from garret.image_bootstrap.nginx import boot_page, content_security_policy, front_config
 from garret.service_runtime.passwords import hash_password, hash_token
-from garret.service_runtime.settings import CHUNK_BYTES, MAXIMUM_BODY_BYTES, MAXIMUM_PICTURE_BODY_BYTES
+from garret.service_runtime.settings import (
+    CHUNK_BYTES,
+    MAXIMUM_BODY_BYTES,
+    MAXIMUM_LOGIN_BYTES,
+    MAXIMUM_PICTURE_BODY_BYTES,
+)
 from tests.image_bootstrap.front import NGINX, Echo, Running, echo, front_in, needs_nginx, runnable, running_front
 from tests.image_bootstrap.machine import free_port
 from tests.service_runtime.conftest import LOGIN, PASSWORD, TOKEN, basic
@@ -222,28 +227,63 @@ def test_a_single_address_has_a_limited_number_of_requests(tmp_path: Path, servi
         assert running.call("GET", "/x").status == 200
 
 
-def test_guessing_a_password_is_slowed_down_for_each_address(tmp_path: Path) -> None:
-    """By the true address: naming others does not help, and others are not concerned."""
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """A front with a real service behind it."""
+    folder = tmp_path_factory.mktemp("behind")
     settings = fake_settings(
-        tmp_path, password_hash=hash_password(PASSWORD), token_hashes=(hash_token(TOKEN),), trusted_proxy=True
+        folder, password_hash=hash_password(PASSWORD), token_hashes=(hash_token(TOKEN),), trusted_proxy=True
     )
-    with serving(settings) as service, running_front(tmp_path / "front", service.port) as front:
-        statuses = []
-        for number in range(12):
-            headers = {"Authorization": basic(LOGIN, f"guess {number}"), "X_Forwarded_For": f"9.9.9.{number}"}
-            statuses.append(front.call("GET", "/v1/jobs", source="127.0.0.5", **headers).status)
-        assert statuses == [401] * 10 + [429] * 2
-        refused = front.call("GET", "/v1/jobs", source="127.0.0.5", Authorization=basic(LOGIN, "one more"))
-        assert 1 <= int(refused.headers["retry-after"]) <= 61
-        for header in (basic(LOGIN, PASSWORD), f"Bearer {TOKEN}"):
-            assert front.call("GET", "/v1/jobs", source="127.0.0.6", Authorization=header).status == 200
-        own = f"https://127.0.0.1:{front.port}"
-        opened = front.call("GET", "/", source="127.0.0.6", Authorization=basic(LOGIN, PASSWORD), Origin=own)
-        assert opened.status == 200
-        assert (
-            front.call("GET", "/", source="127.0.0.6", Authorization=f"Bearer {TOKEN}", Origin="https://x.y").status
-            == 403
-        )
+    with serving(settings) as service, running_front(folder / "front", service.port) as front:
+        yield front
+
+
+def test_guessing_a_password_is_slowed_down_for_each_address(behind: Running) -> None:
+    """By the true address: naming others does not help, and others are not concerned; the page counts as well."""
+    statuses = []
+    for number in range(12):
+        headers = {"Authorization": basic(LOGIN, f"guess {number}"), "X_Forwarded_For": f"9.9.9.{number}"}
+        statuses.append(behind.call("GET", "/v1/jobs", source="127.0.0.5", **headers).status)
+    assert statuses == [401] * 10 + [429] * 2
+    refused = behind.call("GET", "/v1/jobs", source="127.0.0.5", Authorization=basic(LOGIN, "one more"))
+    assert 1 <= int(refused.headers["retry-after"]) <= 61
+    for header in (basic(LOGIN, PASSWORD), f"Bearer {TOKEN}"):
+        assert behind.call("GET", "/v1/jobs", source="127.0.0.6", Authorization=header).status == 200
+    own = f"https://127.0.0.1:{behind.port}"
+    opened = behind.call("GET", "/", source="127.0.0.6", Authorization=basic(LOGIN, PASSWORD), Origin=own)
+    assert opened.status == 200
+    foreign = {"Authorization": f"Bearer {TOKEN}", "Origin": "https://x.y"}
+    assert behind.call("GET", "/", source="127.0.0.6", **foreign).status == 403
+
+
+def test_a_login_on_the_page_goes_through_the_front(behind: Running) -> None:
+    """By TLS the cookie is one that no other host can plant, and http:// in Origin is somebody else's."""
+    form, own = f"login={LOGIN}&password={PASSWORD}".encode(), f"https://127.0.0.1:{behind.port}"
+    shown = behind.call("GET", "/", Accept="text/html", source="127.0.0.7")
+    assert (shown.status, shown.headers["location"]) == (303, "/login")
+    assert behind.call("POST", "/login", form, Origin=own.replace("https", "http")).status == 403
+    entered = behind.call("POST", "/login", form, Origin=own)
+    assert (entered.status, entered.headers["location"]) == (303, "/")
+    name, _, rest = entered.headers["set-cookie"].partition("=")
+    assert name == "__Host-garret_session"
+    assert rest.endswith("; Path=/; HttpOnly; SameSite=Strict; Secure")
+    cookie = f"{name}={rest.partition(';')[0]}"
+    assert behind.call("POST", "/machine/page", b"{}", Cookie=cookie, Origin=own).status == 200
+    assert behind.call("GET", "/v1/jobs", Cookie=cookie.removeprefix("__Host-")).status == 401
+
+
+def test_forms_of_the_login_page_are_few_and_short(front: Running) -> None:
+    """Whoever sends more is told so on a page; the page itself and other addresses are not concerned."""
+    assert front.call("POST", "/login", b"a" * (MAXIMUM_LOGIN_BYTES + 1)).status == 413
+    statuses = []
+    while 429 not in statuses and len(statuses) < 100:
+        answer = front.call("POST", "/login", b"a", source="127.0.0.8")
+        statuses.append(answer.status)
+    assert set(statuses[:20]) == {200}
+    assert (statuses[-1], answer.headers["content-type"]) == (429, "text/html; charset=utf-8")
+    assert "重新登录" in answer.body.decode()
+    assert front.call("GET", "/login", source="127.0.0.8").status == 200
+    assert front.call("POST", "/login", b"a").status == 200
 
 
 def test_while_the_service_is_not_there_the_front_says_how_far_the_node_is(tmp_path: Path) -> None:

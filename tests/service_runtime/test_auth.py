@@ -63,8 +63,11 @@ def test_another_site_cannot_use_a_visitors_login(service: Service) -> None:
 
 
 def test_without_a_login_only_loopback_names_are_answered(tmp_path: Path) -> None:
-    """A foreign name that points at this machine is another site's trick (DNS rebinding)."""
+    """A foreign name that points at this machine is another site's trick (DNS rebinding). There is no login page."""
     with serving(fake_settings(tmp_path)) as service:
+        assert service.call("GET", "/", Accept="text/html").status == 200
+        for path in ("/login", "/logout", "/ui/login.css"):
+            assert service.call("GET", path).status == 404
         assert service.txt2img(prompt="x").status == 200
         assert service.call("GET", "/v1/samplers", Authorization="").status == 200
         for host in ("evil.example", "[", "[::1", "a b", ""):

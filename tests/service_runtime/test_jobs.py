@@ -256,3 +256,16 @@ def test_a_commit_is_flushed_before_it_returns(tmp_path: Path) -> None:
     pragmas = [store._execute(f"PRAGMA {name}", ())[0][0] for name in ("journal_mode", "synchronous", "foreign_keys")]
     assert pragmas == ["wal", 2, 1]
     store.close()
+
+
+def test_jobs_of_other_names_become_an_owners(store: JobStore) -> None:
+    """All that was theirs; where both used one key it stays the owner's, so that no repeated request is mistaken."""
+    store.add(job("a"), key="same")
+    store.add(Job("b", "token-1", WAITING, REQUEST, created_at=1.0), key="same")
+    store.add(Job("c", "token-2", WAITING, REQUEST, created_at=1.0), key="other")
+    store.add(Job("d", "somebody else", WAITING, REQUEST, created_at=1.0))
+    for _ in range(2):
+        store.adopt("admin", ["token-1", "token-2"])
+    assert set(states(store)) == {"a", "b", "c"}
+    found = {key: one.id for key in ("same", "other") if (one := store.keyed("admin", key)) is not None}
+    assert found == {"same": "a", "other": "c"}

@@ -95,3 +95,36 @@ def test_a_node_of_before_says_that_it_cannot(settings: ServiceSettings) -> None
     """Its settings name no such file."""
     with pytest.raises(BadLogin, match="cannot change its login"):
         put_login(replace(settings, login_file=""), FRESH, 0)
+
+
+def test_the_deployments_password_and_token_are_one_person(settings: ServiceSettings) -> None:
+    """Further tokens are other people's; what was kept under the token's own name is theirs all the same."""
+    two = replace(settings, token_hashes=(*settings.token_hashes, hash_token("guest")))
+    door = Authenticator(two)
+    assert caller(door, "Bearer old") == caller(door, basic("admin", "Old-password-1")) == "admin"
+    assert caller(door, "Bearer guest") == holder(hash_token("guest"))
+    assert Logins(two).current().aliases == {holder(hash_token("old"))}
+    put_login(two, FRESH | {"login": "root"}, 0)
+    opening = Logins(two).current()
+    assert caller(door, "Bearer new") == caller(door, basic("root", "New-password-2")) == opening.owner == "admin"
+    assert opening.aliases == {holder(hash_token("old")), "root"}
+
+
+def test_a_file_of_an_earlier_version_names_whose_jobs_were_whose(settings: ServiceSettings) -> None:
+    """There the token's were its holder's, and the login's its own."""
+    Path(settings.login_file).write_text(json.dumps(FRESH | {"login": "root", "holder": "token-12345678"}))
+    opening = Logins(settings).current()
+    assert opening.owner == "admin"
+    assert opening.aliases == {"token-12345678", holder(hash_token("old")), "root"}
+    put_login(settings, FRESH, 0)
+    assert "token-12345678" in Logins(settings).current().aliases
+
+
+def test_another_login_has_another_mark(settings: ServiceSettings) -> None:
+    """By it sessions know that the login which opened them is gone; also when only the token is another."""
+    marks = [Authenticator(settings).mark]
+    for change in ({}, {"token_hash": hash_token("newer")}, {"password_hash": OLD}):
+        put_login(settings, FRESH | change, 0)
+        marks.append(Authenticator(settings).mark)
+    assert len(set(marks)) == len(marks)
+    assert Authenticator(settings).mark == marks[-1]

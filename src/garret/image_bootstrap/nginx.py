@@ -8,7 +8,12 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from garret.service_runtime.settings import CHUNK_BYTES, MAXIMUM_BODY_BYTES, MAXIMUM_PICTURE_BODY_BYTES
+from garret.service_runtime.settings import (
+    CHUNK_BYTES,
+    MAXIMUM_BODY_BYTES,
+    MAXIMUM_LOGIN_BYTES,
+    MAXIMUM_PICTURE_BODY_BYTES,
+)
 
 _FOLDER = Path(__file__).resolve().parent / "front"
 _VALUE = re.compile(r"[A-Za-z0-9_./:\[\]-]+")
@@ -73,7 +78,7 @@ def front_config(front: Front) -> str:
             raise ValueError(f"{name.lower()}: {value!r} cannot stand in nginx's configuration")
     # A certificate that nobody vouches for must stay passable by hand, which this header forbids.
     hsts = 'add_header Strict-Transport-Security "max-age=31536000" always;' if front.strict_transport else ""
-    values |= {"HSTS": hsts, "CSP": content_security_policy(boot_page())}
+    values |= {"LOGIN_BODY_BYTES": str(MAXIMUM_LOGIN_BYTES), "HSTS": hsts, "CSP": content_security_policy(boot_page())}
     text = (_FOLDER / "nginx.conf").read_text("utf-8")
     return _PLACE.sub(lambda place: values[place[1]], text)
 

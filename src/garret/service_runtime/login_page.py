@@ -20,14 +20,13 @@ from garret.service_runtime.errors import BadRequest, Busy, WrongLogin
 from garret.service_runtime.login_words import CHINESE, ENGLISH, LANGUAGES, WORDS, preferred
 from garret.service_runtime.session_cookie import clearing, is_secure, is_sent, setting
 from garret.service_runtime.session_door import SessionDoor, check_own_page
-from garret.service_runtime.settings import ServiceSettings
+from garret.service_runtime.settings import MAXIMUM_LOGIN_BYTES, ServiceSettings
 
 LOGIN, LOGOUT, STYLE = "/login", "/logout", "/ui/login.css"
 OPEN = frozenset({("GET", LOGIN), ("HEAD", LOGIN), ("POST", LOGIN), ("POST", LOGOUT), ("GET", STYLE)})
 """What a stranger may ask for, where there is a login at all; the last two look themselves who asks."""
 LANGUAGE_COOKIE, THEME_COOKIE = "garret_language", "garret_theme"
 THEMES = ("light", "dark")
-MAXIMUM_FORM_BYTES = 8192
 FIRST_DELAY_S, LONGEST_DELAY_S = 0.2, 2.0
 """How long the answer to a wrong login takes: twice as long each time."""
 _UI = Path(__file__).resolve().parent / "ui"
@@ -56,7 +55,7 @@ def router(settings: ServiceSettings, authenticator: Authenticator, door: Sessio
     async def enter(request: Request) -> Response:
         """Log in, and go on to where the way to the login page began."""
         check_own_page(request)
-        form = _form(await read_body(request, settings.client_timeout_s, MAXIMUM_FORM_BYTES))
+        form = _form(await read_body(request, settings.client_timeout_s, MAXIMUM_LOGIN_BYTES))
         login, password = form.get("login", "").strip(), form.get("password", "")
         if not login or not password:
             return _page(request, form, "missing", 400)

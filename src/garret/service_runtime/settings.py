@@ -17,6 +17,8 @@ UNKNOWN_MODELS = ("use", "refuse")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 MAXIMUM_BODY_BYTES = 1_000_000
 """The largest body of a request that the service reads; a front before it has the same limit."""
+MAXIMUM_LOGIN_BYTES = 8192
+"""The largest form with a login and a password."""
 MAXIMUM_PICTURE_BODY_BYTES = 32_000_000
 """The largest body where pictures may come inside it; a front has this limit for all APIs that know such routes."""
 CHUNK_BYTES = 8 << 20

@@ -8,15 +8,18 @@ from typing import Any
 from garret.service_runtime.api.dialects import DIALECTS
 from tests.service_runtime.living import Service
 
-OPEN = {("GET", "/healthz")}
+OPEN = {("GET", "/healthz"), ("GET", "/login"), ("HEAD", "/login"), ("GET", "/ui/login.css")}
+ASK_WHO_SENDS = {("POST", "/login"), ("POST", "/logout")}
+"""Open as well, and refused to whoever does not come from the page."""
 
 
 def test_every_route_of_the_document_wants_a_login_but_health(service: Service) -> None:
-    """Walked as a stranger, with the page, its files and the description itself; nothing is done by it."""
+    """Walked as a stranger, with the pages, their files and the description; nothing is done by it."""
     document = service.call("GET", "/openapi.json").json
     stranger = Service(service.process, service.host, service.port)
     listed = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
-    pages = ("/", "/docs", "/openapi.json", "/ui/docs.css", "/ui/nothing", "/extensions/a/b")
+    pages = ("/", "/docs", "/openapi.json", "/ui/docs.css", "/ui/nothing", "/ui/login.css", "/extensions/a/b")
+    pages += ("/login", "/login/", "/Login", "/login/../docs", "//login", "/logout", "/logout/", "/ui/../login")
     beside = [(method, path) for path in pages for method in ("GET", "HEAD", "POST")]
     found = set()
     for method, path in [*listed, *beside]:
@@ -25,8 +28,9 @@ def test_every_route_of_the_document_wants_a_login_but_health(service: Service) 
         if answer.status == 401:
             assert answer.headers["www-authenticate"].startswith("Basic "), path
         else:
+            assert answer.status == (403 if (method, path) in ASK_WHO_SENDS else 200), path
             found.add((method, path))
-    assert found == OPEN
+    assert found == OPEN | ASK_WHO_SENDS
     assert len(listed) > 30
 
 

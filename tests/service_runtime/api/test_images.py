@@ -15,7 +15,8 @@ import pytest
 from garret.service_runtime.passwords import hash_password, hash_token
 from garret.service_runtime.png import encode_png
 from garret.service_runtime.thumbnails import SIDE, Thumbnails
-from tests.service_runtime.conftest import LOGIN, PASSWORD, TOKEN, basic
+from tests.service_runtime.api.studio import OTHER_TOKEN
+from tests.service_runtime.conftest import PASSWORD, TOKEN
 from tests.service_runtime.living import Service, fake_settings, serving, wait
 
 SMALL = {"prompt": "a", "width": 64, "height": 64, "steps": 2}
@@ -30,7 +31,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def own(place: Path) -> Iterator[Service]:
     """A service with a login behind a front, whose pictures a test may count."""
-    logins = {"password_hash": hash_password(PASSWORD), "token_hashes": (hash_token(TOKEN),)}
+    tokens = (hash_token(TOKEN), hash_token(OTHER_TOKEN))
+    logins = {"password_hash": hash_password(PASSWORD), "token_hashes": tokens}
     with serving(fake_settings(place, **logins, trusted_proxy=True)) as running:
         running.headers = {"Authorization": f"Bearer {TOKEN}"}
         yield running
@@ -39,7 +41,7 @@ def own(place: Path) -> Iterator[Service]:
 @pytest.fixture
 def other(own: Service) -> Service:
     """Another caller of it."""
-    return Service(own.process, own.host, own.port, {"Authorization": basic(LOGIN, PASSWORD)})
+    return Service(own.process, own.host, own.port, {"Authorization": f"Bearer {OTHER_TOKEN}"})
 
 
 def make(service: Service, **body: Any) -> list[str]:
