@@ -65,6 +65,8 @@ def test_a_person_reads_when_it_acts_and_why_it_has_not() -> None:
     """Each state in words."""
     facts = {"idle_s": 1020.0, "last_sign": "GET /", "stops_in_s": 2580.0}
     assert now_text(facts) == "in 43 min; idle for 17 min since: GET /"
+    held = {"hold": {"until": 1.0, "left_s": 3000.0, "by": "admin"}}
+    assert now_text(facts | held) == "in 43 min; kept on by admin for 50 min still; idle for 17 min since: GET /"
     assert now_text(facts | {"doing": "download-model"}) == "in 43 min; busy with download-model"
     refused = now_text(facts | {"refused": "StopInstance: Forbidden.RAM: no", "tries": 3})
     assert refused.startswith("refused 3 times, and tried again: StopInstance: Forbidden.RAM")

@@ -129,7 +129,8 @@ def service_of(driver: LightDriver) -> Iterator[int]:
 
         def do_PUT(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            driver.told.append(body)
+            if self.path == "/machine/autostop":
+                driver.told.append(body)
             self._reply({"stops_in_s": None, "after_s": 3600.0, **{k: v for k, v in body.items() if k != "idle_s"}})
 
         def do_POST(self) -> None:

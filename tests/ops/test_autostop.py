@@ -46,7 +46,7 @@ def autostop(world: World, folder: Path, **wanted: Any) -> dict[str, Any]:
 
 def told(world: World) -> list[dict[str, Any]]:
     """What the node was told, without the pictures and the rest that it was asked for."""
-    return [body for body in world.asked if not {"prompt", "seconds"} & set(body)]
+    return [body for body in world.asked if not {"prompt", "seconds", "running_per_hour"} & set(body)]
 
 
 def the_machine(world: World) -> Any:

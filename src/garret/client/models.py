@@ -97,6 +97,11 @@ class Models(Asking[D]):
         return (yield from self.reply("GET", f"{_path(type, name)}/preview")).body
 
     @operation
+    def thumbnail(self, /, name: str, type: str = "checkpoint") -> Steps[bytes]:
+        """Return that picture small, at most 384 pixels wide and high, as WebP."""
+        return (yield from self.reply("GET", f"{_path(type, name)}/thumbnail")).body
+
+    @operation
     def set_preview(self, /, name: str, picture: bytes | str, type: str = "checkpoint") -> Steps[None]:
         """Give a model its picture: a file's bytes, or the id of one of the caller's images."""
         body = picture if isinstance(picture, bytes) else {"image": picture}

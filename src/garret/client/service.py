@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -53,6 +53,32 @@ class Service(Asking[D]):
     def queue(self, /) -> Steps[Mapping[str, Any]]:
         """Return how long the line is, where the caller's jobs stand in it, and the wait to expect."""
         return (yield from self.table("GET", "/v1/queue"))
+
+    @operation
+    def machine(self, /) -> Steps[Mapping[str, Any]]:
+        """Return how the node is: devices, memory, disk, uptime, queue, versions, costs, and when autostop acts."""
+        return (yield from self.table("GET", "/machine"))
+
+    @operation
+    def hold(self, /, seconds: float) -> Steps[Mapping[str, Any]]:
+        """Keep the node on for so long from now on, a day at most; 0 takes that back. Return autostop's facts."""
+        if not seconds:
+            return (yield from self.table("DELETE", "/machine/hold"))
+        return (yield from self.table("POST", "/machine/hold", {"seconds": seconds}, again=True))
+
+    @operation
+    def logs(self, /, *, lines: int = 200, after: int = 0) -> Steps[list[Mapping[str, Any]]]:
+        """Return the last lines of the service's log, oldest first; with the `number` of one, those `after` it."""
+        return (yield from self.rows("/v1/logs", {"lines": lines, "after": after}))
+
+    @operation
+    def tokens(
+        self, /, prompt: str = "", negative_prompt: str | None = None, *, checkpoint: str = "",
+        styles: Sequence[str] = (),
+    ) -> Steps[Mapping[str, Any]]:  # fmt: skip
+        """Return how many tokens and chunks each text has, and its `problems` with their places."""
+        said = {"prompt": prompt, "negative_prompt": negative_prompt, "checkpoint": checkpoint, "styles": list(styles)}
+        return (yield from self.table("POST", "/v1/tokens", said, again=True))
 
     @operation
     def settings(self, /) -> Steps[Mapping[str, Any]]:

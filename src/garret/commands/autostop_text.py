@@ -37,7 +37,16 @@ def now_text(now: Mapping[str, Any]) -> str:
         return f"the cloud was asked to stop it; {idle}{release}"
     if now.get("stops_in_s") is None:
         return f"it does not stop itself; {idle}{release}"
-    return f"in {span(now['stops_in_s'])}; {idle}{release}"
+    return f"in {span(now['stops_in_s'])}; {held_text(now)}{idle}{release}"
+
+
+def held_text(now: Mapping[str, Any]) -> str:
+    """That somebody keeps it on, for how long still and who; empty when nobody does."""
+    held = now.get("hold")
+    if not held:
+        return ""
+    by = f" by {held['by']}" if held.get("by") else ""
+    return f"kept on{by} for {span(held['left_s'])} still; "
 
 
 def span(seconds: float) -> str:

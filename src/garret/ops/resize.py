@@ -13,6 +13,7 @@ from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
 from garret.ops.endpoint import endpoint_at
+from garret.ops.node_prices import tell_prices
 from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.stack_change import StackChange
 from garret.ops.standstill import stand_still
@@ -102,6 +103,8 @@ class Resize:
         if begun["runs"]:
             self._picture()
         self.deployment.journal.append("resized", to=self.wanted)
+        if begun["runs"]:
+            tell_prices(self.deployment)
         return self._facts(machine, changed=True, before=before)
 
     def _stop(self, machine: Instance) -> None:

@@ -13,6 +13,7 @@ from garret.ops.backup import backups, disk_of, fact_of, take
 from garret.ops.cloud import Cloud, Instance
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
+from garret.ops.node_prices import tell_prices
 from garret.ops.power import is_to_run, machine_of, wait_for_status
 from garret.ops.records import Snapshot
 from garret.ops.standstill import stand_still
@@ -173,6 +174,7 @@ class Restore:
             raise
         journal.append("ready", picture=str(journal.folder / PICTURE_FILE), endpoint=login.endpoint)
         tell_autostop(self.deployment, self.tell)
+        tell_prices(self.deployment)
 
     def _facts(self, begun: Mapping[str, Any]) -> dict[str, Any]:
         found = {one.id: fact_of(one) for one in backups(self.cloud, self.deployment)}

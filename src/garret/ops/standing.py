@@ -14,6 +14,7 @@ from garret.errors import OperationError, UsageError
 from garret.ops.cloud import DEPLOYMENT_TAG, Cloud
 from garret.ops.deployment import PICTURE_FILE, Deployment, Login, flag, opened
 from garret.ops.endpoint import Endpoint, endpoint_at
+from garret.ops.node_prices import tell_prices
 from garret.ops.tell import Teller
 from garret.ops.wait_ready import wait_ready
 
@@ -79,6 +80,8 @@ class Standing:
         wait_ready(endpoint, picture, self.cloud.clock, self.tell, READY_S if fresh else AGAIN_S)
         if fresh or str(picture) != self.deployment.picture:
             self.deployment.journal.append("ready", picture=str(picture), endpoint=login.endpoint)
+        if fresh or asleep:  # it is new, or another one now
+            tell_prices(self.deployment)
         password = {"password": login.password} if fresh and login.password else {}
         certificate = {"certificate": self._certificate()} if fresh and login.authority is not None else {}
         return self._facts(login, "running") | {"picture": str(picture)} | password | certificate

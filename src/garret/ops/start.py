@@ -13,6 +13,7 @@ from garret.ops.cloud import Cloud
 from garret.ops.crash import Crash
 from garret.ops.deployment import PICTURE_FILE, Deployment, flag
 from garret.ops.keep_trying import keep_starting
+from garret.ops.node_prices import tell_prices
 from garret.ops.power import wait_for_status
 from garret.ops.start_elsewhere import Allowed, Elsewhere, SoldOutAtStart
 from garret.ops.tell import Teller
@@ -80,6 +81,7 @@ def start(
         deployment.journal.append("ready", picture=str(path), endpoint=login.endpoint)
         elsewhere.settle()
         autostop.bring(deployment)
+        tell_prices(deployment)
         return {
             "name": deployment.name,
             "state": "running",

@@ -163,6 +163,22 @@ def test_a_service_tells_of_itself(client: Any) -> None:
         client.change_settings(nothing=1)
 
 
+@pytest.mark.compatible("Native", BOTH, "the machine, a hold, log lines and token counts")
+def test_a_node_tells_of_its_machine(client: Any) -> None:
+    """What the page's Machine tab shows, and what it counts while somebody types."""
+    machine = client.machine()
+    assert {"gpu", "host", "uptime", "queue", "versions", "cost", "autostop"} <= machine.keys()
+    assert 590 < client.hold(600)["hold"]["left_s"] <= 600
+    assert client.hold(0)["hold"] is None
+    lines = client.logs(lines=5)
+    assert 0 < len(lines) <= 5
+    assert client.logs(after=lines[-1]["number"]) == []
+    said = client.tokens("a (red circle", "blue")
+    assert [one["at"] for one in said["prompt"]["problems"]] == [2]
+    assert said["negative_prompt"]["characters"] == 4
+    assert "negative_prompt" not in client.tokens("a")
+
+
 @pytest.mark.compatible("Native", BOTH, "a picture made larger, from a file or bytes")
 def test_a_picture_is_made_larger(client: Any, tmp_path: Path) -> None:
     """It goes on to say how it was made."""
