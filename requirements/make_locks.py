@@ -6,6 +6,7 @@ SHA-256 from the index without downloading it. From that come files in src/garre
 runtime.lock  what every node installs
 cuda.lock     torch's CUDA build and what it brings, for nodes with a GPU
 cpu.lock      torch's CPU build, for all others
+python-3.13.lock  what only Python 3.13 needs beside them, which has no audioop of its own any more
 
 and, resolved for itself because it is installed for itself:
 
@@ -24,9 +25,11 @@ import sys
 import tempfile
 import tomllib
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from packaging.markers import Marker
 from packaging.tags import Tag, compatible_tags, cpython_tags
 from packaging.utils import parse_wheel_filename
 
@@ -35,8 +38,9 @@ FOLDER = PROJECT / "src/garret/image_bootstrap/requirements"
 PYTHONS = ((3, 11), (3, 12), (3, 13))
 TORCH = "2.13.0"
 CPU_TORCH = f"{TORCH}+cpu"
-# torch asks for these without an upper bound, and they may not be newer than the CUDA that the image's driver carries.
-CONSTRAINTS = ("nvidia-nvjitlink<13.1", "cuda-bindings<13.1")
+# torch asks for these without an upper bound, and they may not be newer than the CUDA that the image's driver carries;
+# the last one is what the tests' environment can have beside boto3, so that nodes run what is tested.
+CONSTRAINTS = ("nvidia-nvjitlink<13.1", "cuda-bindings<13.1", "python-dateutil<3")
 # Older ones know no certificates for addresses with files in a folder as the challenge.
 ACME = ("certbot>=5.4,<6",)
 GPU_ONLY = ("torch", "triton", "nvidia-", "cuda-")
@@ -53,6 +57,15 @@ HEAD = """\
 """
 
 
+@dataclass(frozen=True)
+class Pin:
+    """A version, SHA-256s of its wheels, and whether only the newest of our Pythons needs it."""
+
+    version: str
+    hashes: list[str]
+    only_last: bool = False
+
+
 def main() -> int:
     """Write the files."""
     extra = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["optional-dependencies"]["service"]
@@ -61,22 +74,25 @@ def main() -> int:
     write(
         "acme.lock", "What gets and renews a trusted certificate: certbot, in an environment of its own.", resolve(ACME)
     )
-    common = {name: one for name, one in packages.items() if not name.startswith(GPU_ONLY)}
-    cuda = {name: one for name, one in packages.items() if name not in common}
+    last = {name: one for name, one in packages.items() if one.only_last}
+    common = {name: one for name, one in packages.items() if not name.startswith(GPU_ONLY) and name not in last}
+    cuda = {name: one for name, one in packages.items() if name not in common and name not in last}
     hashes, found = cpu_hashes()
     if not hashes:
         print(f"pip finds no torch {CPU_TORCH} here: give it a folder of wheels in PIP_FIND_LINKS", file=sys.stderr)
         return 1
     pythons = ", ".join(found) or "none"
     write("runtime.lock", "What every node's service runs on, but torch.", common)
+    newest = "{}.{}".format(*PYTHONS[-1])
+    write(f"python-{newest}.lock", f"What Python {newest} needs beside runtime.lock.", last)
     write("cuda.lock", "torch's CUDA build and what it brings: for nodes with a GPU, beside runtime.lock.", cuda)
     about = f"torch's CPU build: for nodes without a GPU, beside runtime.lock. Builds found: {pythons}."
-    write("cpu.lock", about, {"torch": (CPU_TORCH, hashes)})
+    write("cpu.lock", about, {"torch": Pin(CPU_TORCH, hashes)})
     print(f"{len(common)} packages for every node, {len(cuda)} for CUDA; CPU builds of torch: {pythons}")
     return 0
 
 
-def resolve(wanted: Sequence[str], constraints: Sequence[str] = ()) -> dict[str, tuple[str, list[str]]]:
+def resolve(wanted: Sequence[str], constraints: Sequence[str] = ()) -> dict[str, Pin]:
     """Name to version and SHA-256s of the wheels that a node can use."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -98,13 +114,31 @@ def resolve(wanted: Sequence[str], constraints: Sequence[str] = ()) -> dict[str,
         packages = tomllib.loads((folder / "pylock.toml").read_text())["packages"]
     names = [package["name"] for package in packages]
     assert len(names) == len(set(names)), "one version of each package is wanted for all Python versions"
-    return {package["name"]: (package["version"], usable(package)) for package in packages}
+    return {package["name"]: pin_of(package) for package in packages}
 
 
-def usable(package: dict[str, Any]) -> list[str]:
-    """SHA-256s of a package's wheels that one of our Pythons takes; each of them must take one."""
+def pin_of(package: dict[str, Any]) -> Pin:
+    """A package's pin. A lock has no markers: pip reads them with the Python that it runs on, not the node's."""
+    needed = pythons_of(package)
+    only_last = needed == [PYTHONS[-1]]
+    return Pin(package["version"], usable(package, needed if only_last else PYTHONS), only_last)
+
+
+def pythons_of(package: dict[str, Any]) -> list[tuple[int, int]]:
+    """Those of our Pythons that a package is needed on."""
+    here = {"sys_platform": "linux", "platform_machine": "x86_64", "implementation_name": "cpython"}
+    found = []
+    for major, minor in PYTHONS:
+        version = {"python_version": f"{major}.{minor}", "python_full_version": f"{major}.{minor}.0"}
+        if "marker" not in package or Marker(package["marker"]).evaluate({**here, **version}):
+            found.append((major, minor))
+    return found
+
+
+def usable(package: dict[str, Any], pythons: Sequence[tuple[int, int]]) -> list[str]:
+    """SHA-256s of a package's wheels that one of the Pythons takes; each of them must take one."""
     chosen: set[str] = set()
-    for python in PYTHONS:
+    for python in pythons:
         tags = set(tags_of(python))
         wheels = {
             wheel["hashes"]["sha256"]
@@ -143,11 +177,11 @@ def cpu_hashes() -> tuple[list[str], list[str]]:
     return sorted(hashes), found
 
 
-def write(name: str, what: str, packages: dict[str, tuple[str, list[str]]]) -> None:
+def write(name: str, what: str, packages: dict[str, Pin]) -> None:
     """Write one lock: a line for each package, and under it its hashes."""
     text = HEAD.format(what=what)
-    for package, (version, hashes) in sorted(packages.items()):
-        text += " \\\n    ".join([f"{package}=={version}", *(f"--hash=sha256:{one}" for one in hashes)]) + "\n"
+    for package, pin in sorted(packages.items()):
+        text += " \\\n    ".join([f"{package}=={pin.version}", *(f"--hash=sha256:{one}" for one in pin.hashes)]) + "\n"
     (FOLDER / name).write_text(text)
 
 

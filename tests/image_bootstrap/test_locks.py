@@ -31,9 +31,9 @@ def wanted() -> list[Requirement]:
     return [Requirement(line) for line in extra]
 
 
-@pytest.mark.parametrize("name", ["runtime", "cuda", "cpu", "acme"])
+@pytest.mark.parametrize("name", ["runtime", "cuda", "cpu", "acme", "python-3.13"])
 def test_each_line_is_a_pin_with_its_hashes_and_nothing_else(name: str) -> None:
-    """No marker, so for all three Pythons; no host of an index; pip asks for the hash of every line."""
+    """No marker, so for all Pythons that it is for; no host of an index; pip asks for the hash of every line."""
     text = (LOCKS / f"{name}.lock").read_text()
     rest = LINE.sub("", text).splitlines()
     assert [line for line in rest if line and not line.startswith("# ")] == []
@@ -63,15 +63,16 @@ def test_the_profiles_share_nothing_with_what_every_node_installs() -> None:
 def test_what_is_needed_for_what_is_needed_is_locked_too(python: str) -> None:
     """The closure over what is installed here: on each Python, and with either build of torch, nothing is left out."""
     where = {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
+    beside = locked(f"python-{python}") if (LOCKS / f"python-{python}.lock").exists() else {}
     for profile in ("cuda", "cpu"):
-        versions = locked("runtime") | locked(profile)
+        versions = locked("runtime") | locked(profile) | beside
         left = wanted()
         seen: set[str] = set()
         while left:
             one = left.pop()
             name = canonicalize_name(one.name)
             assert name in versions, f"{name} is needed, and no lock names it"
-            if name in seen or name.startswith(("nvidia-", "cuda-", "triton")):
+            if name in seen or name in beside or name.startswith(("nvidia-", "cuda-", "triton")):
                 continue
             seen.add(name)
             needed = [Requirement(line) for line in distribution(name).requires or ()]

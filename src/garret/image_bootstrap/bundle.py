@@ -24,7 +24,7 @@ _URL = re.compile(r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?/[A-Za-z0-9._~:/?#@!$&(
 _ROOMS = ("service_runtime", "image_bootstrap")
 _MODEL = "demo_model"
 LOCKS = Path(__file__).resolve().parent / "requirements"
-"""The hashed locks of what the service runs on: runtime.lock, and beside it cuda.lock or cpu.lock."""
+"""The hashed locks of what the service runs on: runtime.lock, beside it cuda.lock or cpu.lock, and python-3.13.lock."""
 _LEFT_OUT = ("__pycache__",)
 
 

@@ -41,13 +41,21 @@ def ensure_python(node: Node) -> None:
     if not host.is_whole_machine:
         raise StepFailed(f"no GARRET_PYTHON, and packages cannot be installed: {host.why_not_whole}")
     profile = profile_of(node)
-    locks = [host.path(f"{LOCKS}/{name}.lock") for name in ("runtime", profile)]
+    locks = locks_of(node, profile)
     folder = host.path(f"{VENVS}/{profile}-{_digest(locks)[:12]}")
     complete = (folder / ".complete").exists() and (folder / "bin/python").exists()
     if not complete:
         _make(node, profile, locks, folder)
     _use(node, folder)
     node.facts["python"] = _text(_version(node, host.python))
+
+
+def locks_of(node: Node, profile: str) -> list[Path]:
+    """The locks that this machine's Python needs: the last one is there for a version that lacks what others have."""
+    version = _version(node, find_python(node))
+    names = ("runtime", profile, f"python-{version[0]}.{version[1]}")
+    paths = [node.host.path(f"{LOCKS}/{name}.lock") for name in names]
+    return [*paths[:2], *(path for path in paths[2:] if path.exists())]
 
 
 def profile_of(node: Node) -> str:
