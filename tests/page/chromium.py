@@ -18,16 +18,8 @@ LOCALES = {"en": "en-US", "zh": "zh-CN"}
 # What a test awaits comes in well under a second where nothing else runs; CI's machines are shared.
 PATIENCE_MS = 20_000
 # Chromium itself asks these whatever it shows; a page that did would be seen by its own events.
-_BROWSERS_OWN = (
-    "accounts",
-    "clients2",
-    "redirector",
-    "update",
-    "optimizationguide-pa",
-    "content-autofill",
-    "safebrowsing",
-)
-_OF_ITS_MAKER = re.compile(rf"({'|'.join(_BROWSERS_OWN)})\.(google|googleapis|gvt1)\.com")
+_BROWSERS_OWN = "accounts|clients|clients2|redirector|update|optimizationguide-pa|content-autofill|safebrowsing"
+_OF_ITS_MAKER = re.compile(rf"[ .]({_BROWSERS_OWN})\.(google|googleapis|gvt1)\.com")
 
 
 class _Refuse(BaseRequestHandler):

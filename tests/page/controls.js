@@ -31,7 +31,11 @@
     while (focus?.shadowRoot?.activeElement) focus = focus.shadowRoot.activeElement;
     return focus;
   };
-  document.activeElement?.blur?.();
+  // Tab goes on from where something was clicked last; a walk begins at the top.
+  document.body.tabIndex = -1;
+  document.body.focus();
+  document.body.blur();
+  document.body.removeAttribute("tabindex");
   window.garretBefore = window.garretLooks();
   return window.garretControls.map((one) => ({
     role: one.getAttribute("role") || (roles[one.tagName] || (() => one.tagName.toLowerCase()))(one),

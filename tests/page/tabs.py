@@ -9,7 +9,8 @@ TABS = ("create", "image", "inpaint", "gallery", "models", "machine")
 
 def open_tab(page: Page, name: str) -> None:
     """Go to a tab as a person does, and wait until it is shown."""
-    page.locator(f"#tab-{name}-button").first.click()
+    page.get_by_role("tab").first.wait_for()
+    page.locator(f"#tab-{name}-button").click()
     page.locator(f"#tab-{name}").wait_for()
 
 
