@@ -6,6 +6,7 @@ import base64
 import hashlib
 import json
 import re
+import socket
 import ssl
 import subprocess
 from collections.abc import Iterator
@@ -225,6 +226,24 @@ def test_a_single_address_has_a_limited_number_of_requests(tmp_path: Path, servi
         assert json.loads(body)["error"] == "Busy"
         assert answer.headers["Retry-After"] == "5"
         assert running.call("GET", "/x").status == 200
+
+
+def test_the_pages_files_come_many_at_a_time(front: Running) -> None:
+    """A page of a hundred files opened again and again is no attack; and a browser has them over one connection."""
+    connection = front.connect("127.0.0.10")
+    statuses = set()
+    for _ in range(400):
+        connection.request("GET", "/ui/assets/x.js")
+        answer = connection.getresponse()
+        answer.read()
+        statuses.add(answer.status)
+    connection.close()
+    assert 429 not in statuses
+    said = ssl.create_default_context()
+    said.check_hostname, said.verify_mode = False, ssl.CERT_NONE
+    said.set_alpn_protocols(["h2", "http/1.1"])
+    with socket.create_connection(("127.0.0.1", front.port), timeout=10) as plain, said.wrap_socket(plain) as secure:
+        assert secure.selected_alpn_protocol() == "h2"
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,11 @@ NEEDED_GB = {"cpu": 2.0, "cuda": 9.0}
 """Wheels and environment together, measured; the wheels are deleted in the end."""
 AT_ONCE = 3
 DOWNLOAD_S = 2400.0
-SERVICE_MODULES = ("garret.service_runtime.app", "garret.service_runtime.engine.sdxl")
+SERVICE_MODULES = (
+    "garret.service_runtime.app",
+    "garret.service_runtime.engine.sdxl",
+    "garret.service_runtime.page.blocks",
+)
 """What the service imports: once as root, so that each start finds it compiled, and a package that is missing is told
 here. Compiling all packages would take three times as long."""
 

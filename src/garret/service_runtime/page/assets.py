@@ -46,7 +46,7 @@ class Assets:
         kind = _TYPES.guess_type(found.name)[0] or "application/octet-stream"
         # What has no digest in its address may be another file tomorrow.
         headers = {"cache-control": _FOR_EVER if found.name != "docs.css" else "no-cache", "vary": "accept-encoding"}
-        packs = "br" in request.headers.get("accept-encoding", "") and found.suffix in _PACKED
+        packs = takes_brotli(request) and found.suffix in _PACKED
         if packs:
             headers["content-encoding"] = "br"
         return Response(await asyncio.to_thread(_read, found, packs), media_type=kind, headers=headers)
@@ -68,11 +68,19 @@ def _file(folder: Path, name: str) -> Path | None:
 
 
 @cache
-def _read(path: Path, packed: bool) -> bytes:
+def _read(path: Path, packs: bool) -> bytes:
     """Return a file's bytes, packed by Brotli at most once; all that one page needs are some 2 MB."""
     data = path.read_bytes()
-    if not packed:
-        return data
+    return packed(data) if packs else data
+
+
+def takes_brotli(request: Request) -> bool:
+    """Say whether a browser unpacks Brotli; it offers that over TLS and to this machine itself."""
+    return "br" in (one.split(";")[0].strip() for one in request.headers.get("accept-encoding", "").split(","))
+
+
+def packed(data: bytes) -> bytes:
+    """Return bytes packed by Brotli."""
     import brotli  # type: ignore[import-untyped]
 
     return bytes(brotli.compress(data, quality=_QUALITY))
