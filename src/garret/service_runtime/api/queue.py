@@ -7,6 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from garret.service_runtime.api.describe import Schema, answer, record
+from garret.service_runtime.api.job_view import progress_of
+from garret.service_runtime.live import Live
 from garret.service_runtime.service import Service
 
 _COUNT: Schema = {"type": "integer", "minimum": 0}
@@ -17,8 +19,9 @@ _MINE = record(
         "url": {"type": "string"},
         "position": {**_COUNT, "description": "0 while it is being made"},
         "expected_s": {**_SECONDS, "description": "until it is done"},
+        "progress": {"type": "object", "description": "as the job itself has it"},
     },
-    required=("id", "url", "position", "expected_s"),
+    required=("id", "url", "position", "expected_s", "progress"),
 )
 SCHEMA = record(
     {
@@ -38,11 +41,11 @@ def router(service: Service) -> APIRouter:
 
     @routes.get("", responses={200: answer("The queue", SCHEMA)})
     async def queue(request: Request) -> dict[str, Any]:
-        """Tell the length of the queue, and position and time left of the caller's own jobs; asking is no use."""
+        """Tell the length of the queue; of the caller's own jobs position, time left and progress. Asking is no use."""
         places, live = service.positions(), service.live
         mine = [one for one in live if one.owner == request.state.caller]
         # One that a worker has begun, or holds ready, stands before all that wait.
-        records = [_record(service, one.job_id, 0 if one.started else places.get(one.job_id, 1)) for one in mine]
+        records = [_record(service, one, 0 if one.started else places.get(one.job_id, 1)) for one in mine]
         return {**length_of(service), "mine": sorted(records, key=lambda one: one["position"])}
 
     return routes
@@ -59,10 +62,11 @@ def length_of(service: Service) -> dict[str, Any]:
     }
 
 
-def _record(service: Service, job_id: str, position: int) -> dict[str, Any]:
+def _record(service: Service, live: Live, position: int) -> dict[str, Any]:
     return {
-        "id": job_id,
-        "url": f"/v1/jobs/{job_id}",
+        "id": live.job_id,
+        "url": f"/v1/jobs/{live.job_id}",
         "position": position,
         "expected_s": service.expected_s(position),
+        "progress": progress_of(live),
     }

@@ -12,3 +12,4 @@ def build(service: Service, words: gr.I18n) -> None:
     """Put the tab's controls into the Blocks that are being built."""
     del service, words
     element("said", key="not_there_yet")
+    element("jobs")

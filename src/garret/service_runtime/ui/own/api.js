@@ -9,13 +9,20 @@ export class Fault extends Error {
   }
 }
 
-export const events = new EventTarget(); // "signed-out", "offline", "online"
+export const events = new EventTarget(); // "signed-out", "signed-in" (again), "offline", "online"
 let offline = false;
+let out = false;
 
 function heard(yes) {
   if (yes === !offline) return;
   offline = !yes;
   events.dispatchEvent(new Event(yes ? "online" : "offline"));
+}
+
+function welcome(yes) {
+  if (yes === !out) return;
+  out = !yes;
+  events.dispatchEvent(new Event(yes ? "signed-in" : "signed-out"));
 }
 
 // A request; `body` is JSON, or a Blob as it is. Throws Fault; status 0 is a service that does not answer.
@@ -36,12 +43,13 @@ export async function ask(path, { method = "GET", body = null, headers = {}, sig
   }
   if (answer.ok) {
     heard(true);
+    welcome(true);
     return answer;
   }
   const reply = await answer.json().catch(() => ({}));
   // A front answers in the service's place while there is none.
   heard(![502, 503, 504].includes(answer.status) || Boolean(reply.error));
-  if (answer.status === 401) events.dispatchEvent(new Event("signed-out"));
+  if (answer.status === 401) welcome(false);
   throw new Fault(answer.status, reply, Number(answer.headers.get("Retry-After")) || null);
 }
 
