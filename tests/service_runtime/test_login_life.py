@@ -61,11 +61,13 @@ def test_jobs_of_an_earlier_version_are_in_the_gallery(settings: ServiceSettings
     with serving(earlier) as service:
         made = service.call("POST", "/v1/jobs?wait=20", SMALL, Authorization=f"Bearer {TOKEN}").json
         assert made["state"] == "Success"
+        service.call("POST", "/sdapi/v1/options", {"jpeg_quality": 33}, Authorization=f"Bearer {TOKEN}")
         service.terminate()
     with serving(settings) as service:
         inside = log_in(service)
         assert [one["id"] for one in inside.call("GET", "/v1/jobs").json] == [made["id"]]
         assert inside.call("GET", made["pictures"][0]["url"]).status == 200
+        assert inside.call("GET", "/sdapi/v1/options").json["jpeg_quality"] == 33
 
 
 def test_a_guesser_waits_longer_each_time_and_then_a_minute(settings: ServiceSettings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,13 @@ class ChosenOptions:
         self._path = path
         self._lock = threading.Lock()
         self._chosen = _read(path)
+
+    def adopt(self, owner: str, names: Iterable[str]) -> None:
+        """Let a caller who has chosen nothing begin with what was chosen under another name of theirs."""
+        with self._lock:
+            if owner not in self._chosen:
+                earlier = next((self._chosen[name] for name in sorted(names) if name in self._chosen), {})
+                self._chosen = {**self._chosen, **({owner: earlier} if earlier else {})}
 
     def of(self, owner: str) -> dict[str, Any]:
         """Return what a caller has chosen; what is not there is as `DEFAULTS` has it."""

@@ -25,6 +25,7 @@ from garret.service_runtime.api.a1111 import (
 from garret.service_runtime.api.a1111.chosen_options import ChosenOptions
 from garret.service_runtime.api.a1111.desk import Desk
 from garret.service_runtime.api.dialect import Dialect
+from garret.service_runtime.logins import Logins
 from garret.service_runtime.service import Service
 
 _PARTS = (
@@ -49,7 +50,10 @@ _PARTS = (
 
 def router(service: Service) -> APIRouter:
     """Return the routes, which share one desk."""
-    desk = Desk(service, ChosenOptions(service.settings.state_dir / "a1111-options.json"))
+    options = ChosenOptions(service.settings.state_dir / "a1111-options.json")
+    opening = Logins(service.settings).current()
+    options.adopt(opening.owner, opening.aliases)
+    desk = Desk(service, options)
     routes = APIRouter()
     for part in _PARTS:
         routes.include_router(part.router(desk))
