@@ -14,7 +14,7 @@ export function make(tag, attributes = {}, ...children) {
 
 // Give a node these children instead of its own; what is false or null is none.
 export function fill(node, ...children) {
-  node.replaceChildren(...children.flat().filter((child) => child !== null && child !== undefined && child !== false));
+  node.replaceChildren(...children.flat(Infinity).filter((child) => child !== null && child !== undefined && child !== false));
 }
 
 // An element that Python puts into the page with facts; `show(facts)` draws it.

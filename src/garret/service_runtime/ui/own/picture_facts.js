@@ -1,0 +1,63 @@
+// What a picture was made from, to be read and copied.
+
+import { button, copied } from "./dialog.js";
+import { fill, make } from "./element.js";
+import { parsed } from "./infotext.js";
+import { bytes, knows, lasting, moment, number, say } from "./words.js";
+
+// The facts of a picture: its record as GET /v1/images/ID has it, or what POST /v1/images/read said of a file.
+export function factsOf(facts) {
+  const { prompt, negative, pairs } = parsed(facts.infotext || "");
+  const rows = [...sizes(facts), ...pairs.map(([name, value]) => [named(name), value])];
+  return make(
+    "div",
+    { class: "garret-facts" },
+    facts.infotext ? words("picture.prompt", prompt) : make("p", {}, say("picture.says_nothing")),
+    negative && words("picture.negative_prompt", negative),
+    make("dl", {}, rows.map(([name, value]) => make("div", {}, make("dt", {}, name), make("dd", { translate: "no" }, value)))),
+    ...Object.entries(facts.notes || {}).map(([, text]) => make("p", { class: "garret-quiet", translate: "no" }, String(text))),
+    facts.infotext && whole(facts.infotext),
+  );
+}
+
+function sizes(facts) {
+  const known = [];
+  if (facts.created_at) known.push([say("picture.made_at"), moment(facts.created_at)]);
+  if (facts.kept_until) known.push([say("picture.kept_until"), moment(facts.kept_until)]);
+  if (facts.seconds) known.push([say("picture.took"), facts.seconds < 60 ? say("time.seconds", { seconds: number(facts.seconds, 1) }) : lasting(facts.seconds)]);
+  if (facts.width) known.push([say("picture.pixels"), `${number(facts.width)} \u00d7 ${number(facts.height)}`]);
+  const kind = (facts.media_type || "").replace("image/", "").toUpperCase();
+  if (facts.size) known.push([say("picture.file"), `${kind} ${bytes(facts.size)}`]);
+  return known;
+}
+
+// A1111's names are English; those that many pictures have are said in the page's language.
+function named(name) {
+  const key = `picture.pair.${name.toLowerCase().replace(/[^a-z0-9]+/g, "_")}`;
+  return knows(key) ? say(key) : make("span", { translate: "no" }, name);
+}
+
+function words(key, text) {
+  const copy = button(say("picture.copy"), (event) => copying(event.currentTarget, text), { "aria-label": `${say("picture.copy")}: ${say(key)}` });
+  return make(
+    "section",
+    { class: "garret-words" },
+    make("div", {}, make("h3", {}, say(key)), text && copy),
+    make("p", { translate: "no" }, text || "\u2013"),
+  );
+}
+
+function whole(text) {
+  const body = make("pre", { translate: "no", tabindex: "0" }, text);
+  const copy = button(say("picture.copy_all"), (event) => copying(event.currentTarget, text, body));
+  return make("details", { class: "garret-whole" }, make("summary", {}, say("picture.infotext")), body, copy);
+}
+
+// Copy, and say on the button whether that worked; where it did not, the text is marked so that a key copies it.
+export async function copying(pressed, text, shown = null) {
+  const before = pressed.textContent;
+  const done = await copied(text);
+  if (!done && shown) getSelection().selectAllChildren(shown);
+  fill(pressed, make("span", { role: "status" }, say(done ? "picture.copied" : "picture.copy_by_hand")));
+  setTimeout(() => fill(pressed, before), 2000);
+}
