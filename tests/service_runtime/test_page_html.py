@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 import pytest
 
 from garret.service_runtime.page.assets import OURS
 from garret.service_runtime.page.words import FOLDER, LANGUAGES, read
-from tests.service_runtime.living import Service
+from tests.service_runtime.living import Service, fake_settings, serving, wait
 
 
 def test_each_script_of_the_page_has_its_nonce_and_none_runs_that_is_not_ours(service: Service) -> None:
@@ -126,3 +127,20 @@ def test_extensions_words_are_data(service: Service) -> None:
     """The words stand in the page as JSON that no tag ends."""
     page = service.call("GET", "/").body.decode()
     assert json.loads(re.findall(r'id="garret-words">(.*?)</script>', page)[0])["tab.create"] == "Create"
+
+
+def test_a_node_for_programs_has_no_page(tmp_path: Path) -> None:
+    """It says so, and its document is as everywhere."""
+    with serving(fake_settings(tmp_path, page="off")) as running:
+        answer = running.call("GET", "/")
+        assert (answer.status, "no web page" in answer.json["errors"]) == (404, True)
+        assert running.call("GET", "/ui/docs.css").status == 200
+
+
+def test_the_page_can_be_there_before_anybody_asks(tmp_path: Path) -> None:
+    """Once a worker is ready; and the service ends as it should with it."""
+    with serving(fake_settings(tmp_path, page="early")) as running:
+        running.wait_until("ok")
+        maps = Path(f"/proc/{running.process.pid}/maps")
+        wait(lambda: b"pandas" in maps.read_bytes(), 60, "what Gradio brings to be loaded")
+        assert running.terminate() == 0

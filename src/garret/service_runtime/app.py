@@ -41,6 +41,8 @@ def create_app(service: Service) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         await service.start()
+        if settings.page == "early":
+            page.load_when(lambda: service.pool.was_ready)
         yield
         await page.close()
         await service.stop()

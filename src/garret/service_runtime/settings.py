@@ -13,6 +13,7 @@ LOG_FORMATS = ("text", "json")
 DIALECTS = ("a1111", "openai", "sagemaker", "stability", "dstack", "cog")
 """The APIs that `dialects_off` may name."""
 COMPILES = ("auto", "on", "off")
+PAGES = ("on", "early", "off")
 UNKNOWN_MODELS = ("use", "refuse")
 PRECISIONS = ("auto", "fp32", "fp16", "bf16")
 MAXIMUM_BODY_BYTES = 1_000_000
@@ -88,6 +89,8 @@ class ServiceSettings:
     workers: int = 0
     # Dialects that are not spoken, by the names in docs/api.md.
     dialects_off: tuple[str, ...] = ()
+    # The web page: loaded when it is first visited, as soon as a worker is ready ("early"), or not there.
+    page: str = "on"
     # What OpenAI's clients get that name a model which is not here, as most do: "use" the node's own, or "refuse".
     openai_unknown_model: str = "use"
     # What one request may ask and bring at most; limits.py has what any engine is asked for. Bodies with pictures are
@@ -160,6 +163,7 @@ class ServiceSettings:
             f"Give one of {PRECISIONS}",
         )
         _require(self.compile in COMPILES, "compile", f"{self.compile!r} is not a choice", f"Give one of {COMPILES}")
+        _require(self.page in PAGES, "page", f"{self.page!r} is not a choice", f"Give one of {PAGES}")
         _require(
             self.openai_unknown_model in UNKNOWN_MODELS,
             "openai_unknown_model",

@@ -106,6 +106,7 @@ def ensure_service_settings(node: Node) -> None:
         host=node.inner_host,
         port=node.inner_port,
         trusted_proxy=node.has_front,
+        page="early",
         state_dir=host.path(SERVICE_STATE),
         models_dir=host.path("/home/models"),
         embeddings_dir=host.path("/home/embeddings"),

@@ -7,6 +7,7 @@ programs should pay for.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
 
@@ -21,6 +22,7 @@ from garret.service_runtime.service import Service
 
 PREFIX = "/ui"
 _LARGEST_BODY = 1_000_000
+_LOOK_S = 0.5
 _EVENTS = "/gradio_api/run/predict"
 _THEME = "/theme.css"
 
@@ -36,11 +38,24 @@ class PageApp:
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._gradio: ASGIApp | None = None
+        self._early: asyncio.Task[None] | None = None
         self._html = Html(self._assets)
 
     async def close(self) -> None:
         """End what Gradio keeps running."""
+        if self._early is not None:
+            self._early.cancel()
         await self._stack.aclose()
+
+    def load_when(self, is_time: Callable[[], bool]) -> None:
+        """Load the page before anybody asks for it, once nothing else is waited for."""
+
+        async def load() -> None:
+            while not is_time():
+                await asyncio.sleep(_LOOK_S)
+            await self.load()
+
+        self._early = asyncio.create_task(load())
 
     async def load(self) -> ASGIApp:
         """Return Gradio's application, made at the first call, in a thread."""
@@ -56,6 +71,8 @@ class PageApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; `scope["path"]` is whole."""
         request, path = Request(scope, receive), scope["path"].removeprefix(PREFIX)
+        if self._service.settings.page == "off" and path != "/docs.css":
+            raise NotFound("this node has no web page", "Its APIs are described at /docs")
         if scope["method"] in ("GET", "HEAD") and path in ("", "/"):
             await (await self._page(request))(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD") and (file := await self._assets.file(path, request)) is not None:
