@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import gradio as gr
 
-from garret.service_runtime.page.hosting import element
+from garret.service_runtime.page.form import Form
 from garret.service_runtime.service import Service
 
 
 def build(service: Service, words: gr.I18n) -> None:
     """Put the tab's controls into the Blocks that are being built."""
-    del service, words
-    element("said", key="not_there_yet")
+    Form("inpaint", service, words).build()

@@ -13,15 +13,15 @@ export function told(fault, labels = {}) {
   const reason = fault.field && whole.startsWith(`${fault.field}: `) ? whole.slice(fault.field.length + 2) : whole;
   const after = lasting(fault.retryAfter || UNKNOWN_S);
   const key = fault.code === "session_expired" ? "fault.SessionExpired" : `fault.${kind}`;
-  if (!knows(key)) return [502, 503, 504].includes(fault.status) ? say("fault.offline") : say("fault.other", { reason });
-  return say(key, { field, reason, after });
+  if (!knows(key)) return [502, 503, 504].includes(fault.status) ? say("fault.offline") : say("fault.other", { reason, message: reason });
+  return say(key, { field, reason, after, message: reason, seconds: fault.retryAfter || UNKNOWN_S });
 }
 
 // Of a job that has no pictures: what became of it.
 export function toldOfJob(job) {
   if (job.state === "Cancelled") return say("fault.Cancelled");
   if (job.state === "Expired") return say("fault.Expired");
-  if (!job.error) return say("fault.other", { reason: job.state });
+  if (!job.error) return say("fault.other", { reason: job.state, message: job.state });
   const key = `fault.job.${job.error.error}`;
-  return knows(key) ? say(key, { reason: job.error.message }) : told(job.error);
+  return knows(key) ? say(key, { reason: job.error.message, message: job.error.message }) : told(job.error);
 }

@@ -1,0 +1,125 @@
+"""A form filled from elsewhere: as it was before the page was loaded again, or from a picture or a job."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+from starlette.requests import Request
+
+from garret.service_runtime.api.image_view import own_image
+from garret.service_runtime.api.job_view import own_job
+from garret.service_runtime.errors import BadRequest, ServiceError
+from garret.service_runtime.infotext_reader import request_fields
+from garret.service_runtime.limits import check_text
+from garret.service_runtime.page.choices import Choices, choices_of
+from garret.service_runtime.page.faults import fault_of
+from garret.service_runtime.page.fields import Field
+from garret.service_runtime.page.hosting import told
+from garret.service_runtime.page.reuse import request_of, values_of
+from garret.service_runtime.page.words import language_of, say
+
+if TYPE_CHECKING:
+    from garret.service_runtime.page.form import Form
+
+_LONGEST_TEXT = 100_000
+
+
+async def filled(form: Form, request: Request, facts: Mapping[str, Any]) -> list[Any]:
+    """Return updates of all components of a form, of its native side, and of its elements."""
+    choices = await asyncio.to_thread(choices_of, form.service)
+    count, fault = facts.get("count", 0), None
+    updates = [gr.skip() for _ in form.fields]
+    try:
+        updates = await _updates(form, request, facts)
+    except ServiceError as error:
+        fault = fault_of(language_of(request), error)
+    named = [one | _offered(field, choices) for field, one in zip(form.fields, updates, strict=True)]
+    memory = next(at for at, field in enumerate(form.fields) if field.path == "memory")
+    named[memory] |= _memory(form, language_of(request))
+    chosen = next(one.get("value") for field, one in zip(form.fields, named, strict=True) if field.path == "checkpoint")
+    return [
+        *named,
+        *shown_model(form, choices, chosen or facts.get("checkpoint") or "", {"filled": count, "fault": fault}),
+    ]
+
+
+def shown_model(form: Form, choices: Choices, checkpoint: str, made: Mapping[str, Any] | None = None) -> list[Any]:
+    """Return updates of the native side and of the elements for a checkpoint; `made` is what the message says."""
+    native = choices.defaults(checkpoint or choices.checkpoint).size
+    facts: dict[str, dict[str, Any] | None] = {
+        "made": dict(made) if made else None,
+        "model": choices.about(checkpoint or choices.checkpoint),
+        "sizes": {"native": native, "largest": form.service.settings.longest_side},
+    }
+    hosts = [(name, facts[name]) for name in form.hosts]
+    return [
+        str(native),
+        *(gr.skip() if told_of is None else told(name, kind=form.kind, **told_of) for name, told_of in hosts),
+    ]
+
+
+async def changed_model(form: Form, checkpoint: str, before: str, values: Mapping[str, Any]) -> list[Any]:
+    """Return updates of size, steps and guidance where they are what another checkpoint has by itself."""
+    choices = await asyncio.to_thread(choices_of, form.service)
+    now, usual = choices.defaults(checkpoint), {choices.defaults(one.name) for one in choices.checkpoints}
+    old = int(before) if before.isdecimal() and int(before) else now.size
+    size = [gr.skip(), gr.skip()]
+    if old != now.size:
+        size = [_scaled(values.get(name), now.size / old) for name in ("width", "height")]
+    steps = now.steps if values.get("steps") in {one.steps for one in usual} else gr.skip()
+    guidance = now.cfg_scale if values.get("cfg_scale") in {one.cfg_scale for one in usual} else gr.skip()
+    return [*size, steps, guidance, *shown_model(form, choices, checkpoint)]
+
+
+def _scaled(side: Any, scale: float) -> Any:
+    return max(64, round(side * scale / 8) * 8) if isinstance(side, (int, float)) and 0 < side < 1e5 else gr.skip()
+
+
+async def _updates(form: Form, request: Request, facts: Mapping[str, Any]) -> list[Any]:
+    kept = facts.get("kept")
+    if isinstance(kept, Mapping):
+        return [gr.update(value=kept[one.path]) if one.path in kept else gr.skip() for one in form.fields]
+    if facts.get("last_seed"):
+        jobs = await form.service.records.recent(request.state.caller, 1, "", "")
+        seed = str(jobs[0].request.seed) if jobs else None
+        return [gr.update(value=seed) if seed and one.path == "seed" else gr.skip() for one in form.fields]
+    body = await _body(form, request, facts)
+    if body is None:
+        return [gr.skip() for _ in form.fields]
+    known = {one.path for one in form.fields}
+    begins = known if "start.image" in known else ()
+    return form.shown(values_of(body, known, begins=begins))
+
+
+async def _body(form: Form, request: Request, facts: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what is to be asked for again, None when nothing is."""
+    service = form.service
+    if isinstance(facts.get("image"), str):
+        return request_of(await own_image(service, facts["image"], request)).to_dict()
+    if isinstance(facts.get("job"), str):
+        return (await own_job(service, facts["job"], request)).request.to_dict()
+    if isinstance(facts.get("infotext"), str):
+        check_text("infotext", facts["infotext"], _LONGEST_TEXT)
+        return (await asyncio.to_thread(request_fields, facts["infotext"]))[0]
+    fields = facts.get("fields")
+    if fields is not None and not isinstance(fields, dict):
+        raise BadRequest("fields", "must be an object")
+    return fields
+
+
+def _offered(field: Field, choices: Choices) -> dict[str, Any]:
+    """Return what a picker offers now."""
+    return {"choices": [(name, name) for name in choices.names[field.path]]} if field.path in choices.names else {}
+
+
+def _memory(form: Form, language: str) -> dict[str, Any]:
+    """Return how the box of the low-VRAM mode stands: on by itself where the device's memory is short."""
+    short = [worker.facts for worker in form.service.pool.workers if worker.facts.get("mode") == "low-vram"]
+    if not short:
+        return {"interactive": True, "info": say(language, "form.memory_info")}
+    total = max(int(facts.get("memory_total") or 0) for facts in short)
+    key = "form.memory_on" if total else "form.memory_on_unknown"
+    return {"value": True, "interactive": False, "info": say(language, key, size=f"{total / 1e9:.0f}")}

@@ -1,0 +1,58 @@
+"""What happens when somebody uses a form; nothing here raises for what they say."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from garret.service_runtime.api.job_body import parse_job
+from garret.service_runtime.errors import ServiceError
+from garret.service_runtime.page.faults import fault_of
+from garret.service_runtime.page.filling import changed_model, filled
+from garret.service_runtime.page.hosting import heard, told
+from garret.service_runtime.page.words import language_of
+
+if TYPE_CHECKING:
+    from garret.service_runtime.page.form import Form
+
+# Values are the browser's own, for a request to judge: Gradio's components would refuse them in English.
+_PLAIN = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
+_OF_MODEL = ("width", "height", "steps", "cfg_scale")
+
+
+def connect(form: Form) -> None:
+    """Give a form its handlers."""
+    made = form.hosts["made"]
+
+    async def sample(request: gr.Request, *values: Any) -> str:
+        return told("made", kind=form.kind, **await _made(form, request, values))
+
+    async def tell(request: gr.Request, text: str) -> list[Any]:
+        return await filled(form, request.request, heard(text))
+
+    async def change(checkpoint: str, native: str, *values: Any) -> list[Any]:
+        return await changed_model(form, str(checkpoint or ""), str(native), dict(zip(_OF_MODEL, values, strict=True)))
+
+    form.button.click(sample, form.components, made, trigger_mode="multiple", **_PLAIN)
+    outputs = [*form.components, form.native, *form.hosts.values()]
+    form.bridge.change(tell, form.bridge, outputs, trigger_mode="multiple", **_PLAIN)
+    of_model = [form.named(path) for path in _OF_MODEL]
+    checkpoint = form.named("checkpoint")
+    elements = [form.native, *form.hosts.values()]
+    checkpoint.change(change, [checkpoint, form.native, *of_model], [*of_model, *elements], **_PLAIN)
+
+
+async def _made(form: Form, request: gr.Request, values: tuple[Any, ...]) -> dict[str, Any]:
+    """Ask for pictures as `POST /v1/jobs` does; returns the job, or what is wrong."""
+    service, asking = form.service, request.request
+    try:
+        owner = asking.state.caller
+        service.check_room(owner)
+        body = form.body(values)
+        # Beside the event loop: models' files are looked up.
+        wanted = await asyncio.to_thread(parse_job, body, service.models.usable_checkpoint, service.inputs)
+        return {"job": await service.submit(wanted, owner)}
+    except ServiceError as error:
+        return {"fault": fault_of(language_of(asking), error)}
