@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -103,6 +104,26 @@ def test_language_and_colours_are_kept(visit: Visit) -> None:
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
     seen_by(page).forgive("status of 401")
+
+
+@pytest.mark.e2e
+def test_the_page_is_left_by_its_button(visit: Visit) -> None:
+    """The session ends at the service as well; colours that were chosen on either page are those of both."""
+    page = visit("/")
+    page.get_by_role("button", name="Light / dark").click()
+    expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
+    kept = page.context.cookies()
+    page.get_by_role("button", name="Log out").click()
+    page.wait_for_url("**/login?out=1")
+    expect(page.get_by_role("status")).to_have_text("You are logged out.")
+    expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+    page.context.add_cookies(kept)  # type: ignore[arg-type]  # it gives what it takes
+    page.goto("/")
+    assert urlsplit(page.url).path == "/login"
+    fill_in(page, PASSWORD)
+    page.wait_for_url(lambda url: urlsplit(url).path == "/")
+    expect(page.get_by_role("button", name="Log out")).to_be_visible()
+    expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
 
 
 @contextmanager

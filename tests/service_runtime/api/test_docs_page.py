@@ -20,6 +20,10 @@ def test_every_route_of_the_document_wants_a_login_but_health(service: Service) 
     listed = [(method.upper(), path) for path, methods in document["paths"].items() for method in methods]
     pages = ("/", "/docs", "/openapi.json", "/ui/docs.css", "/ui/nothing", "/ui/login.css", "/extensions/a/b")
     pages += ("/login", "/login/", "/Login", "/login/../docs", "//login", "/logout", "/logout/", "/ui/../login")
+    pages += tuple(f"/ui/{name}" for name in ("", "config", "theme.css", "assets/index.js", "own/x/main.js"))
+    pages += tuple(
+        f"/ui/gradio_api/{name}" for name in ("info", "run/predict", "queue/join", "upload", "file=/etc/passwd")
+    )
     beside = [(method, path) for path in pages for method in ("GET", "HEAD", "POST")]
     found = set()
     for method, path in [*listed, *beside]:

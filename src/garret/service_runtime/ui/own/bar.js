@@ -1,6 +1,9 @@
 // The line at the top: whose node this is, the language, the colours, and the way out.
 
+import { toggleColours } from "./colours.js";
 import { define, Element, fill, make } from "./element.js";
+import { told } from "./faults.js";
+import { logOut } from "./leaving.js";
 import { language, say } from "./words.js";
 
 const YEAR_S = 31536000;
@@ -10,9 +13,12 @@ function chooseLanguage(name) {
   location.reload();
 }
 
-function colours() {
-  const dark = document.body.classList.toggle("dark");
-  localStorage.setItem("garret-colours", dark ? "dark" : "light");
+async function leave() {
+  try {
+    await logOut();
+  } catch (error) {
+    alert(told(error)); // somebody who believes to be logged out must not be in
+  }
 }
 
 class Bar extends Element {
@@ -24,13 +30,11 @@ class Bar extends Element {
       make("span", { class: "garret-space" }),
       make("button", { type: "button", lang: chinese ? "en" : "zh-CN", onclick: () => chooseLanguage(chinese ? "en" : "zh") },
         chinese ? "English" : "中文"),
-      make("button", { type: "button", onclick: colours }, say("bar.colours")),
+      make("button", { type: "button", onclick: toggleColours }, say("bar.colours")),
       make("a", { href: "/docs" }, say("bar.docs")),
-      login && make("form", { method: "post", action: "/logout" }, make("button", {}, say("bar.log_out"))),
+      login && make("button", { type: "button", onclick: leave }, say("bar.log_out")),
     );
   }
 }
 
-const kept = localStorage.getItem("garret-colours");
-if (kept) document.body.classList.toggle("dark", kept === "dark");
 define("bar", Bar);
