@@ -8,20 +8,19 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from garret.service_runtime.api.body import read_json
-from garret.service_runtime.api.describe import Schema, answer, body, record
+from garret.service_runtime.api.describe import Schema, answer, body, field, record
 from garret.service_runtime.errors import BadRequest
 from garret.service_runtime.prices import HIGHEST, Prices, PricesFile, WrongPrices
 from garret.service_runtime.results import storage_error
 from garret.service_runtime.service import Service
 
 _PRICE: Schema = {"type": "number", "minimum": 0, "maximum": HIGHEST}
-_PERHAPS: Schema = {**_PRICE, "type": ["number", "null"]}
 _TOLD: dict[str, Schema] = {
     "running_per_hour": _PRICE,
-    "stopped_per_hour": {**_PERHAPS, "description": "null when it is not known"},
-    "currency": {"type": "string", "pattern": "^[A-Za-z]{1,8}$", "default": "CNY"},
-    "made_up": {"type": "boolean", "default": False, "description": "true of the local cloud's"},
-    "since": {"type": "number", "minimum": 0, "description": "when the machine was started, in seconds since 1970"},
+    "stopped_per_hour": {**_PRICE, "type": ["number", "null"], "description": "null when it is not known"},
+    "currency": field("string", "as CNY, which it is when nothing is said", pattern="^[A-Za-z]{1,8}$"),
+    "made_up": field("boolean", "true of the local cloud's"),
+    "since": field("number", "when the machine was started, in seconds since 1970", minimum=0),
 }
 SCHEMA: Schema = {
     "type": ["object", "null"],
