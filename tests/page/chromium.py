@@ -16,7 +16,7 @@ from playwright.sync_api import Browser, BrowserContext, sync_playwright
 SIZES = {"desktop": (1280, 800), "phone": (390, 844)}
 LOCALES = {"en": "en-US", "zh": "zh-CN"}
 # What a test awaits comes in well under a second where nothing else runs; CI's machines are shared.
-PATIENCE_MS = 20_000
+PATIENCE_MS = 30_000
 # Chromium itself asks these whatever it shows; a page that did would be seen by its own events.
 _BROWSERS_OWN = "accounts|clients|clients2|redirector|update|optimizationguide-pa|content-autofill|safebrowsing"
 _OF_ITS_MAKER = re.compile(rf"[ .]({_BROWSERS_OWN})\.(google|googleapis|gvt1)\.com")

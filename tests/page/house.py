@@ -101,6 +101,11 @@ def _lived_in(settings: ServiceSettings) -> Iterator[House]:
     house = House(started.process, started.host, started.port, headers, settings)
     try:
         house.wait_until("ok")
+        # Gradio is loaded with the page's first answer, for as long as a busy machine needs.
+        connection = house.connect(timeout=120)
+        connection.request("GET", "/", headers=headers)
+        assert connection.getresponse().status == 200
+        connection.close()
         yield house
     finally:
         if house.process.poll() is None:

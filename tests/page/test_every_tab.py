@@ -29,6 +29,8 @@ _OTHERS = [
 def test_each_tab_is_well(visit: Visit, language: str, size: str, scheme: str) -> None:
     """For axe and in its window, in one language; nothing is asked elsewhere, and the console is empty."""
     page = visit("/", language=language, size=size, scheme=scheme)
+    page.get_by_role("tab").first.wait_for()
+    assert_accessible(page)
     for name in TABS:
         open_tab(page, name)
         _is_well(page, name, language)
@@ -47,7 +49,7 @@ def test_each_tab_is_for_the_keyboard(visit: Visit, language: str, size: str) ->
 
 
 def _is_well(page: Page, name: str, language: str) -> None:
-    assert_accessible(page)
+    assert_accessible(page, f"#tab-{name}")
     foreign = foreign_texts(page, language)
     assert not foreign, f"{name} speaks another language than {language}: {foreign}"
     assert overflow(page) <= 0, f"{name} is {overflow(page)} pixels wider than its window"

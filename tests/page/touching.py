@@ -20,15 +20,20 @@ _TEXTS = ("text", "textarea", "search", "url", "email", "password", "textbox")
 _STEPS = {"number": "ArrowUp", "range": "ArrowRight", "slider": "ArrowRight", "spinbutton": "ArrowUp"}
 _CHOICES = ("combobox", "listbox")
 _HANDLE = "(at) => window.garretControls[at]"
-_MODAL = """(one) => Boolean(one.closest("dialog[open], [role=dialog]"))"""
+_INSIDE = "(one, selector) => Boolean(one.closest(selector))"
+_DIALOGS = "dialog[open], [role=dialog]"
 
 
 @dataclass
 class Walk:
-    """Acts on every control of a page but those whose key matches `leave`; what could not be acted on is kept."""
+    """Acts on every control of a page, and keeps what could not be acted on.
+
+    Left alone is what `leave` matches by its key, and what is inside of an element that the selector `leave_in` finds.
+    """
 
     page: Page
     leave: tuple[str, ...] = ()
+    leave_in: str = ""
     patience_ms: int = 3000
     touched: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
@@ -57,12 +62,14 @@ class Walk:
             if not control.stops or key in self.touched or any(re.search(one, key) for one in self.leave):
                 continue
             handle = self.page.evaluate_handle(_HANDLE, at).as_element()
-            if handle is not None and (not modal or handle.evaluate(_MODAL)):
+            if handle is None or (self.leave_in and handle.evaluate(_INSIDE, self.leave_in)):
+                continue
+            if not modal or handle.evaluate(_INSIDE, _DIALOGS):
                 return key, control, handle
         return None
 
     def _is_modal(self) -> bool:
-        return self.page.locator("dialog[open], [role=dialog]").filter(visible=True).count() > 0
+        return self.page.locator(_DIALOGS).filter(visible=True).count() > 0
 
     def _closed(self) -> bool:
         """Close what stands before the page; false where nothing does."""
