@@ -119,6 +119,23 @@ def test_a_picture_to_begin_from_comes_in_the_body_or_before_it(service: Service
         assert service.call("PUT", f"/v1/inputs{query}", body).status == status
 
 
+def test_a_finished_picture_is_begun_from_without_its_file(service: Service) -> None:
+    """It is named by its id, and what is kept can be looked at; another name is none of the caller's images."""
+    job = service.call("POST", "/v1/jobs?wait=10", {"prompt": "x", "steps": 1, "width": 128, "height": 64}).json
+    kept = service.call("PUT", "/v1/inputs", {"image": f"{job['id']}-0"}).json
+    assert (kept["width"], kept["height"]) == (128, 64)
+    shown = service.call("GET", f"/v1/inputs/{kept['sha256']}")
+    assert shown.body.startswith(b"\x89PNG")
+    assert "immutable" in shown.headers["cache-control"]
+    unchanged = service.call("GET", f"/v1/inputs/{kept['sha256']}", If_None_Match=shown.headers["etag"])
+    assert (unchanged.status, unchanged.body) == (304, b"")
+    assert service.call("PUT", "/v1/inputs", shown.body).json == kept
+    for body, status in (({"image": "0" * 32 + "-0"}, 404), ({"image": 1}, 422), ({}, 404), (b"{", 422)):
+        assert service.call("PUT", "/v1/inputs", body).status == status
+    for digest, status in (("0" * 64, 404), ("..%2f" + "0" * 64, 404), ("x", 422)):
+        assert service.call("GET", f"/v1/inputs/{digest}").status == status
+
+
 def test_the_same_key_gives_the_same_job(service: Service) -> None:
     """Also to twenty who ask at once, in whatever order their fields come; another request with it is refused."""
     with ThreadPoolExecutor(20) as callers:

@@ -28,6 +28,7 @@ _REASONS = tuple(
         (r"'(?P<name>.*)' is not there\. .*", "absent"),
         (r"no .* is called '(?P<name>.*)'\. There are: (?P<known>.*)", "known"),
         (r"is missing\. .*", "missing"),
+        (r"nothing is painted\. .*", "painted"),
         (r"the tag of '(?P<name>.*)' .*", "tag"),
         (r"does not go together with .*", "together"),
         (r"AND joins (?P<count>\d+) texts\. .* (?P<most>\d+)", "joined"),

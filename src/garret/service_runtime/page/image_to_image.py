@@ -1,13 +1,14 @@
-"""The tab: image_to_image."""
+"""The tab: image to image."""
 
 from __future__ import annotations
 
 import gradio as gr
 
+from garret.service_runtime.page.begin import from_picture
 from garret.service_runtime.page.form import Form
 from garret.service_runtime.service import Service
 
 
 def build(service: Service, words: gr.I18n) -> None:
     """Put the tab's controls into the Blocks that are being built."""
-    Form("image", service, words).build()
+    Form("image", service, words).build(from_picture)
