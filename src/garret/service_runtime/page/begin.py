@@ -31,11 +31,7 @@ def from_masked_picture(form: Form) -> None:
     _picture(form)
     form.add("start.mask.image", _unseen(), read=_painted)
     _denoise(form)
-    areas = [(form.words(f"begin.area.{name}"), name) for name in ("whole", "masked")]
-    area = gr.Radio(areas, value="whole", label=_label(form, "start.mask.only_masked"), info=form.words("begin.area.info"))
-    form.add(
-        "start.mask.only_masked", area, read=lambda name: name == "masked", show=lambda yes: "masked" if yes else "whole"
-    )
+    _area(form)
     with _folded(form, "mask"):
         _mask(form)
         _resize(form, _OF_MASKED)
@@ -70,6 +66,13 @@ def _resize(form: Form, names: tuple[str, ...]) -> None:
     form.add("start.resize", gr.Radio(ways, value=Start.resize, label=_label(form, "start.resize")))
     noise = gr.Slider(0, _MOST_NOISE, value=Start.noise, step=0.01, label=_label(form, "start.noise"), buttons=[])
     form.add("start.noise", noise)
+
+
+def _area(form: Form) -> None:
+    path = "start.mask.only_masked"
+    areas = [(form.words(f"begin.area.{name}"), name) for name in ("whole", "masked")]
+    box = gr.Radio(areas, value="whole", label=_label(form, path), info=form.words("begin.area.info"))
+    form.add(path, box, read=lambda name: name == "masked", show=lambda only: "masked" if only else "whole")
 
 
 def _mask(form: Form) -> None:

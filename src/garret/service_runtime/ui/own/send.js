@@ -1,9 +1,10 @@
 // A picture that goes on from where it is to one of the tabs that make pictures.
 
-import { begin } from "./begun.js";
-import { open, tell } from "./bridge.js";
-import { make } from "./element.js";
 import { call } from "./api.js";
+import { begin } from "./begun.js";
+import { open } from "./bridge.js";
+import { button } from "./dialog.js";
+import * as form from "./form.js";
 import { say } from "./words.js";
 
 // Send a finished picture by its id, or any file, to the tab "image" or "inpaint"; to "create", what it was made from.
@@ -13,14 +14,12 @@ export async function sendTo(kind, { image = "", file = null, name = "" }) {
     return begin(kind, { image, file, name });
   }
   const facts = image ? { image } : { infotext: (await call("/v1/images/read", { method: "POST", body: file })).infotext || "" };
-  open(kind);
-  tell("reuse", { ...facts, tab: kind });
+  form.reuse({ ...facts, tab: kind });
 }
 
 // Buttons that send a picture on: an image's id, or what sendTo takes.
 export function sendButtons(picture, kinds = ["image", "inpaint"]) {
   const source = typeof picture === "string" ? { image: picture } : picture;
-  const button = (kind) =>
-    make("button", { type: "button", class: `garret-send garret-send-${kind}`, onclick: () => sendTo(kind, source) }, say(`send.${kind}`));
-  return kinds.map(button);
+  const send = (kind) => () => sendTo(kind, source);
+  return kinds.map((kind) => button(say(`send.${kind}`), send(kind), { class: `garret-button garret-send-${kind}` }));
 }
