@@ -12,6 +12,7 @@ from tests.page.conftest import Visit
 from tests.page.house import House, furnished
 from tests.page.tabs import TABS, open_tab
 from tests.page.touching import Walk
+from tests.page.waiting import until
 from tests.page.watching import console_clean, only_own_origin, seen_by
 from tests.service_runtime.living import wait
 
@@ -49,9 +50,7 @@ def _frame_works(page: Page, language: str) -> None:
     bar = page.locator("garret-bar")
     before = page.evaluate("getComputedStyle(document.querySelector('garret-bar')).color")
     bar.get_by_role("button").nth(1).click()
-    page.wait_for_function(
-        "(before) => getComputedStyle(document.querySelector('garret-bar')).color !== before", arg=before
-    )
+    until(page, "(before) => getComputedStyle(document.querySelector('garret-bar')).color !== before", before)
     bar.get_by_role("button", name="中文" if language == "en" else "English").click()
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN" if language == "en" else "en")
     page.locator("garret-bar").get_by_role("button").last.click()

@@ -15,6 +15,7 @@ from tests.page.chromium import Outside, context_of
 from tests.page.controls import walk_by_keyboard
 from tests.page.language import foreign_texts
 from tests.page.touching import Walk
+from tests.page.waiting import until
 from tests.page.watching import console_clean, only_own_origin, seen_by, watch
 
 _HEAD = "<!doctype html><html lang=en><title>A page</title><link rel=icon href=data:,><main><h1>A page</h1>"
@@ -94,7 +95,7 @@ def test_complaints_are_seen(tab: Page) -> None:
         tab.goto(own)
     assert seen_by(tab).grave
     tab.evaluate("setTimeout(() => { throw new Error('dropped'); }); console.error('wrong');")
-    tab.wait_for_function("new Promise((done) => setTimeout(() => done(true)))")
+    until(tab, "() => new Promise((done) => setTimeout(() => done(true)))")
     told = "\n".join(seen_by(tab).complaints)
     assert all(words in told for words in ("uncaught: ", "dropped", "wrong"))
     with pytest.raises(AssertionError, match="complained"):
