@@ -29,8 +29,15 @@ def words_part(form: Form) -> None:
     element("tokens", kind=form.kind, field="prompt")
     form.add("negative_prompt", gr.Textbox(label=words("form.negative_prompt"), lines=1, max_lines=6))
     element("tokens", kind=form.kind, field="negative_prompt")
-    form.button = gr.Button(words("form.sample"), variant="primary", elem_id=f"{form.kind}-sample", size="lg")
+    form.button = gr.Button(
+        words("form.sample"),
+        variant="primary",
+        elem_id=f"{form.kind}-sample",
+        elem_classes=["garret-sample"],
+        size="lg",
+    )
     form.host("made")
+    element("rest", kind=form.kind)
 
 
 def settings_part(form: Form) -> None:

@@ -14,14 +14,14 @@ from urllib.parse import quote
 import gradio as gr
 
 
-def element(name: str, **facts: Any) -> gr.Markdown:
+def element(name: str, /, **facts: Any) -> gr.Markdown:
     """Return a place for the element `garret-NAME`, told these facts (JSON values)."""
     return gr.Markdown(
         told(name, **facts), sanitize_html=False, latex_delimiters=[], elem_classes=["garret-host"], container=False
     )
 
 
-def told(name: str, **facts: Any) -> str:
+def told(name: str, /, **facts: Any) -> str:
     """Return what such a place shows: the element, told other facts than before."""
     # Quoted, so that nothing of it is read as Markdown, as HTML or as a formula, whoever wrote it.
     return (

@@ -20,10 +20,18 @@ export function get(id) {
   return input(id)?.value ?? null;
 }
 
+const answers = new Map();
+
+// Have what is told to NAME come to a function here first: tabs are drawn when they are opened, and it may have to wait.
+export function answer(name, handler) {
+  answers.set(name, handler);
+}
+
 // Tell Python's handler of the bridge NAME; the same facts twice are told twice.
 export function tell(name, facts = {}) {
+  if (answers.has(name)) return answers.get(name)(facts);
   count += 1;
-  set(`bridge-${name}`, JSON.stringify({ ...facts, count }));
+  return set(`bridge-${name}`, JSON.stringify({ ...facts, count }));
 }
 
 // Show another tab: its name is one of TABS in page/blocks.py.

@@ -1,21 +1,113 @@
 // The forms of the tabs that make pictures: what they have beside Gradio's components.
 
-import { store } from "./job_store.js";
+import { answer, open, tell } from "./bridge.js";
 import { define, Element, fill, make } from "./element.js";
+import { begin, keep } from "./form_state.js";
+import { store } from "./job_store.js";
+import "./form_extras.js";
+import "./form_size.js";
+import "./form_tokens.js";
+
+export const KINDS = ["create", "image", "inpaint"];
+const PATIENCE_MS = 20000;
+const waiting = new Map(KINDS.map((kind) => [kind, new Set()]));
+
+export function formOf(kind) {
+  return document.getElementById(`${kind}-make`);
+}
+
+// The box or list of a field; null when it is folded away or in a tab that was not opened yet.
+export function controlOf(kind, field) {
+  return document.querySelector(`#${kind}-${field.replaceAll(".", "-")} :is(textarea, input)`);
+}
+
+// As long as anything waits, as an upload by its name, the button cannot be pressed.
+export function waitFor(kind, name, yes) {
+  if (yes) waiting.get(kind).add(name);
+  else waiting.get(kind).delete(name);
+  hold(kind);
+}
+
+function hold(kind) {
+  const button = document.getElementById(`${kind}-sample`);
+  if (button) button.disabled = waiting.get(kind).size > 0;
+}
+
+function until(found) {
+  const end = performance.now() + PATIENCE_MS;
+  return new Promise((done, failed) => {
+    const look = () => {
+      const value = found();
+      if (value) done(value);
+      else if (performance.now() > end) failed(new Error("the form does not come"));
+      else requestAnimationFrame(look);
+    };
+    look();
+  });
+}
+
+// Fill a tab's form with what a picture or a job was made from: {image: ID}, {job: ID}, {infotext} or {fields}.
+export async function reuse({ tab = "create", ...facts }) {
+  const kind = KINDS.includes(tab) ? tab : "create";
+  open(kind);
+  const form = await until(() => formOf(kind)?.dataset.ready && formOf(kind));
+  tell(`form-${kind}`, facts);
+  form.scrollIntoView({ block: "start" });
+}
 
 // What came of pressing the button: a job, or what is wrong, said below it and marked at its field.
 class Made extends Element {
-  show({ kind, job = "", fault = null, filled = null }) {
-    const form = document.getElementById(`${kind}-make`);
-    for (const field of form?.querySelectorAll("[aria-invalid=true]") || []) field.removeAttribute("aria-invalid");
+  async show({ kind, job = "", fault = null, filled = null }) {
+    hold(kind);
+    for (const field of formOf(kind)?.querySelectorAll("[aria-invalid=true]") || []) field.removeAttribute("aria-invalid");
     fill(this, fault && make("p", { class: "garret-error", role: "alert" }, fault.text));
-    if (fault?.field) {
-      const id = `${kind}-${fault.field.replaceAll(".", "-")}`;
-      form?.querySelector(`#${id} textarea, #${id} input`)?.setAttribute("aria-invalid", "true");
-    }
+    if (fault?.field) mark(kind, fault.field);
     if (job) store.add(job);
-    if (filled !== null) requestAnimationFrame(() => document.dispatchEvent(new CustomEvent("garret-filled", { detail: { kind } })));
+    if (filled !== null) await this.#filled(kind);
+    else if (!job && !fault) await this.#open(kind);
+  }
+
+  // Python has put values into the components; they are in their boxes a moment later.
+  async #filled(kind) {
+    await new Promise((done) => setTimeout(done, 60));
+    const form = formOf(kind);
+    if (!form) return;
+    form.dataset.ready = "yes";
+    document.dispatchEvent(new CustomEvent("garret-filled", { detail: { kind } }));
+    keep(kind);
+  }
+
+  // A form that has just been drawn: as it was before the page was loaded again, and with what there is to choose now.
+  async #open(kind) {
+    await until(() => document.querySelector(`#bridge-form-${kind} :is(textarea, input)`));
+    tell(`form-${kind}`, { kept: begin(kind) });
   }
 }
 
+// Show at its field that something is wrong with it; what is folded away is opened.
+function mark(kind, field) {
+  const box = controlOf(kind, field);
+  if (!box) return;
+  box.setAttribute("aria-invalid", "true");
+  box.addEventListener("input", () => box.removeAttribute("aria-invalid"), { once: true });
+  box.scrollIntoView({ block: "nearest" });
+}
+
+// Ctrl+Enter presses the button from anywhere in its form.
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;
+  const form = event.target.closest?.(".garret-make");
+  if (!form) return;
+  event.preventDefault();
+  event.stopPropagation();
+  // Gradio takes over what was typed with the event after the key's.
+  setTimeout(() => form.querySelector("button.garret-sample")?.click());
+}, true);
+
+// After models came or went, what there is to choose is others.
+document.addEventListener("garret-models", () => {
+  for (const kind of KINDS) if (formOf(kind)?.dataset.ready) tell(`form-${kind}`, { again: true });
+});
+
+answer("reuse", (facts) => reuse(facts));
 define("made", Made);

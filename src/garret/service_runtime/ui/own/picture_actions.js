@@ -1,7 +1,7 @@
 // What can be done with a picture: ask for it again, begin from it, keep it, share it, delete it.
 
 import { ask, call } from "./api.js";
-import { open, tell } from "./bridge.js";
+import { tell } from "./bridge.js";
 import { button, confirmed } from "./dialog.js";
 import { fill, make } from "./element.js";
 import { copying } from "./picture_facts.js";
@@ -9,8 +9,6 @@ import { fileNameOf, fileOf, gone } from "./picture.js";
 import { givePreview } from "./picture_preview.js";
 import { sendButtons } from "./send.js";
 import { say } from "./words.js";
-
-const PATIENCE_MS = 5000;
 
 // All buttons for a picture; `leave()` is called before another tab is shown, `removed()` after it was deleted.
 export function actionsOf(facts, { leave = () => {}, removed = () => {} } = {}) {
@@ -37,18 +35,7 @@ function own(image, said, removed) {
 export async function reuse(facts) {
   const start = (facts.request || facts.fields || {}).start;
   const tab = !start || facts.file ? "create" : start.mask ? "inpaint" : "image";
-  open(tab);
-  await there("#bridge-reuse");
-  tell("reuse", { ...(facts.file ? { infotext: facts.infotext } : { image: facts.id }), tab });
-}
-
-// Tabs are drawn when they are first opened.
-function there(selector) {
-  const until = performance.now() + PATIENCE_MS;
-  return new Promise((done) => {
-    const look = () => (document.querySelector(selector) || performance.now() > until ? done() : requestAnimationFrame(look));
-    look();
-  });
+  await tell("reuse", { ...(facts.file ? { infotext: facts.infotext } : { image: facts.id }), tab });
 }
 
 // A link that opens the picture without a login for a while.
