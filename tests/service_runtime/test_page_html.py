@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from garret.service_runtime.page.assets import OURS
+from garret.service_runtime.page.assets import GRADIO, OURS, PRELOADS
 from garret.service_runtime.page.words import FOLDER, LANGUAGES, read
 from tests.service_runtime.living import Service, fake_settings, serving, wait
 
@@ -144,3 +144,10 @@ def test_the_page_can_be_there_before_anybody_asks(tmp_path: Path) -> None:
         maps = Path(f"/proc/{running.process.pid}/maps")
         wait(lambda: b"pandas" in maps.read_bytes(), 60, "what Gradio brings to be loaded")
         assert running.terminate() == 0
+
+
+def test_what_is_loaded_first_is_what_this_version_of_gradio_has() -> None:
+    """Else `python -m tests.page.preloads` was forgotten."""
+    names = json.loads(PRELOADS.read_text("utf-8"))
+    assert len(names) > 20
+    assert [name for name in names if not (GRADIO / name).is_file()] == []

@@ -13,7 +13,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 OURS = Path(__file__).resolve().parent.parent / "ui" / "own"
-_GRADIO = Path(sysconfig.get_paths()["purelib"]) / "gradio" / "templates" / "frontend" / "assets"
+PRELOADS = OURS.parent / "preloads.json"
+"""Names of those of Gradio's files that a first visit needs; `python -m tests.page.preloads` writes it."""
+GRADIO = Path(sysconfig.get_paths()["purelib"]) / "gradio" / "templates" / "frontend" / "assets"
 _FOR_EVER = "private, max-age=31536000, immutable"
 _PACKED = (".js", ".css", ".svg", ".json")
 _QUALITY = 5
@@ -56,7 +58,7 @@ class Assets:
         if path == "/docs.css":
             return OURS.parent / "docs.css"
         if len(parts) == 3 and parts[1] == "assets":
-            return _file(_GRADIO, parts[2])
+            return _file(GRADIO, parts[2])
         if len(parts) == 4 and parts[1:3] == ["own", self.digest]:
             return _file(OURS, parts[3])
         return None

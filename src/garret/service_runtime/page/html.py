@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 import re
 import secrets
+from functools import cache
 
 from starlette.requests import Request
 
-from garret.service_runtime.page.assets import OURS, Assets
+from garret.service_runtime.page.assets import OURS, PRELOADS, Assets
 from garret.service_runtime.page.words import LANGUAGES, language_of, words_of
 
 _DROPPED = (
@@ -65,7 +66,20 @@ class Html:
                 f'<link rel="icon" href="{own("icon.svg")}">',
                 *(f'<link rel="stylesheet" href="{own(path.name)}">' for path in sorted(OURS.glob("*.css"))),
                 *(f'<link rel="modulepreload" href="{own(name)}">' for name in modules),
+            *_preloads(),
                 f'<script type="application/json" id="garret-words">{words}</script>',
                 f'<script type="module" src="{own("main.js")}"></script>',
             )
         )
+
+
+@cache
+def _preloads() -> list[str]:
+    """Return Gradio's files that are needed first, which it would ask for one after the other."""
+    names: list[str] = json.loads(PRELOADS.read_text(encoding="utf-8"))
+    kinds = {".js": 'rel="modulepreload"', ".css": 'rel="preload" as="style"'}
+    return [
+        f'<link {kinds[name[name.rindex(".") :]]} crossorigin href="/ui/assets/{name}">'
+        for name in names
+        if name.endswith(tuple(kinds))
+    ]
