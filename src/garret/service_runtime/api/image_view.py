@@ -23,6 +23,7 @@ _SHORT: dict[str, Schema] = {
     "job": _TEXT,
     "number": _WHOLE,
     "created_at": {"type": "number", "description": "when it was asked for, in seconds since 1970"},
+    "kept_until": {"type": ["number", "null"], "description": "gone then, if not earlier for lack of room"},
     "url": {**_TEXT, "description": "where its file is"},
     "thumbnail": {**_TEXT, "description": "where its small form is, as WebP"},
     "media_type": _TEXT,
@@ -89,6 +90,8 @@ def short_of(service: Service, one: Shown) -> dict[str, Any]:
         "job": one.job_id,
         "number": one.number,
         "created_at": one.created_at,
+        # Null as long as its job is not over.
+        "kept_until": one.ended_at + service.settings.keep_finished_s if one.ended_at else None,
         "url": f"/v1/images/{one.id}/file",
         "thumbnail": f"/v1/images/{one.id}/thumbnail",
         "media_type": one.kept.media_type,

@@ -156,6 +156,7 @@ class PictureDialog {
 
   #closed() {
     this.round += 1;
+    this.current?.closed?.();
     const card = this.current && document.querySelector(`[data-picture="${CSS.escape(this.current.id || "")}"]`);
     if (this.focus?.isConnected && !card) this.focus.focus({ preventScroll: true });
     else card?.focus();

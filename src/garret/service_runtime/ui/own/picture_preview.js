@@ -40,7 +40,7 @@ async function given(image, choice, said, give) {
   try {
     await call(`/v1/models/${choice.value}/preview`, { method: "PUT", body: { image: image.id } });
     said.textContent = say("picture.preview_done");
-    document.dispatchEvent(new CustomEvent("garret-models-changed"));
+    document.dispatchEvent(new CustomEvent("garret-models"));
   } catch (fault) {
     said.textContent = say("picture.failed", { reason: fault.message });
   }
