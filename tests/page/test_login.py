@@ -45,6 +45,8 @@ def test_without_a_script_a_slip_is_told_and_the_next_try_goes_on(browser: Brows
     expect(page.get_by_role("alert")).to_have_text("用户名或密码错误。")
     expect(page.locator("#login")).to_have_value(LOGIN)
     expect(page.locator("#password")).to_have_value("")
+    page.reload()  # which sends the form again
+    expect(page.get_by_role("alert")).to_have_text("用户名或密码错误。")
     page.locator("#password").fill(PASSWORD)
     page.locator("#password").press("Enter")
     page.wait_for_url("**/docs")

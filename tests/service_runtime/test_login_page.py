@@ -130,7 +130,10 @@ def test_with_the_cookie_only_the_services_own_page_changes_anything(
     if status == 403:
         assert send_form(inside, "/logout").status == 303  # and it was there all along
         for path in ("/login", "/logout"):
-            assert stranger(service).call("POST", path, b"login=a&password=b", **sent).status == 403, path
+            form = f"login={LOGIN}&password={PASSWORD}".encode()
+            refused = stranger(service).call("POST", path, form, **sent)
+            assert (refused.status, "did not come from this page" in refused.body.decode()) == (403, True), path
+            assert "set-cookie" not in refused.headers
 
 
 def test_another_ports_page_reads_nothing_with_the_cookie(service: Service) -> None:

@@ -131,12 +131,12 @@ class Guard:
             # Whatever page shows it: who has it can make no other.
             scope["state"]["linked"] = True
             return ""
+        if not self._local_only and not header and (scope["method"], scope["path"]) in OPEN:
+            return ""
         check_origin(connection.headers, local_only=self._local_only)
         if self._local_only or header:
             address = connection.client.host if connection.client else ""
             return await self._authenticator.caller(header, address)
-        if (scope["method"], scope["path"]) in OPEN:
-            return ""
         return await self._door.caller(connection)
 
     def _linked(self, scope: Scope, *, with_login: bool) -> bool:

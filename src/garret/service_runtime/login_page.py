@@ -15,8 +15,8 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from garret.service_runtime.api.body import read_body
-from garret.service_runtime.auth import Authenticator
-from garret.service_runtime.errors import BadRequest, Busy, WrongLogin
+from garret.service_runtime.auth import Authenticator, check_origin
+from garret.service_runtime.errors import BadRequest, Busy, Forbidden, WrongLogin
 from garret.service_runtime.login_words import CHINESE, ENGLISH, LANGUAGES, WORDS, preferred
 from garret.service_runtime.session_cookie import clearing, is_secure, is_sent, setting
 from garret.service_runtime.session_door import SessionDoor, check_own_page
@@ -54,7 +54,8 @@ def router(settings: ServiceSettings, authenticator: Authenticator, door: Sessio
     @routes.post(LOGIN)
     async def enter(request: Request) -> Response:
         """Log in, and go on to where the way to the login page began."""
-        check_own_page(request)
+        if is_elsewhere(request):
+            return _page(request, {}, "elsewhere", 403)
         form = _form(await read_body(request, settings.client_timeout_s, MAXIMUM_LOGIN_BYTES))
         login, password = form.get("login", "").strip(), form.get("password", "")
         if not login or not password:
@@ -73,7 +74,8 @@ def router(settings: ServiceSettings, authenticator: Authenticator, door: Sessio
     @routes.post(LOGOUT)
     async def leave(request: Request) -> Response:
         """Log out, here and at the service."""
-        check_own_page(request)
+        if is_elsewhere(request):
+            return _page(request, {}, "elsewhere", 403)
         await door.close(request)
         gone = clearing(secure=is_secure(request))
         return RedirectResponse(f"{LOGIN}?out=1", 303, {"set-cookie": gone})
@@ -83,6 +85,16 @@ def router(settings: ServiceSettings, authenticator: Authenticator, door: Sessio
         return Response((_UI / "login.css").read_bytes(), media_type="text/css")
 
     return routes
+
+
+def is_elsewhere(connection: HTTPConnection) -> bool:
+    """Say whether a form does not come from this page, as far as the browser says; none says nothing."""
+    try:
+        check_origin(connection.headers, local_only=False)
+        check_own_page(connection)
+    except Forbidden:
+        return True
+    return False
 
 
 def way_to_login(connection: HTTPConnection) -> Response:
@@ -146,7 +158,7 @@ def _again(request: Request, asked: Mapping[str, str]) -> str:
 def _said(language: str, said: str, seconds: int) -> str:
     if not said:
         return ""
-    wrong = said in ("wrong", "missing", "wait")
+    wrong = said in ("wrong", "missing", "wait", "elsewhere")
     words = html.escape(WORDS[language][said].format(seconds=seconds))
     return f'<p class="said{" wrong" if wrong else ""}" role="{"alert" if wrong else "status"}">{words}</p>'
 
