@@ -124,6 +124,7 @@ def test_the_page_is_left_by_its_button(visit: Visit) -> None:
     assert urlsplit(page.url).path == "/login"
     fill_in(page, PASSWORD)
     page.wait_for_url(lambda url: urlsplit(url).path == "/")
+    assert '<body class="dark"' in page.request.get("/").text(), "and from the first moment"
     expect(page.get_by_role("button", name="Log out")).to_be_visible()
     expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
 

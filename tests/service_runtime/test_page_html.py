@@ -151,3 +151,16 @@ def test_what_is_loaded_first_is_what_this_version_of_gradio_has() -> None:
     names = json.loads(PRELOADS.read_text("utf-8"))
     assert len(names) > 20
     assert [name for name in names if not (GRADIO / name).is_file()] == []
+
+
+@pytest.mark.parametrize(
+    ("chosen", "scheme", "dark"), [("", "light dark", 0), ("dark", "dark", 1), ("light", "light", 0)]
+)
+def test_colours_that_were_chosen_are_there_from_the_first_moment(
+    service: Service, chosen: str, scheme: str, dark: int
+) -> None:
+    """Here or on the login page; what is no choice is none."""
+    for cookie in (f"garret_theme={chosen}", f"garret_theme={chosen or '<b>'}; other=dark"):
+        page = service.call("GET", "/", Cookie=cookie).body.decode()
+        assert f'<meta name="color-scheme" content="{scheme}">' in page
+        assert page.count('<body class="dark"') == dark

@@ -76,30 +76,30 @@ class UnknownChoice(BadRequest):
 
 
 class Unauthorized(ServiceError):
-    """The caller did not say who they are, or not truly; `code` tells a page which of them it is.
+    """The caller did not say who they are, or not truly; `condition` tells a page which of them it is, as `code`.
 
     `invites`: the answer says how to log in, upon which a browser opens a box of its own for a password.
     """
 
     status = 401
-    code = "login_required"
+    condition = "login_required"
     invites = True
 
     def to_dict(self) -> dict[str, object]:
         """Return the body with the code."""
-        return {**super().to_dict(), "code": self.code}
+        return {**super().to_dict(), "code": self.condition}
 
 
 class WrongLogin(Unauthorized):
     """What should open the service does not."""
 
-    code = "login_wrong"
+    condition = "login_wrong"
 
 
 class SessionExpired(Unauthorized):
     """Whoever calls was logged in on the page, and is not any more."""
 
-    code = "session_expired"
+    condition = "session_expired"
 
 
 class Forbidden(ServiceError):

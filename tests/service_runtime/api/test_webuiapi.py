@@ -25,7 +25,7 @@ def api(studio: Service) -> Iterator[webuiapi.WebUIApi]:
     """The client as its readme makes one, with the login; what it chose is undone after the test."""
     client = webuiapi.WebUIApi(host=studio.host, port=studio.port, username=LOGIN, password=PASSWORD)
     yield client
-    client.set_options({"sd_model_checkpoint": "tiny", "samples_format": "png", "CLIP_stop_at_last_layers": 1})
+    client.set_options({"sd_model_checkpoint": "", "samples_format": "png", "CLIP_stop_at_last_layers": 1})
     client.session.close()
 
 

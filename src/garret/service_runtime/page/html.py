@@ -13,6 +13,7 @@ from functools import cache
 
 from starlette.requests import Request
 
+from garret.service_runtime.login_page import THEME_COOKIE, THEMES
 from garret.service_runtime.page.assets import OURS, PRELOADS, Assets
 from garret.service_runtime.page.words import LANGUAGES, language_of, words_of
 
@@ -38,6 +39,12 @@ def policy(nonce: str) -> str:
     )
 
 
+def theme_of(request: Request) -> str:
+    """Return the colours that somebody chose, here or on the login page; "" is as their system has it."""
+    chosen = request.cookies.get(THEME_COOKIE, "")
+    return chosen if chosen in THEMES else ""
+
+
 class Html:
     """Makes the page out of Gradio's."""
 
@@ -53,20 +60,25 @@ class Html:
                 raise ValueError(f"Gradio's page has changed: there is nothing like {pattern}")
         text = text.replace('<base href="./" />', '<base href="/ui/" />', 1)
         text = text.replace('lang="en"', f'lang="{LANGUAGES[language]}"', 1)
-        text = text.replace("<head>", "<head>\n" + self._head(language), 1)
+        theme = theme_of(request)
+        if theme == "dark":
+            text = text.replace("<body", '<body class="dark"', 1)
+        text = text.replace("<head>", "<head>\n" + self._head(language, theme), 1)
         return re.sub(r"<script(?=[\s>])", f'<script nonce="{nonce}"', text), nonce
 
-    def _head(self, language: str) -> str:
+    def _head(self, language: str, theme: str) -> str:
         own = self._assets.own
         modules = sorted(path.name for path in OURS.glob("*.js"))
         words = json.dumps(words_of(language), ensure_ascii=False).replace("<", "\\u003c")
         return "\n".join(
             (
                 _LANGUAGE % {"name": json.dumps(LANGUAGES[language])},
+                # What is seen before any style has come.
+                f'<meta name="color-scheme" content="{theme or "light dark"}">',
                 f'<link rel="icon" href="{own("icon.svg")}">',
                 *(f'<link rel="stylesheet" href="{own(path.name)}">' for path in sorted(OURS.glob("*.css"))),
                 *(f'<link rel="modulepreload" href="{own(name)}">' for name in modules),
-            *_preloads(),
+                *_preloads(),
                 f'<script type="application/json" id="garret-words">{words}</script>',
                 f'<script type="module" src="{own("main.js")}"></script>',
             )

@@ -12,6 +12,7 @@ function chosen() {
 
 function show() {
   const dark = chosen() ? chosen() === "dark" : system.matches;
+  document.documentElement.style.colorScheme = dark ? "dark" : "light";
   if (document.body.classList.contains("dark") !== dark) document.body.classList.toggle("dark", dark);
 }
 
