@@ -47,7 +47,7 @@ def _folded(form: Form, name: str) -> gr.Accordion:
 
 def _unseen() -> gr.Textbox:
     """Return a box that the elements write digests into."""
-    return gr.Textbox("", elem_classes=["garret-away"], container=False, show_label=False, interactive=True)
+    return gr.Textbox("", visible="hidden", interactive=True)
 
 
 def _picture(form: Form) -> None:

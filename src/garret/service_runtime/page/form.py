@@ -40,8 +40,7 @@ class Form:
 
     def hidden(self, path: str, value: str = "") -> Any:
         """Add a field that only elements of ours write and read."""
-        box = gr.Textbox(value, elem_classes=["garret-away"], container=False, show_label=False, interactive=True)
-        return self.add(path, box)
+        return self.add(path, gr.Textbox(value, visible="hidden", interactive=True))
 
     def host(self, name: str, **facts: Any) -> gr.Markdown:
         """Put an element here that handlers tell other facts later."""
@@ -60,13 +59,7 @@ class Form:
             with gr.Column(elem_classes=["garret-settings"]):
                 form_parts.settings_part(self)
                 self.hidden(REST)
-                self.native = gr.Textbox(
-                    str(self.choices.native),
-                    elem_id=f"{self.kind}-native",
-                    elem_classes=["garret-away"],
-                    container=False,
-                    show_label=False,
-                )
+                self.native = gr.Textbox(str(self.choices.native), elem_id=f"{self.kind}-native", visible="hidden")
                 self.bridge = bridge(f"form-{self.kind}")
         connect(self)
 

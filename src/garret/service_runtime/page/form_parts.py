@@ -119,8 +119,12 @@ def _extras(form: Form) -> None:
     element("loras", kind=form.kind)
     element("embeddings", kind=form.kind)
     element("styles", kind=form.kind)
-    styles = gr.Textbox("", elem_classes=["garret-away"], container=False, show_label=False, interactive=True)
-    form.add("styles", styles, read=lambda text: text.split("\n") if text else None, show="\n".join)
+    form.add(
+        "styles",
+        gr.Textbox("", visible="hidden", interactive=True),
+        read=lambda text: text.split("\n") if text else None,
+        show="\n".join,
+    )
 
 
 def _refiner(form: Form) -> None:

@@ -31,7 +31,7 @@ def told(name: str, /, **facts: Any) -> str:
 
 def bridge(name: str) -> gr.Textbox:
     """Return the box through which `tell(NAME, facts)` of bridge.js reaches a handler of its `change`."""
-    return gr.Textbox(elem_id=f"bridge-{name}", elem_classes=["garret-away"], container=False, show_label=False)
+    return gr.Textbox(elem_id=f"bridge-{name}", visible="hidden", interactive=True)
 
 
 def heard(text: str) -> dict[str, Any]:

@@ -30,7 +30,7 @@ def values_of(body: Mapping[str, Any], known: Collection[str], *, begins: Collec
     """Return a body's fields by their paths, for a form that has controls for those `known`.
 
     What else is said goes under `rest`, except of parts that only forms with a picture to begin from have (`begins`).
-    LoRAs become tags in the prompt.
+    Parts that a form has no switch for are left out, and LoRAs become tags in the prompt.
     """
     said = paths_of(body)
     said["prompt"] = _with_tags(str(said.get("prompt", "")), said.pop("loras", None) or ())
@@ -48,6 +48,7 @@ def values_of(body: Mapping[str, Any], known: Collection[str], *, begins: Collec
         and path not in _NEVER
         and not path.endswith(".on")
         and (path.split(".")[0] != "start" or path in begins)
+        and (path.split(".")[0] not in SWITCHES or f"{path.split('.')[0]}.on" in known)
         and value != usual_of(path)
     }
     return {**shown, REST: json.dumps(rest, ensure_ascii=False) if rest else ""}

@@ -111,3 +111,13 @@ document.addEventListener("garret-models", () => {
 
 answer("reuse", (facts) => reuse(facts));
 define("made", Made);
+
+// Gradio names a slider's two halves in English, whatever its label's language.
+function rename() {
+  for (const box of document.querySelectorAll("[aria-label^='number input for '], [aria-label^='range slider for ']")) {
+    box.setAttribute("aria-label", box.getAttribute("aria-label").replace(/^(number input|range slider) for /, ""));
+  }
+}
+
+document.addEventListener("garret-filled", rename);
+document.addEventListener("click", () => setTimeout(rename, 100));

@@ -48,24 +48,25 @@ class Embeddings extends Chips {
     return make("button", { type: "button", class: "garret-chip", translate: "no", title: say("form.insert"), onclick: insert }, name);
   }
 
-  // Into the text that was written in last, where the cursor stood.
+  // Into the text that was written in last, where the cursor stood; after what came to it otherwise since.
   #insert(name) {
-    const id = lastIn.get(this.kind) || `${this.kind}-prompt`;
+    const { id, text, at } = lastIn.get(this.kind) || { id: `${this.kind}-prompt` };
     const box = document.querySelector(`#${id} textarea`);
-    const [from, to] = [box.selectionStart ?? box.value.length, box.selectionEnd ?? box.value.length];
-    const before = box.value.slice(0, from).trimEnd();
+    const place = box.value === text ? at : box.value.length;
+    const [before, after] = [box.value.slice(0, place).trimEnd(), box.value.slice(place).trimStart()];
     const whole = `${before}${before && !before.endsWith(",") ? "," : ""}${before ? " " : ""}${name}`;
-    set(id, `${whole}${box.value.slice(to)}`);
+    set(id, `${whole}${after && !after.startsWith(",") ? ", " : ""}${after}`);
     box.focus();
     box.setSelectionRange(whole.length, whole.length);
   }
 }
 
-const lastIn = new Map();
-document.addEventListener("focusin", ({ target }) => {
-  const block = target.closest?.("[id$=-prompt], [id$=-negative_prompt]");
-  const form = target.closest?.(".garret-make");
-  if (block && form) lastIn.set(form.id.replace(/-make$/, ""), block.id);
+const lastIn = new Map(); // by kind: the text that somebody was in last, and where
+document.addEventListener("selectionchange", () => {
+  const box = document.activeElement;
+  const block = box?.tagName === "TEXTAREA" && box.closest("[id$=-prompt], [id$=-negative_prompt]");
+  const form = block && box.closest(".garret-make");
+  if (form) lastIn.set(form.id.replace(/-make$/, ""), { id: block.id, text: box.value, at: box.selectionEnd });
 });
 
 class Styles extends Chips {

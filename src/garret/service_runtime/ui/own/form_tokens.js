@@ -65,9 +65,8 @@ class Tokens extends Element {
     this.counter = counterOf(kind);
     this.counter.shown.add(this);
     this.count = make("span", { class: "garret-token-count" });
-    this.problems = make("ul", { class: "garret-problems", role: "status", "aria-label": say("form.problems") });
+    this.problems = make("div", { role: "status" });
     fill(this, this.count, this.problems);
-    this.problems.hidden = true;
     this.counter.soon();
   }
 
@@ -85,8 +84,7 @@ class Tokens extends Element {
     if (chunks > 1) this.count.append(` · ${say("form.chunks", { chunks, size })}`);
     const told = problems.slice(0, SHOWN).map((one) => problem(one, text));
     if (problems.length > SHOWN) told.push(make("li", {}, say("form.problem.more", { count: problems.length - SHOWN })));
-    this.problems.hidden = told.length === 0;
-    fill(this.problems, told);
+    fill(this.problems, told.length > 0 && make("ul", { class: "garret-problems", "aria-label": say("form.problems") }, told));
   }
 }
 
