@@ -38,7 +38,6 @@ def main() -> int:
     PRELOADS.write_text("[]\n", encoding="utf-8")  # asked as they name each other, not as an older list has them
     names = needed()
     PRELOADS.write_text(json.dumps(names, indent=1) + "\n", encoding="utf-8")
-    print(f"{len(names)} files", file=sys.stderr)
     return 0
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from garret.service_runtime.page.assets import GRADIO, OURS, PRELOADS
+from garret.service_runtime.page.html import first_modules
 from garret.service_runtime.page.words import FOLDER, LANGUAGES, read
 from tests.service_runtime.living import Service, fake_settings, serving, wait
 
@@ -164,3 +165,10 @@ def test_colours_that_were_chosen_are_there_from_the_first_moment(
         page = service.call("GET", "/", Cookie=cookie).body.decode()
         assert f'<meta name="color-scheme" content="{scheme}">' in page
         assert page.count('<body class="dark"') == dark
+
+
+def test_the_page_begins_with_what_its_first_tab_needs() -> None:
+    """The rooms of the other tabs come when they are opened."""
+    names = first_modules()
+    assert {"main.js", "form.js", "jobs.js", "element.js", "words.js"} <= set(names)
+    assert not {"gallery.js", "models.js", "machine.js", "mask.js"} & set(names)

@@ -23,6 +23,7 @@ _DROPPED = (
     r"<script data-gradio-mode>.*?</script>\s*",
     r"<script>\s*\(\(\) => \{\s*const root = .*?</script>\s*",
 )
+_IMPORT = re.compile(r'^(?:import|export)[^"();]*"\./([\w.]+)";', re.MULTILINE)
 _LANGUAGE = """<script>
 Object.defineProperty(navigator, "language", { get: () => %(name)s });
 Object.defineProperty(navigator, "languages", { get: () => [%(name)s] });
@@ -68,7 +69,6 @@ class Html:
 
     def _head(self, language: str, theme: str) -> str:
         own = self._assets.own
-        modules = sorted(path.name for path in OURS.glob("*.js"))
         words = json.dumps(words_of(language), ensure_ascii=False).replace("<", "\\u003c")
         return "\n".join(
             (
@@ -77,7 +77,7 @@ class Html:
                 f'<meta name="color-scheme" content="{theme or "light dark"}">',
                 f'<link rel="icon" href="{own("icon.svg")}">',
                 *(f'<link rel="stylesheet" href="{own(path.name)}">' for path in sorted(OURS.glob("*.css"))),
-                *(f'<link rel="modulepreload" href="{own(name)}">' for name in modules),
+                *(f'<link rel="modulepreload" href="{own(name)}">' for name in first_modules()),
                 *_preloads(),
                 f'<script type="application/json" id="garret-words">{words}</script>',
                 f'<script type="module" src="{own("main.js")}"></script>',
@@ -95,3 +95,16 @@ def _preloads() -> list[str]:
         for name in names
         if name.endswith(tuple(kinds))
     ]
+
+
+@cache
+def first_modules() -> list[str]:
+    """Return those of our modules that the page begins with: what main.js imports, and what that imports."""
+    found: list[str] = []
+    left = ["main.js"]
+    while left:
+        name = left.pop()
+        if name not in found:
+            found.append(name)
+            left += _IMPORT.findall((OURS / name).read_text(encoding="utf-8"))
+    return sorted(found)
