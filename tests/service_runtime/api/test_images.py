@@ -266,3 +266,4 @@ def test_a_browser_keeps_pictures_and_asks_once(own: Service, other: Service) ->
         assert other.call("GET", f"/v1/images/{one}/{form}", If_None_Match=tag).status == 404
     assert own.call("GET", f"/v1/images/{one}").headers["cache-control"] == "no-store"
     assert own.call("GET", "/v1/images/none-0/file").headers["cache-control"] == "no-store"
+    assert own.call("DELETE", f"/v1/images/{one}").status == 200
