@@ -115,8 +115,10 @@ def test_the_page_is_left_by_its_button(visit: Visit) -> None:
     page.get_by_role("button", name="Light / dark").click()
     expect(page.locator("body")).to_have_class(re.compile(r"\bdark\b"))
     kept = page.context.cookies()
+    page.evaluate("sessionStorage.typed = localStorage.typed = 'a secret'")
     page.get_by_role("button", name="Log out").click()
     page.wait_for_url("**/login?out=1")
+    assert page.evaluate("[sessionStorage.length, localStorage.length]") == [0, 0]
     expect(page.get_by_role("status")).to_have_text("You are logged out.")
     expect(page.locator("html")).to_have_attribute("data-theme", "dark")
     page.context.add_cookies(kept)  # type: ignore[arg-type]  # it gives what it takes

@@ -77,8 +77,9 @@ def router(settings: ServiceSettings, authenticator: Authenticator, door: Sessio
         if is_elsewhere(request):
             return _page(request, {}, "elsewhere", 403)
         await door.close(request)
-        gone = clearing(secure=is_secure(request))
-        return RedirectResponse(f"{LOGIN}?out=1", 303, {"set-cookie": gone})
+        # What was typed and seen is not for whoever sits before this browser next; the choice of language may stay.
+        gone = {"set-cookie": clearing(secure=is_secure(request)), "clear-site-data": '"cache", "storage"'}
+        return RedirectResponse(f"{LOGIN}?out=1", 303, gone)
 
     @routes.get(STYLE)
     async def style() -> Response:

@@ -8,6 +8,8 @@ export async function logOut() {
   } catch (error) {
     if (!(error instanceof Fault) || error.status !== 401) throw error;
   }
+  // What was typed is kept as the page goes; this listener, which comes last, has it forgotten.
+  window.addEventListener("pagehide", () => sessionStorage.clear());
   location.assign("/login?out=1");
 }
 
