@@ -45,6 +45,8 @@ class Execution:
     tasks: tuple[dict[str, Any], ...] = ()
     output: dict[str, Any] = field(default_factory=dict)
     error: dict[str, str] | None = None
+    subject: dict[str, str] = field(default_factory=dict)
+    """What it is about, as far as its verb says so: of a download type, name and source."""
 
     def to_dict(self) -> dict[str, Any]:
         """Return the record as JSON values."""

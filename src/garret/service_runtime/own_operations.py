@@ -51,8 +51,8 @@ class OwnOperations:
         """Return the downloads of this node, newest first."""
         return [one for one in self.store.all() if one.verb == DOWNLOAD]
 
-    def download(self, parameters: Mapping[str, Any], caller: str) -> Execution:
-        """Begin a download; the same one again, while it runs, is that one.
+    def download(self, parameters: Mapping[str, Any], caller: str, subject: dict[str, str]) -> Execution:
+        """Begin a download; the same one again, while it runs, is that one. `subject` is what lists say it is about.
 
         Raises:
             Busy: too many run already.
@@ -66,7 +66,7 @@ class OwnOperations:
                     return one
             if len(running) >= MOST_DOWNLOADS:
                 raise Busy(f"{len(running)} downloads run already", "Ask again", retry_after=_LATER_S)
-            execution = self._begin(DOWNLOAD, parameters, caller)
+            execution = self._begin(DOWNLOAD, parameters, caller, subject)
             self._begun = {one.id: self._begun[one.id] for one in running if one.id in self._begun}
             self._begun[execution.id] = asked
         return execution
@@ -88,9 +88,9 @@ class OwnOperations:
             raise refusal(ended.error or {})
         return ended.output
 
-    def _begin(self, verb: str, parameters: Mapping[str, Any], caller: str) -> Execution:
+    def _begin(self, verb: str, parameters: Mapping[str, Any], caller: str, subject: dict[str, str]) -> Execution:
         store = self.store
-        execution = store.save(Execution(secrets.token_hex(16), verb, caller[:200]))
+        execution = store.save(Execution(secrets.token_hex(16), verb, caller[:200], subject=subject))
         kept = {name: value for name, value in os.environ.items() if not name.startswith((PREFIX, "OTEL_"))}
         with store.log_path(execution.id).open("ab") as log:
             process = subprocess.Popen(

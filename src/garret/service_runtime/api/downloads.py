@@ -44,6 +44,7 @@ EXECUTION = record(
         "progress": record({"done": _BYTES, "total": _BYTES}),
         "tasks": {"type": "array", "items": {"type": "object"}},
         "output": {"type": "object", "description": "after success: name, type, family, size, sha256, path, …"},
+        "subject": {"type": "object", "description": "what it is: type, kind, name, source; of an address no query"},
         "error": {"type": ["object", "null"], "description": "why it failed: message and hint"},
         "url": {**_TEXT, "description": "where it is asked for"},
     },
@@ -80,7 +81,8 @@ def begin_router(service: Service) -> APIRouter:
         """
         said = await read_json(request, service.settings.client_timeout_s)
         parameters = await asyncio.to_thread(parameters_of, said, service.settings)
-        begun = await asyncio.to_thread(service.operations.download, parameters, request.state.caller)
+        subject = subject_of(parameters)
+        begun = await asyncio.to_thread(service.operations.download, parameters, request.state.caller, subject)
         return JSONResponse(view_of(begun), 202, {"location": f"/v1/downloads/{begun.id}"})
 
     return routes
@@ -159,6 +161,11 @@ def parameters_of(said: dict[str, Any], settings: ServiceSettings) -> dict[str, 
     except WrongParameter as error:
         raise refusal({"message": error.message, "hint": error.hint}) from None
     return {**values, "tokens": {_TOKEN_NAME: token}, "token_env": _TOKEN_NAME} if token else values
+
+
+def subject_of(parameters: dict[str, Any]) -> dict[str, str]:
+    """Return what lists say of a download with these parameters, which have been checked."""
+    return parse_entry({name: value for name, value in parameters.items() if name != "tokens"}).subject
 
 
 def _check(values: dict[str, Any], settings: ServiceSettings) -> None:

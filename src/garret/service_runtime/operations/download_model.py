@@ -108,6 +108,7 @@ def _entries(parameters: Mapping[str, Any]) -> tuple[Entry, ...]:
 def _bring(run: Run, asked: Asked, entry: Entry, of: str = "") -> dict[str, Any]:
     """Have one model or preview in its place; returns its facts."""
     settings = run.settings
+    run.save(subject=entry.subject)
     with run.task(f"look up{of}"):
         folder = folder_of(settings, entry.type, entry.directory)
         found = _found(run, asked, entry)

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import urlsplit
 
 from garret.service_runtime.model_files import (
     FOLDERS,
@@ -50,6 +51,19 @@ class Entry:
     def said(self) -> str:
         """What a person is told of it before its name is known."""
         return self.name or (self.source or self.url).rpartition("/")[2].partition("?")[0] or "the model"
+
+    @property
+    def subject(self) -> dict[str, str]:
+        """What a list of downloads says of it; of an address only what can be no key to anything."""
+        return {"type": self.type, "kind": self.kind, "name": self.name, "source": self.source or _plain(self.url)}
+
+
+def _plain(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
+    except ValueError:
+        return ""
 
 
 def parse_entry(values: Mapping[str, Any], prefix: str = "") -> Entry:

@@ -3,7 +3,7 @@
 import { call } from "./api.js";
 import { confirmed } from "./dialog.js";
 import { fill, make } from "./element.js";
-import { told } from "./faults.js";
+import { whyNot } from "./model_failures.js";
 import { store } from "./model_store.js";
 import { bytes, moment, say } from "./words.js";
 
@@ -48,7 +48,7 @@ class Bin {
       await Promise.all([store.changed(), this.refresh()]);
       this.tell(done);
     } catch (fault) {
-      this.tell(told(fault), true);
+      this.tell(whyNot(fault), true);
     }
   }
 

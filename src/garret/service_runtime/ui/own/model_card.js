@@ -2,7 +2,8 @@
 
 import { copyButton } from "./copying.js";
 import { make } from "./element.js";
-import { familyOf, problemOf, typeOf } from "./model_words.js";
+import { problemOf } from "./model_failures.js";
+import { familyOf, typeOf } from "./model_words.js";
 import { bytes, say } from "./words.js";
 
 const SIDE = 384;

@@ -4,11 +4,10 @@ import { call } from "./api.js";
 import { copyButton } from "./copying.js";
 import { button, confirmed, openDialog } from "./dialog.js";
 import { fill, make } from "./element.js";
-import { told } from "./faults.js";
 import { about } from "./model_about.js";
 import { badges, picture } from "./model_card.js";
+import { problemOf, whyNot } from "./model_failures.js";
 import { address, store } from "./model_store.js";
-import { problemOf } from "./model_words.js";
 import { bytes, moment, say } from "./words.js";
 
 const PICTURES = "image/png,image/jpeg,image/webp";
@@ -64,7 +63,7 @@ function previewButtons(model, draw, tell) {
       draw(store.models.find((one) => one.path === model.path) || model);
       tell(done);
     } catch (fault) {
-      tell(told(fault), true);
+      tell(whyNot(fault), true);
     }
   };
   const file = make("input", { type: "file", class: "garret-away", accept: PICTURES, tabindex: "-1", "aria-label": say("models.preview_file"),

@@ -27,7 +27,10 @@ class ModelStore extends EventTarget {
       const text = JSON.stringify(data);
       if (text === this.#text) return;
       this.#text = text;
+      const first = this.models === null;
       this.models = data;
+      // Whoever lets people choose a model listens to this: form.js its pickers.
+      if (!first) document.dispatchEvent(new CustomEvent("garret-models"));
     } catch (fault) {
       this.fault = fault;
     }
@@ -42,4 +45,5 @@ export function address(model) {
   return `/v1/models/${model.type}/${model.path.split("/").map(encodeURIComponent).join("/")}`;
 }
 
-document.addEventListener("garret-models-changed", () => store.changed());
+// Somebody else changed one: a picture of the gallery became a preview.
+for (const name of ["garret-models", "garret-models-changed"]) document.addEventListener(name, () => store.models && store.refresh());

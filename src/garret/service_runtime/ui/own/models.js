@@ -2,16 +2,18 @@
 
 import { call } from "./api.js";
 import { define, Element, fill, make } from "./element.js";
-import { told } from "./faults.js";
+import { Add } from "./model_add.js";
 import { bin } from "./model_bin.js";
 import { card } from "./model_card.js";
 import { details } from "./model_details.js";
+import { whyNot } from "./model_failures.js";
 import { address, store } from "./model_store.js";
 import { TYPES } from "./model_words.js";
 import { whileSeen } from "./seen.js";
 import { bytes, say } from "./words.js";
 
 const LOOK_EVERY_MS = 20000;
+const LOOK_WHILE_COMING_MS = 1000;
 
 class Models extends Element {
   #type = "all";
@@ -29,18 +31,21 @@ class Models extends Element {
     this.disk = make("p", { class: "garret-disk" });
     this.list = make("ul", { class: "garret-model-cards", "aria-label": say("tab.models") });
     this.empty = make("p", { class: "garret-empty", hidden: true });
-    this.bin = bin((text) => this.#say(text));
-    fill(this,
+    this.bin = bin((text, bad) => this.#say(text, bad));
+    this.add = new Add();
+    fill(this, this.add.element,
       make("div", { class: "garret-tools" }, this.types, this.find,
         make("button", { type: "button", class: "garret-button garret-refresh", onclick: () => this.#refresh() }, say("models.refresh"))),
       this.disk, this.said, this.list, this.empty, this.bin.element);
     const changed = () => this.#draw();
     store.addEventListener("change", changed);
-    const end = whileSeen(this, () => this.#look(), LOOK_EVERY_MS);
+    const end = whileSeen(this, () => this.#look(), () => (this.add.downloads.running ? LOOK_WHILE_COMING_MS : LOOK_EVERY_MS));
+    this.add.downloads.hurry = end.now;
     this.#stop = () => {
       end();
       store.removeEventListener("change", changed);
     };
+    this.looked = 0;
     this.#cards.clear();
     this.#draw();
   }
@@ -51,7 +56,10 @@ class Models extends Element {
   }
 
   async #look() {
-    await Promise.all([store.refresh(), this.bin.refresh(), this.#lookAtDisk()]);
+    // While something comes that is asked after often, and all else as seldom as ever.
+    const due = Date.now() - this.looked >= LOOK_EVERY_MS - 500;
+    if (due) this.looked = Date.now();
+    await Promise.all([this.add.downloads.refresh(), ...(due ? [store.refresh(), this.bin.refresh(), this.#lookAtDisk()] : [])]);
   }
 
   async #lookAtDisk() {
@@ -66,7 +74,7 @@ class Models extends Element {
   }
 
   #draw() {
-    if (store.fault) this.#say(told(store.fault), true);
+    if (store.fault) this.#say(whyNot(store.fault), true);
     if (!store.models) return;
     this.#drawTypes(store.models);
     const fitting = store.models.filter((model) => this.#fits(model));
@@ -157,7 +165,7 @@ class Models extends Element {
     try {
       await work();
     } catch (fault) {
-      this.#say(told(fault), true);
+      this.#say(whyNot(fault), true);
     }
   }
 

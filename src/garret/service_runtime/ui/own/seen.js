@@ -1,6 +1,7 @@
 // Work that is done only while somebody looks: a tab in the background asks nobody anything.
 
-// Call `work` at once when an element comes into sight, and every so often as long as it is; returns what ends that.
+// Call `work` at once when an element comes into sight, and every so often as long as it is; returns what ends that,
+// with `now()` to do it at once.
 export function whileSeen(element, work, everyMs) {
   let timer = 0;
   let inSight = false;
@@ -29,10 +30,12 @@ export function whileSeen(element, work, everyMs) {
   });
   observer.observe(element);
   document.addEventListener("visibilitychange", look);
-  return () => {
+  const end = () => {
     inSight = false;
     clearTimeout(timer);
     observer.disconnect();
     document.removeEventListener("visibilitychange", look);
   };
+  end.now = once;
+  return end;
 }
