@@ -29,7 +29,6 @@ _REASONS = tuple(
         (r"no .* is called '(?P<name>.*)'\. There are: (?P<known>.*)", "known"),
         (r"is missing\. .*", "missing"),
         (r"nothing is painted\. .*", "unpainted"),
-        (r"nothing is painted\. .*", "painted"),
         (r"the tag of '(?P<name>.*)' .*", "tag"),
         (r"does not go together with .*", "together"),
         (r"AND joins (?P<count>\d+) texts\. .* (?P<most>\d+)", "joined"),

@@ -1,9 +1,8 @@
 // The picture that is begun from: chosen, dropped, pasted, taken by the camera or sent here from elsewhere on the page.
 
-import { begin, begun, busy, check, events, forget, limits, recall, stop } from "./begun.js";
-import { boxes } from "./begun_boxes.js";
+import { begin, begun, check, events, forget, limits, stop } from "./begun.js";
+import "./begun_boxes.js";
 import { define, Element, fill, make } from "./element.js";
-import * as form from "./form.js";
 import "./mask.js";
 import { offered } from "./picture_file.js";
 import { sendTo } from "./send.js";
@@ -21,7 +20,6 @@ class Begin extends Element {
     super.connectedCallback();
     const mine = (event) => event.detail.kind === this.facts.kind && this.#redraw();
     events.addEventListener("change", mine, { signal });
-    document.addEventListener("garret-filled", (event) => event.detail?.kind === this.facts.kind && this.#read(), { signal });
     document.addEventListener("paste", (event) => this.#pasted(event), { signal });
     for (const name of ["dragenter", "dragover", "dragleave", "drop"]) {
       document.addEventListener(name, (event) => this.#dragged(event), { signal });
@@ -84,8 +82,6 @@ class Begin extends Element {
     else progress.removeAttribute("value");
     way.querySelector("span").textContent = now.share ? say("begin.sent", { percent: number(now.share * 100) }) : say("begin.sending");
     if (now.image) this.#shown(now);
-    boxes(kind, now);
-    form.waitFor?.(kind, "begin", busy(kind));
   }
 
   #shown(now) {
@@ -107,14 +103,6 @@ class Begin extends Element {
     const image = shown.match(/^\/v1\/images\/([^/]+)\/file$/)?.[1];
     if (image) return sendTo(other, { image, name });
     return sendTo(other, { file: await (await fetch(shown)).blob(), name });
-  }
-
-  // What Python put into the form's boxes, as when a picture's parameters are used again.
-  #read() {
-    const { kind } = this.facts;
-    const [image, mask] = ["start-image", "start-mask-image"].map((name) => boxes.value(kind, name));
-    if (image) recall(kind, { image, mask });
-    else this.#redraw();
   }
 
   #pasted(event) {

@@ -6,7 +6,7 @@ import { fitting, Unfit } from "./picture_file.js";
 import { sendFile } from "./sending.js";
 import { bytes, say } from "./words.js";
 
-export const events = new EventTarget(); // "change", with detail {kind}
+export const events = new EventTarget(); // "change" and, for a new picture, "begun", with detail {kind}
 
 const STORED = "garret-begun";
 const CHECK_AFTER_MS = 1_200_000; // an input that no job names is kept for an hour
@@ -47,6 +47,7 @@ export async function begin(kind, { file = null, image = "", name = "" }) {
     const { sha256, width, height } = sent.kept;
     turns += 1;
     change(kind, { ...NONE, image: sha256, width, height, name: name || file?.name || "", shown, phase: "ready", checked: Date.now() });
+    events.dispatchEvent(new CustomEvent("begun", { detail: { kind } }));
   } catch (error) {
     if (ways[kind] !== way) return; // another one took its place
     const stopped = error.name === "AbortError";
@@ -89,8 +90,8 @@ export function masking(kind) {
   if (!states[kind].masking) change(kind, { masking: true });
 }
 
-// Send the mask as it is now; null is none.
-export async function mask(kind, blob) {
+// Send the mask as it is now; null is none. `sent` is told its digest before anybody else is.
+export async function mask(kind, blob, sent = () => {}) {
   const turn = turns;
   let told = { mask: "", fault: "" };
   try {
@@ -99,7 +100,9 @@ export async function mask(kind, blob) {
     told = { mask: "", fault: wordsOf(error) };
   }
   // Somebody went on painting, or took another picture meanwhile.
-  if (turn === turns) change(kind, { ...told, masking: false });
+  if (turn !== turns) return;
+  sent(told.mask);
+  change(kind, { ...told, masking: false });
 }
 
 export function wordsOf(error) {

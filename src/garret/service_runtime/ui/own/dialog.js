@@ -63,6 +63,8 @@ const SIGNS = {
   after: "M9 4l8 8-8 8",
   larger: "M12 5v14M5 12h14",
   smaller: "M5 12h14",
+  back: "M8 4 3 9l5 5M4 9h10a6 6 0 0 1 0 12h-3",
+  forth: "M16 4l5 5-5 5M20 9H10a6 6 0 0 0 0 12h3",
   fit: "M4 9V4h5M20 9V4h-5M4 15v5h5M20 15v5h-5",
 };
 

@@ -1,7 +1,9 @@
 // The painter of masks: <garret-mask> over the picture that Inpaint begins from.
 
-import { begun, events, limits, mask, masking, wordsOf } from "./begun.js";
+import { begin, begun, events, limits, mask, masking, wordsOf } from "./begun.js";
+import { signButton } from "./dialog.js";
 import { define, Element, fill, make } from "./element.js";
+import { extended, extending, tooLarge } from "./mask_extend.js";
 import { MaskHand } from "./mask_hand.js";
 import { MaskLayer } from "./mask_layer.js";
 import { MaskView } from "./mask_view.js";
@@ -11,6 +13,7 @@ import { say } from "./words.js";
 const KIND = "inpaint";
 const REST_MS = 300; // a hand that rests so long is done for now
 const SIZES = { smallest: 1, largest: 512 };
+let coming = null; // the mask for a picture that is on its way
 let kept = null; // what is painted, and on which picture; it outlives the element
 
 class Mask extends Element {
@@ -54,6 +57,7 @@ class Mask extends Element {
   #tools() {
     const button = (name, act, also = {}) =>
       make("button", { type: "button", class: `garret-button garret-mask-${name}`, onclick: act, ...also }, say(`mask.${name}`));
+    const sign = (name, drawn, act) => signButton(drawn, say(`mask.${name}`), act, { class: `garret-button garret-sign garret-mask-${name}` });
     const size = make("input", {
       type: "range", class: "garret-mask-size", min: "0", max: "100", step: "1", "aria-label": say("mask.size"),
       oninput: (event) => this.#sized(SIZES.largest ** (event.target.value / 100)),
@@ -64,9 +68,10 @@ class Mask extends Element {
     this.#parts = {
       brush: button("brush", () => this.tool(false)), eraser: button("eraser", () => this.tool(true)),
       size, px: make("output", { class: "garret-mask-px" }),
-      undo: button("undo", () => this.undo()), redo: button("redo", () => this.redo()),
+      undo: sign("undo", "back", () => this.undo()), redo: sign("redo", "forth", () => this.redo()),
       fill: button("fill", () => this.#all("fill")), invert: button("invert", () => this.#all("invert")), clear: button("clear", () => this.#all("clear")),
-      nearer: button("nearer", () => this.view.nearer(1.5)), farther: button("farther", () => this.view.nearer(1 / 1.5)), fit: button("fit", () => this.view.fit()),
+      nearer: sign("nearer", "larger", () => this.view.nearer(1.5)), farther: sign("farther", "smaller", () => this.view.nearer(1 / 1.5)),
+      fit: sign("fit", "fit", () => this.view.fit()),
       shown: button("shown", () => this.#show(), { "aria-pressed": "true" }), tint,
       upload: button("upload", () => file.click()), file,
     };
@@ -77,7 +82,7 @@ class Mask extends Element {
     this.status = make("p", { role: "status", class: "garret-mask-status" });
     this.fault = make("p", { role: "alert", class: "garret-error", hidden: true });
     const keys = make("details", { class: "garret-mask-help" }, make("summary", {}, say("mask.help")), make("p", { id: "garret-mask-keys" }, say("mask.keys")));
-    return make("div", {}, this.fault, this.status, keys);
+    return make("div", {}, this.fault, this.status, extending((sides) => this.#extend(sides)), keys);
   }
 
   // The picture that is begun from now, with what is painted on it: here, or by another visit of this page.
@@ -91,12 +96,15 @@ class Mask extends Element {
       const picture = mine ? kept.picture : await opened(now.shown);
       if (begun(KIND).image !== now.image) return;
       if (!mine) kept = { image: now.image, sent: now.mask, picture, layer: new MaskLayer(picture.width, picture.height) };
-      if (!mine && now.mask) kept.layer.take(await opened(`/v1/inputs/${now.mask}`));
+      if (coming) kept.layer.take(coming);
+      else if (!mine && now.mask) kept.layer.take(await opened(`/v1/inputs/${now.mask}`));
       this.view.canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
       this.view.show(picture, kept.layer);
       this.view.resize();
       this.#sized(Math.max(8, Math.round(Math.max(kept.layer.width, kept.layer.height) / 12)));
       this.#redraw();
+      if (coming) this.ended();
+      coming = null;
     } catch (error) {
       this.#fault(wordsOf(error));
     } finally {
@@ -161,6 +169,20 @@ class Mask extends Element {
     }
   }
 
+  // Take a larger picture with this one in it, and what is new under the mask.
+  async #extend(sides) {
+    const { shown, width, height, name } = begun(KIND);
+    if (tooLarge(width, height, sides)) return say("extend.too_large");
+    const image = make("img", { src: shown });
+    await image.decode();
+    const { whole, mask: added } = extended(image, this.layer.canvas, sides);
+    const file = new File([await new Promise((done) => whole.toBlob(done))], name || "picture.png", { type: "image/png" });
+    coming = added;
+    await begin(KIND, { file });
+    if (begun(KIND).fault) coming = null;
+    return begun(KIND).fault && say("extend.failed");
+  }
+
   // What the hand asks for.
   told(text) {
     this.status.textContent = text;
@@ -201,11 +223,9 @@ class Mask extends Element {
   async #send() {
     clearTimeout(this.#timer);
     this.#timer = 0;
-    const { image } = kept;
-    const blob = await kept.layer.png();
-    if (begun(KIND).image !== image) return;
-    await mask(KIND, blob);
-    if (kept.image === image && !begun(KIND).masking) kept.sent = begun(KIND).mask;
+    const painted = kept;
+    const blob = await painted.layer.png();
+    if (begun(KIND).image === painted.image) await mask(KIND, blob, (digest) => (painted.sent = digest));
   }
 }
 

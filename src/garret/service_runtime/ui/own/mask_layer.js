@@ -8,6 +8,7 @@ export class MaskLayer {
   #base;
   #done = [];
   #undone = [];
+  #stroke = null;
 
   constructor(width, height) {
     const scale = Math.min(1, MOST_SIDE / Math.max(width, height));
@@ -31,12 +32,14 @@ export class MaskLayer {
 
   // Begin a stroke; `erase` takes away instead.
   begin(x, y, size, erase) {
-    this.#do({ points: [[x, y]], size, erase });
+    this.#stroke = { points: [[x, y]], size, erase };
+    this.#do(this.#stroke);
   }
 
   // Go on with the stroke.
   move(x, y) {
-    const stroke = this.#done.at(-1);
+    const stroke = this.#stroke;
+    if (!stroke || stroke !== this.#done.at(-1)) return; // taken back meanwhile
     stroke.points.push([x, y]);
     draw(this.canvas, { ...stroke, points: stroke.points.slice(-2) });
   }
@@ -75,7 +78,7 @@ export class MaskLayer {
     if (!this.redoable) return false;
     const step = this.#undone.pop();
     this.#done.push(step);
-    draw(this.canvas, step);
+    again(this.canvas, step);
     return true;
   }
 
@@ -94,7 +97,7 @@ export class MaskLayer {
   #do(step) {
     this.#undone = [];
     this.#done.push(step);
-    if (this.#done.length > MOST_STEPS) draw(this.#base, this.#done.shift());
+    if (this.#done.length > MOST_STEPS) again(this.#base, this.#done.shift());
     draw(this.canvas, step);
   }
 
@@ -102,8 +105,14 @@ export class MaskLayer {
     const context = this.canvas.getContext("2d");
     context.clearRect(0, 0, this.width, this.height);
     context.drawImage(this.#base, 0, 0);
-    for (const step of this.#done) draw(this.canvas, step);
+    for (const step of this.#done) again(this.canvas, step);
   }
+}
+
+// A stroke began as a dot.
+function again(canvas, step) {
+  if (step.points?.length > 1) draw(canvas, { ...step, points: step.points.slice(0, 1) });
+  draw(canvas, step);
 }
 
 function draw(canvas, { all = "", picture = null, points = [], size = 0, erase = false }) {
@@ -119,10 +128,14 @@ function draw(canvas, { all = "", picture = null, points = [], size = 0, erase =
   } else {
     context.globalCompositeOperation = erase ? "destination-out" : "source-over";
     Object.assign(context, { lineWidth: size, lineCap: "round", lineJoin: "round" });
-    context.beginPath();
-    points.forEach(([x, y], number) => (number ? context.lineTo(x, y) : context.moveTo(x, y)));
-    if (points.length === 1) context.lineTo(points[0][0] + 0.01, points[0][1]);
-    context.stroke();
+    // Piece by piece, as it was painted: done again it is the same to the bit.
+    for (let at = points.length > 1 ? 1 : 0; at < points.length; at += 1) {
+      const [from, to] = [points[Math.max(0, at - 1)], points[at]];
+      context.beginPath();
+      context.moveTo(...from);
+      context.lineTo(to[0] + (points.length === 1 ? 0.01 : 0), to[1]);
+      context.stroke();
+    }
   }
   context.restore();
 }

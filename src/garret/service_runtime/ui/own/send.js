@@ -2,6 +2,7 @@
 
 import { call } from "./api.js";
 import { begin } from "./begun.js";
+import "./begun_boxes.js";
 import { open } from "./bridge.js";
 import { button } from "./dialog.js";
 import * as form from "./form.js";
