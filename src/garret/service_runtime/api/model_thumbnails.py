@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import time
+from collections import Counter
 from pathlib import Path
 
 from fastapi import APIRouter, Request
@@ -11,7 +13,7 @@ from starlette.responses import Response
 
 from garret.service_runtime.api.caching import cache_headers, not_changed
 from garret.service_runtime.api.describe import answer, query
-from garret.service_runtime.api.model_view import find_model, version_of
+from garret.service_runtime.api.model_view import LISTED, find_model, version_of
 from garret.service_runtime.errors import Gone, NotFound
 from garret.service_runtime.service import Service
 from garret.service_runtime.thumbnails import MEDIA_TYPE, Thumbnails, size_of
@@ -20,15 +22,19 @@ _SMALL = answer("Its small form", {"type": "string", "format": "binary"}, MEDIA_
 _UNCHANGED = answer("The caller has it already")
 _VERSION = {"parameters": [query("v", {"type": "string"}, "which version, as `thumbnail` of a model's record says")]}
 
+_FRESH_S = 10.0
+
 
 def router(service: Service) -> APIRouter:
     """Return the route; it stands before those of models, whose names may have slashes in them."""
     routes = APIRouter(prefix="/v1/models", tags=["models"])
     thumbnails = Thumbnails(service.settings.state_dir / "cards")
 
-    def look(model_type: str, name: str) -> tuple[Path, str, str]:
+    known = _KnownPreviews(service)
+
+    def look(model_type: str, name: str, wanted: str) -> tuple[Path, str, str]:
         """Return a model's preview, its version, and the name of its small form."""
-        found = find_model(service, model_type, name).preview
+        found = known.of(model_type, name, wanted)
         version = version_of(found) if found else ""
         if found is None or not version:
             raise NotFound(f"there is no preview of the {model_type} {name[:120]!r}", "PUT one at /preview")
@@ -50,10 +56,10 @@ def router(service: Service) -> APIRouter:
 
         With the version in its address, a browser asks for it once.
         """
-        preview, version, place = await asyncio.to_thread(look, model_type, name)
+        preview, version, place = await asyncio.to_thread(look, model_type, name, request.query_params.get("v", ""))
         headers = cache_headers(f"{place}-{version}", for_ever=request.query_params.get("v") == version)
-        if known := not_changed(request, headers):
-            return known
+        if unchanged := not_changed(request, headers):
+            return unchanged
         try:
             data = await thumbnails.known(place, version)
             if data is None:
@@ -64,3 +70,27 @@ def router(service: Service) -> APIRouter:
         return Response(data, media_type=MEDIA_TYPE, headers=headers)
 
     return routes
+
+
+class _KnownPreviews:
+    """Where previews were a moment ago: a page of cards asks for hundreds, each of which would look at every model."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._known: dict[str, tuple[float, dict[str, Path]]] = {}
+
+    def of(self, model_type: str, name: str, wanted: str) -> Path | None:
+        """Return a model's preview; what was seen lately does as long as it is the version that is `wanted`.
+
+        Raises:
+            NotFound, BadRequest: there is no such model, or there are several.
+        """
+        at, previews = self._known.get(model_type, (-_FRESH_S, {}))
+        found = previews.get(name) if time.monotonic() - at < _FRESH_S else None
+        if found is not None and wanted and version_of(found) == wanted:
+            return found
+        now, models = time.monotonic(), self._service.models.all(model_type) if model_type in LISTED else []
+        often = Counter(model.name for model in models)
+        named = {model.name: model.preview for model in models if model.preview and often[model.name] == 1}
+        self._known[model_type] = now, named
+        return named.get(name) or find_model(self._service, model_type, name).preview
