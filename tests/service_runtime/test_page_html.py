@@ -172,3 +172,16 @@ def test_the_page_begins_with_what_its_first_tab_needs() -> None:
     names = first_modules()
     assert {"main.js", "form.js", "jobs.js", "element.js", "words.js"} <= set(names)
     assert not {"gallery.js", "models.js", "machine.js", "mask.js"} & set(names)
+
+
+def test_most_of_the_page_is_kept_by_browsers(service: Service) -> None:
+    """What it consists of comes from an address that says which it is, and names no address of the service itself."""
+    pages = [service.call("GET", "/", Accept_Language=language).body.decode() for language in ("en", "zh", "en")]
+    addresses = [re.findall(r"/ui/kept/[0-9a-f]{16}\.js", page) for page in pages]
+    assert [len(found) for found in addresses] == [1, 1, 1]
+    assert addresses[0] == addresses[2] != addresses[1]
+    kept = service.call("GET", addresses[0][0], Host="elsewhere.example")
+    assert "immutable" in kept.headers["cache-control"]
+    assert "gradio_config" in kept.body.decode()
+    assert "127.0.0.1" not in kept.body.decode()
+    assert all(len(page) < 100_000 for page in pages)

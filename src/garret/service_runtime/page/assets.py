@@ -25,8 +25,21 @@ _TYPES.add_type("text/javascript", ".js")
 
 
 class Assets:
-    """Finds files by their paths below the page's prefix: `/assets/NAME` is Gradio's, `/own/DIGEST/NAME` ours;
-    `/docs.css` belongs to the pages that are not Gradio's."""
+    """Finds files by their paths below the page's prefix.
+
+    `/assets/NAME` is Gradio's, `/own/DIGEST/NAME` ours, `/kept/DIGEST.js` what was made here; `/docs.css` belongs to
+    the pages that are not Gradio's.
+    """
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def keep(self, script: str) -> str:
+        """Return the address of a script that is only in memory, named by what is in it."""
+        data = script.encode("utf-8")
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}.js"
+        self._kept[name] = data
+        return f"/ui/kept/{name}"
 
     @cached_property
     def digest(self) -> str:
@@ -42,6 +55,8 @@ class Assets:
 
     async def file(self, path: str, request: Request) -> Response | None:
         """Return a file, None when there is none at this path."""
+        if path.startswith("/kept/") and (script := self._kept.get(path.removeprefix("/kept/"))) is not None:
+            return await _script(script, request)
         found = self._path(path)
         if found is None:
             return None
@@ -64,6 +79,13 @@ class Assets:
         return None
 
 
+async def _script(data: bytes, request: Request) -> Response:
+    headers = {"cache-control": _FOR_EVER, "vary": "accept-encoding"}
+    if takes_brotli(request):
+        data, headers["content-encoding"] = await asyncio.to_thread(_packed, data), "br"
+    return Response(data, media_type="text/javascript", headers=headers)
+
+
 def _file(folder: Path, name: str) -> Path | None:
     path = folder / name
     return path if path.parent == folder and not name.startswith(".") and path.is_file() else None
@@ -74,6 +96,11 @@ def _read(path: Path, packs: bool) -> bytes:
     """Return a file's bytes, packed by Brotli at most once; all that one page needs are some 2 MB."""
     data = path.read_bytes()
     return packed(data) if packs else data
+
+
+@cache
+def _packed(data: bytes) -> bytes:
+    return packed(data)
 
 
 def takes_brotli(request: Request) -> bool:

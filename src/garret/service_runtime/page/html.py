@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-import secrets
 from functools import cache
 
 from starlette.requests import Request
 
 from garret.service_runtime.login_page import THEME_COOKIE, THEMES
 from garret.service_runtime.page.assets import OURS, PRELOADS, Assets
-from garret.service_runtime.page.words import LANGUAGES, language_of, words_of
+from garret.service_runtime.page.words import LANGUAGES, words_of
 
 _DROPPED = (
     r'<meta\s+(?:property|name)="(?:og|twitter):[^>]*?/>\s*',
@@ -24,6 +23,8 @@ _DROPPED = (
     r"<script>\s*\(\(\) => \{\s*const root = .*?</script>\s*",
 )
 _IMPORT = re.compile(r'^(?:import|export)[^"();]*"\./([\w.]+)";', re.MULTILINE)
+_CONFIG = re.compile(r"<script>\s*window\.gradio_config = (\{.*?)</script>", re.DOTALL)
+NONCE = "{nonce}"
 _LANGUAGE = """<script>
 Object.defineProperty(navigator, "language", { get: () => %(name)s });
 Object.defineProperty(navigator, "languages", { get: () => [%(name)s] });
@@ -52,20 +53,32 @@ class Html:
     def __init__(self, assets: Assets) -> None:
         self._assets = assets
 
-    def ours(self, text: str, request: Request) -> tuple[str, str]:
-        """Return the page's HTML for whoever asks, and its nonce."""
-        nonce, language = secrets.token_urlsafe(16), language_of(request)
+    def ours(self, text: str, language: str, theme: str) -> str:
+        """Return the page's HTML for all who have a language and colours, with `NONCE` where each one's own belongs."""
         for pattern in _DROPPED:
             text, count = re.subn(pattern, "", text, flags=re.DOTALL)
             if not count:
                 raise ValueError(f"Gradio's page has changed: there is nothing like {pattern}")
         text = text.replace('<base href="./" />', '<base href="/ui/" />', 1)
         text = text.replace('lang="en"', f'lang="{LANGUAGES[language]}"', 1)
-        theme = theme_of(request)
         if theme == "dark":
             text = text.replace("<body", '<body class="dark"', 1)
         text = text.replace("<head>", "<head>\n" + self._head(language, theme), 1)
-        return re.sub(r"<script(?=[\s>])", f'<script nonce="{nonce}"', text), nonce
+        text = _CONFIG.sub(lambda found: self._config(found.group(1), language), text, count=1)
+        return re.sub(r"<script(?=[\s>])", f'<script nonce="{NONCE}"', text)
+
+    def _config(self, text: str, language: str) -> str:
+        """Return where the browser finds what Gradio's page consists of: most of its bytes, which seldom change."""
+        facts, end = json.JSONDecoder().raw_decode(text)
+        if text[end:].strip() != ";":
+            raise ValueError("Gradio's page has changed: something follows its config")
+        name = LANGUAGES[language]
+        facts["i18n_translations"] = {name: facts["i18n_translations"][name]}
+        # As Gradio has it, it is whatever address was asked first.
+        facts["root"] = ""
+        written = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
+        address = self._assets.keep(f"window.gradio_config={written};window.gradio_config.root=location.origin+'/ui';")
+        return f'<script src="{address}"></script>'
 
     def _head(self, language: str, theme: str) -> str:
         own = self._assets.own

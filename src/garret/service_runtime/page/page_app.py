@@ -7,6 +7,7 @@ programs should pay for.
 from __future__ import annotations
 
 import asyncio
+import secrets
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -17,7 +18,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from garret.service_runtime.errors import NotFound, TooLarge
 from garret.service_runtime.page.assets import Assets, packed, takes_brotli
-from garret.service_runtime.page.html import Html, policy
+from garret.service_runtime.page.html import NONCE, Html, policy, theme_of
+from garret.service_runtime.page.words import language_of
 from garret.service_runtime.service import Service
 
 PREFIX = "/ui"
@@ -40,6 +42,7 @@ class PageApp:
         self._gradio: ASGIApp | None = None
         self._early: asyncio.Task[None] | None = None
         self._html = Html(self._assets)
+        self._pages: dict[tuple[str, str], str] = {}
 
     async def close(self) -> None:
         """End what Gradio keeps running."""
@@ -83,6 +86,19 @@ class PageApp:
             raise NotFound(f"the page has nothing at {scope['path'][:80]!r}")
 
     async def _page(self, request: Request) -> Response:
+        looks = language_of(request), theme_of(request)
+        if looks not in self._pages:
+            self._pages[looks] = self._into(self._html.ours(await self._gradios(request), *looks))
+        nonce = secrets.token_urlsafe(16)
+        data = self._pages[looks].replace(NONCE, nonce).encode("utf-8")
+        headers = {"content-security-policy": policy(nonce), "vary": "accept-encoding, accept-language, cookie"}
+        if takes_brotli(request):
+            # Nothing that a visitor says is in the page beside what they may not know.
+            data, headers["content-encoding"] = await asyncio.to_thread(packed, data), "br"
+        return Response(data, media_type="text/html", headers=headers)
+
+    async def _gradios(self, request: Request) -> str:
+        """Return Gradio's own HTML, which is the same for everybody but for the address that it was asked at."""
         told: list[Message] = []
 
         async def receive() -> Message:
@@ -92,14 +108,7 @@ class PageApp:
             told.append(message)
 
         await (await self.load())({**_below(request.scope, "/"), "method": "GET", "query_string": b""}, receive, keep)
-        text = b"".join(message.get("body", b"") for message in told).decode("utf-8")
-        text, nonce = self._html.ours(text, request)
-        data = self._into(text).encode("utf-8")
-        headers = {"content-security-policy": policy(nonce), "vary": "accept-encoding, accept-language, cookie"}
-        if takes_brotli(request):
-            # A few milliseconds. Nothing that a visitor says is in the page beside what they may not know.
-            data, headers["content-encoding"] = await asyncio.to_thread(packed, data), "br"
-        return Response(data, media_type="text/html", headers=headers)
+        return b"".join(message.get("body", b"") for message in told).decode("utf-8")
 
 
 def _below(scope: Scope, path: str) -> Scope:
