@@ -17,7 +17,7 @@ from garret.service_runtime.limits import check_text
 from garret.service_runtime.page.choices import Choices, choices_of
 from garret.service_runtime.page.faults import fault_of
 from garret.service_runtime.page.fields import Field
-from garret.service_runtime.page.hosting import told
+from garret.service_runtime.page.form_parts import message_told, model_told
 from garret.service_runtime.page.reuse import request_of, values_of
 from garret.service_runtime.page.words import language_of, say
 
@@ -27,38 +27,34 @@ if TYPE_CHECKING:
 _LONGEST_TEXT = 100_000
 
 
-async def filled(form: Form, request: Request, facts: Mapping[str, Any]) -> list[Any]:
-    """Return updates of all components of a form, of its native side, and of its elements."""
+async def filled(form: Form, request: Request, facts: Mapping[str, Any], checkpoint: str) -> list[Any]:
+    """Return updates of all fields, the native side, what is said of the model and below the button, and the rest.
+
+    `checkpoint` is the one that the form has until now.
+    """
     choices = await asyncio.to_thread(choices_of, form.service)
-    count, fault = facts.get("count", 0), None
+    fault = None
     updates = [gr.skip() for _ in form.fields]
     try:
         updates = await _updates(form, request, facts)
     except ServiceError as error:
         fault = fault_of(language_of(request), error)
-    named = [one | _offered(field, choices) for field, one in zip(form.fields, updates, strict=True)]
-    memory = next(at for at, field in enumerate(form.fields) if field.path == "memory")
-    named[memory] |= _memory(form, language_of(request))
-    chosen = next(one.get("value") for field, one in zip(form.fields, named, strict=True) if field.path == "checkpoint")
-    return [
-        *named,
-        *shown_model(form, choices, chosen or facts.get("checkpoint") or "", {"filled": count, "fault": fault}),
-    ]
+    named = {field.path: one | _offered(field, choices) for field, one in zip(form.fields, updates, strict=True)}
+    named["memory"] |= _memory(form, language_of(request))
+    chosen = named["checkpoint"].get("value", checkpoint)
+    if "again" in facts or "kept" in facts:
+        kept = chosen if facts.get("kept") or "again" in facts else choices.checkpoint
+        chosen = kept if kept in choices.names["checkpoint"] else choices.checkpoint
+        named["checkpoint"] |= {"value": chosen} if chosen != checkpoint else {}
+    message = message_told(form.kind, filled=facts.get("count", 0), fault=fault)
+    return [*named.values(), *shown_model(form, choices, chosen), message, gr.update(visible=True)]
 
 
-def shown_model(form: Form, choices: Choices, checkpoint: str, made: Mapping[str, Any] | None = None) -> list[Any]:
-    """Return updates of the native side and of the elements for a checkpoint; `made` is what the message says."""
-    native = choices.defaults(checkpoint or choices.checkpoint).size
-    facts: dict[str, dict[str, Any] | None] = {
-        "made": dict(made) if made else None,
-        "model": choices.about(checkpoint or choices.checkpoint),
-        "sizes": {"native": native, "largest": form.service.settings.longest_side},
-    }
-    hosts = [(name, facts[name]) for name in form.hosts]
-    return [
-        str(native),
-        *(gr.skip() if told_of is None else told(name, kind=form.kind, **told_of) for name, told_of in hosts),
-    ]
+def shown_model(form: Form, choices: Choices, checkpoint: str) -> list[Any]:
+    """Return updates of the native side, and of what is said of a checkpoint."""
+    name = checkpoint or choices.checkpoint
+    native = choices.defaults(name).size
+    return [str(native), model_told(form, choices.about(name), native)]
 
 
 async def changed_model(form: Form, checkpoint: str, before: str, values: Mapping[str, Any]) -> list[Any]:

@@ -27,10 +27,12 @@ class Form:
         self.words = words
         self.choices: Choices = choices_of(service)
         self.fields: list[Field] = []
-        self.hosts: dict[str, gr.Markdown] = {}
+        self.message: Any = None
+        self.about: Any = None
         self.button: Any = None
         self.native: Any = None
         self.bridge: Any = None
+        self.settings: Any = None
 
     def add(self, path: str, component: Any, *, read: Turn = same, show: Turn = same) -> Any:
         """Make a component a field of the request, by its path there, as `start.denoise`; returns it."""
@@ -42,11 +44,6 @@ class Form:
         """Add a field that only elements of ours write and read."""
         return self.add(path, gr.Textbox(value, visible="hidden", interactive=True))
 
-    def host(self, name: str, **facts: Any) -> gr.Markdown:
-        """Put an element here that handlers tell other facts later."""
-        self.hosts[name] = element(name, kind=self.kind, **facts)
-        return self.hosts[name]
-
     def build(self, begin: Callable[[Form], None] | None = None) -> None:
         """Put the form here; `begin` puts in what stands above the words, as a picture to begin from."""
         with gr.Row(elem_classes=["garret-make"], elem_id=f"{self.kind}-make"):
@@ -54,13 +51,16 @@ class Form:
                 if begin:
                     begin(self)
                 form_parts.words_part(self)
+                self.hidden(REST)
+                self.native = gr.Textbox(
+                    str(self.choices.native), elem_id=f"{self.kind}-native", visible="hidden", interactive=True
+                )
+                self.bridge = bridge(f"form-{self.kind}")
             with gr.Column(elem_classes=["garret-jobs-place"]):
                 element("jobs", kind=self.kind)
-            with gr.Column(elem_classes=["garret-settings"]):
+            # Not drawn at first: the words are there to be written in twice as soon.
+            with gr.Column(elem_classes=["garret-settings"], visible=False) as self.settings:
                 form_parts.settings_part(self)
-                self.hidden(REST)
-                self.native = gr.Textbox(str(self.choices.native), elem_id=f"{self.kind}-native", visible="hidden")
-                self.bridge = bridge(f"form-{self.kind}")
         connect(self)
 
     @property

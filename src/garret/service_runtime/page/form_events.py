@@ -11,7 +11,8 @@ from garret.service_runtime.api.job_body import parse_job
 from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.page.faults import fault_of
 from garret.service_runtime.page.filling import changed_model, filled
-from garret.service_runtime.page.hosting import heard, told
+from garret.service_runtime.page.form_parts import message_told
+from garret.service_runtime.page.hosting import heard
 from garret.service_runtime.page.words import language_of
 
 if TYPE_CHECKING:
@@ -24,24 +25,22 @@ _OF_MODEL = ("width", "height", "steps", "cfg_scale")
 
 def connect(form: Form) -> None:
     """Give a form its handlers."""
-    made = form.hosts["made"]
 
     async def sample(request: gr.Request, *values: Any) -> str:
-        return told("made", kind=form.kind, **await _made(form, request, values))
+        return message_told(form.kind, **await _made(form, request, values))
 
-    async def tell(request: gr.Request, text: str) -> list[Any]:
-        return await filled(form, request.request, heard(text))
+    async def tell(request: gr.Request, text: str, checkpoint: str) -> list[Any]:
+        return await filled(form, request.request, heard(text), str(checkpoint or ""))
 
     async def change(checkpoint: str, native: str, *values: Any) -> list[Any]:
         return await changed_model(form, str(checkpoint or ""), str(native), dict(zip(_OF_MODEL, values, strict=True)))
 
-    form.button.click(sample, form.components, made, trigger_mode="multiple", **_PLAIN)
-    outputs = [*form.components, form.native, *form.hosts.values()]
-    form.bridge.change(tell, form.bridge, outputs, trigger_mode="multiple", **_PLAIN)
+    form.button.click(sample, form.components, form.message, trigger_mode="multiple", **_PLAIN)
+    outputs = [*form.components, form.native, form.about, form.message, form.settings]
+    form.bridge.change(tell, [form.bridge, form.named("checkpoint")], outputs, trigger_mode="multiple", **_PLAIN)
     of_model = [form.named(path) for path in _OF_MODEL]
     checkpoint = form.named("checkpoint")
-    elements = [form.native, *form.hosts.values()]
-    checkpoint.change(change, [checkpoint, form.native, *of_model], [*of_model, *elements], **_PLAIN)
+    checkpoint.change(change, [checkpoint, form.native, *of_model], [*of_model, form.native, form.about], **_PLAIN)
 
 
 async def _made(form: Form, request: gr.Request, values: tuple[Any, ...]) -> dict[str, Any]:

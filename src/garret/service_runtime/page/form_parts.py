@@ -10,7 +10,7 @@ from garret.service_runtime.asked import FORMATS
 from garret.service_runtime.page.choices import AUTOMATIC
 from garret.service_runtime.page.fields import or_automatic, schedule_label, unless_automatic, vae_shown, whole
 from garret.service_runtime.page.form_values import OFF
-from garret.service_runtime.page.hosting import element
+from garret.service_runtime.page.hosting import element, element_place, told
 from garret.service_runtime.samplers import SAMPLERS, SCHEDULES
 
 if TYPE_CHECKING:
@@ -36,8 +36,18 @@ def words_part(form: Form) -> None:
         elem_classes=["garret-sample"],
         size="lg",
     )
-    form.host("made")
-    element("rest", kind=form.kind)
+    form.message = element_place(message_told(form.kind))
+
+
+def message_told(kind: str, **facts: Any) -> str:
+    """Return what is below the button: what came of it, and what was taken over without a control here."""
+    return told("made", kind=kind, **facts) + told("rest", kind=kind)
+
+
+def model_told(form: Form, about: dict[str, Any], native: int) -> str:
+    """Return what is below the model: what it is, and the shapes of its sizes."""
+    largest = form.service.settings.longest_side
+    return told("model", kind=form.kind, **about) + told("sizes", kind=form.kind, native=native, largest=largest)
 
 
 def settings_part(form: Form) -> None:
@@ -81,12 +91,11 @@ def _number(form: Form, path: str, value: float | None = None, **options: Any) -
 
 def _model(form: Form) -> None:
     form.add("checkpoint", _picker(form, "checkpoint", form.choices.checkpoint))
-    form.host("model")
 
 
 def _size(form: Form) -> None:
     native = form.choices.native
-    form.host("sizes", native=native, largest=form.service.settings.longest_side)
+    form.about = element_place(model_told(form, form.choices.about(form.choices.checkpoint), native))
     with gr.Row(elem_classes=["garret-pair"]):
         _number(form, "width", native, min_width=90)
         _number(form, "height", native, min_width=90)
@@ -116,9 +125,7 @@ def _seed(form: Form) -> None:
 
 
 def _extras(form: Form) -> None:
-    element("loras", kind=form.kind)
-    element("embeddings", kind=form.kind)
-    element("styles", kind=form.kind)
+    element_place("".join(told(name, kind=form.kind) for name in ("loras", "embeddings", "styles")))
     form.add(
         "styles",
         gr.Textbox("", visible="hidden", interactive=True),

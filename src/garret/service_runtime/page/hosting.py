@@ -16,9 +16,12 @@ import gradio as gr
 
 def element(name: str, /, **facts: Any) -> gr.Markdown:
     """Return a place for the element `garret-NAME`, told these facts (JSON values)."""
-    return gr.Markdown(
-        told(name, **facts), sanitize_html=False, latex_delimiters=[], elem_classes=["garret-host"], container=False
-    )
+    return element_place(told(name, **facts))
+
+
+def element_place(text: str) -> gr.Markdown:
+    """Return a place for what `told` returns, of one element or of several."""
+    return gr.Markdown(text, sanitize_html=False, latex_delimiters=[], elem_classes=["garret-host"], container=False)
 
 
 def told(name: str, /, **facts: Any) -> str:

@@ -69,6 +69,7 @@ class Made extends Element {
 
   // Python has put values into the components; they are in their boxes a moment later.
   async #filled(kind) {
+    await until(() => !this.isConnected || controlOf(kind, "seed"));
     await new Promise((done) => setTimeout(done, 60));
     const form = formOf(kind);
     if (!form) return;
