@@ -29,7 +29,7 @@ class Gallery extends Element {
     this.choice = new Choice({ card: (id) => this.grid.card(id), list: () => pictures.list, changed: () => this.#chose() });
     this.count = make("p", { class: "garret-quiet", role: "status" });
     this.fault = make("p", { class: "garret-error", role: "alert" });
-    this.empty = make("div", { class: "garret-empty", hidden: true });
+    this.empty = make("div", { class: "garret-gallery-empty", hidden: true });
     this.end = make("div", { class: "garret-grid-end" }, button(say("gallery.more"), () => this.#more(), { id: "garret-gallery-more" }));
     fill(this, this.#bar(), this.choice.bar, this.fault, this.count, this.grid.list, this.empty, this.end, kept(keep_s, keep_bytes));
     this.#listen();

@@ -16,7 +16,7 @@ export class Choice {
   // `card(id)` is where a picture is shown; `list()` are all that are.
   constructor({ card, list, changed }) {
     Object.assign(this, { card, list, changed, on: false, ids: new Set(), last: null, stop: null });
-    this.bar = make("div", { class: "garret-choice", role: "group", "aria-label": say("gallery.choice"), hidden: true });
+    this.bar = make("div", { class: "garret-gallery-choice", role: "group", "aria-label": say("gallery.choice"), hidden: true });
     this.count = make("span", { role: "status" });
     this.said = make("span", { class: "garret-quiet", role: "status" });
     this.download = button(say("picture.download"), () => this.#download(), { id: "garret-choice-download" });

@@ -25,8 +25,8 @@ export function actionsOf(facts, { leave = () => {}, removed = () => {} } = {}) 
 function own(image, said, removed) {
   return [
     make("a", { class: "garret-button", href: fileOf(image), download: fileNameOf(image) }, say("picture.download")),
-    button(say("picture.link"), () => link(image, said)),
-    button(say("picture.as_preview"), () => givePreview(image)),
+    button(say("picture.link"), () => link(image, said), { class: "garret-button garret-picture-link" }),
+    button(say("picture.as_preview"), () => givePreview(image), { class: "garret-button garret-picture-preview" }),
     button(say("picture.delete"), () => askAway(image, removed), { class: "garret-button garret-grave", "aria-keyshortcuts": "Delete" }),
   ];
 }

@@ -41,7 +41,7 @@ function words(key, text) {
   const copy = button(say("picture.copy"), (event) => copying(event.currentTarget, text), { "aria-label": `${say("picture.copy")}: ${say(key)}` });
   return make(
     "section",
-    { class: "garret-words" },
+    { class: "garret-picture-words" },
     make("div", {}, make("h3", {}, say(key)), text && copy),
     make("p", { translate: "no" }, text || "\u2013"),
   );
