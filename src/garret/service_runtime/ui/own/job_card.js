@@ -1,12 +1,11 @@
 // One job as a card: how far it is, what it looks like so far, and what came of it. It is changed in its place, so that
 // who is about to press one of its buttons does not lose it.
 
-import { toldOfJob } from "./faults.js";
 import { tell } from "./bridge.js";
 import { fill, make } from "./element.js";
-import { isOpen, store } from "./job_store.js";
-import { told } from "./faults.js";
+import { told, toldOfJob } from "./faults.js";
 import { jobPictures } from "./job_pictures.js";
+import { isOpen, store } from "./job_store.js";
 import { knows, lasting, number, say } from "./words.js";
 
 const PREVIEW_MS = 600;
@@ -28,7 +27,7 @@ export class JobCard {
     parts.fault = make("p", { class: "garret-error", role: "alert", hidden: true });
     parts.pictures = make("div", { class: "garret-job-pictures" });
     parts.notes = make("p", { class: "garret-job-notes", hidden: true });
-    parts.buttons = make("div", { class: "garret-job-buttons" });
+    parts.buttons = make("div", { class: "garret-job-buttons garret-buttons" });
     const words = make("div", { class: "garret-job-words" }, parts.title, parts.state, parts.bar);
     this.node = make("li", { class: "garret-job", "aria-labelledby": titled, "data-job": job.id },
       make("div", { class: "garret-job-row" }, parts.preview, words), parts.fault, parts.pictures, parts.notes, parts.buttons);
@@ -104,7 +103,7 @@ export class JobCard {
   // A button whose work may fail, which is then said beside it.
   #button(name, work) {
     const { fault } = this.#parts;
-    const button = make("button", { type: "button", class: `garret-job-${name}` }, say(`jobs.${name}`));
+    const button = make("button", { type: "button", class: `garret-button garret-job-${name}` }, say(`jobs.${name}`));
     button.addEventListener("click", async () => {
       button.disabled = true;
       try {

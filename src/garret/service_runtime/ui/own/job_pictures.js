@@ -1,25 +1,22 @@
-// What came of a job: its pictures, as large as they are shown and no larger, with what can be done with each.
+// What came of a job: its pictures, as large as they are shown and no larger, each with what leads further.
 
 import { make } from "./element.js";
+import { pictureCard } from "./picture.js";
+import { sendButtons } from "./send.js";
 import { say } from "./words.js";
-
-const SIDE = 384; // of a thumbnail
 
 // The nodes for all finished pictures of a job.
 export function jobPictures(job) {
   if (job.pictures_removed) return [];
-  return job.pictures.map((picture) => onePicture(job, picture));
+  const { prompt = "", width, height } = job.request;
+  const images = job.pictures.map(({ number, seed, media_type }) => ({ id: `${job.id}-${number}`, prompt, seed, width, height, media_type }));
+  return images.map((image) => onePicture(image, images));
 }
 
-function onePicture(job, picture) {
-  const id = `${job.id}-${picture.number}`;
-  const { width = SIDE, height = SIDE } = job.request;
-  const scale = Math.min(1, SIDE / Math.max(width, height));
-  const image = make("img", {
-    src: `/v1/images/${id}/thumbnail`, alt: job.request.prompt || say("jobs.no_prompt"), decoding: "async",
-    width: Math.round(width * scale), height: Math.round(height * scale),
-  });
+function onePicture(image, images) {
+  const send = sendButtons(image.id);
   return make("figure", { class: "garret-job-picture" },
-    make("a", { href: picture.url, target: "_blank", class: "garret-job-open", "aria-label": say("jobs.open", { seed: picture.seed }) }, image),
-    make("figcaption", {}, say("jobs.seed"), " ", make("span", { translate: "no" }, String(picture.seed))));
+    pictureCard(image, { list: images, whole: images.length === 1, caption: false }),
+    make("figcaption", {}, say("jobs.seed"), " ", make("span", { translate: "no" }, String(image.seed))),
+    send.length > 0 && make("div", { class: "garret-buttons" }, send));
 }
