@@ -40,12 +40,14 @@ class Tally(JobWatcher):
         self._clock = clock
         self._began: dict[int, float] = {}
         self.ends: Counter[str] = Counter()
+        self.ends_of: Counter[str] = Counter()
         self.job_seconds = Histogram()
         self.picture_seconds = Histogram()
 
     def ended(self, live: Live, end: str, why: str) -> None:  # noqa: ARG002  (a watcher's shape)
-        """Note that a job is over, and how."""
+        """Note that a job is over, whose it was, and how."""
         self.ends[end] += 1
+        self.ends_of[live.owner] += 1
         self.job_seconds.add(max(0.0, self._clock() - live.began))
 
     def began(self, assignment: Assignment) -> None:

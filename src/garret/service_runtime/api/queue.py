@@ -29,9 +29,10 @@ SCHEMA = record(
         "running": {**_COUNT, "description": "those that a worker has begun"},
         "limit": {**_COUNT, "description": "so many are accepted at a time"},
         "expected_s": {**_SECONDS, "description": "until a job that came now would be done"},
+        "ended": {**_COUNT, "description": "how many of the caller's own are over since the service started"},
         "mine": {"type": "array", "items": _MINE, "description": "the caller's own, in their order"},
     },
-    required=("length", "running", "limit", "expected_s", "mine"),
+    required=("length", "running", "limit", "expected_s", "ended", "mine"),
 )
 
 
@@ -46,7 +47,8 @@ def router(service: Service) -> APIRouter:
         mine = [one for one in live if one.owner == request.state.caller]
         # One that a worker has begun, or holds ready, stands before all that wait.
         records = [_record(service, one, 0 if one.started else places.get(one.job_id, 1)) for one in mine]
-        return {**length_of(service), "mine": sorted(records, key=lambda one: one["position"])}
+        ended = service.tally.ends_of[request.state.caller]
+        return {**length_of(service), "ended": ended, "mine": sorted(records, key=lambda one: one["position"])}
 
     return routes
 

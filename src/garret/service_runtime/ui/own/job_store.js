@@ -7,7 +7,7 @@ import { TimeLeft } from "./time_left.js";
 
 const QUICK_MS = 350; // while something of ours is being made
 const AWAY_MS = 2000; // the same, in a window that nobody sees
-const CALM_MS = 5000; // nothing of ours is there, as far as is known
+const CALM_MS = 3000; // nothing of ours is there, as far as is known
 const BACK_OFF_MS = [500, 1000, 2000, 4000, 8000];
 const LOOK_BACK_S = 3600; // what ended longer ago is the gallery's alone
 const KEPT = 30;
@@ -30,6 +30,8 @@ class Store extends EventTarget {
   #failed = 0;
   #out = false;
   #gone = false;
+  #ended = null; // how many of ours are over, as the service counts them
+  #heard = 0; // and of how many of those we have learned otherwise since
   queue = null; // what GET /v1/queue said last: length, limit, expected_s
 
   constructor() {
@@ -113,15 +115,22 @@ class Store extends EventTarget {
 
   async #begin() {
     try {
-      const answer = await ask(`/v1/jobs?limit=${KEPT}`);
-      // By the clock that the records are written by.
-      const since = (Date.parse(answer.headers.get("Date")) || Date.now()) / 1000 - LOOK_BACK_S;
-      for (const job of await answer.json()) if (isOpen(job) || job.ended_at > since) this.#keep(job, true);
-      this.#tell("change");
+      // First, so that what ends meanwhile is noticed.
+      this.#ended = (await call("/v1/queue")).ended;
+      await this.#lately(true);
     } catch {
       // The first look says it.
     }
     this.look();
+  }
+
+  // Whatever is ours of late, also what came and went between two looks.
+  async #lately(quiet) {
+    const answer = await ask(`/v1/jobs?limit=${KEPT}`);
+    // By the clock that the records are written by.
+    const since = (Date.parse(answer.headers.get("Date")) || Date.now()) / 1000 - LOOK_BACK_S;
+    for (const job of (await answer.json()).reverse()) if (isOpen(job) || job.ended_at > since) this.#keep(job, quiet);
+    this.#tell("change");
   }
 
   #again() {
@@ -139,8 +148,13 @@ class Store extends EventTarget {
       if (!known || (known.pictures?.length ?? 0) < one.progress.pictures_done) asked.push(one.id);
       if (known) this.#move(known, one);
     }
-    for (const job of this.open) if (!mine.has(job.id)) asked.push(job.id);
+    const over = this.open.filter((job) => !mine.has(job.id));
+    const missed = this.#ended !== null && queue.ended !== this.#ended + over.length + this.#heard;
+    this.#ended = queue.ended;
+    asked.push(...over.map((job) => job.id));
+    if (missed) await this.#lately(false);
     if (asked.length) await this.#fetch(asked);
+    this.#heard = 0;
     this.#tell("change");
   }
 
@@ -177,7 +191,10 @@ class Store extends EventTarget {
     if (fresh.length) this.#tell("picture", { job, numbers: fresh });
     if (!isOpen(job)) {
       this.#times.delete(job.id);
-      if (!before || isOpen(before)) this.#tell("ended", { job });
+      if (!before || isOpen(before)) {
+        this.#heard += 1;
+        this.#tell("ended", { job });
+      }
       this.#shed();
     }
   }
