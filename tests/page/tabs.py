@@ -8,10 +8,11 @@ TABS = ("create", "image", "inpaint", "gallery", "models", "machine")
 
 
 def open_tab(page: Page, name: str) -> None:
-    """Go to a tab as a person does, and wait until it is shown."""
+    """Go to a tab as a person does, and wait until there is something to act on."""
     page.get_by_role("tab").first.wait_for()
     page.locator(f"#tab-{name}-button").click()
-    page.locator(f"#tab-{name}").wait_for()
+    # Its modules are loaded when it is opened first.
+    page.locator(f"#tab-{name}").locator("button, input, textarea").filter(visible=True).first.wait_for()
 
 
 def overflow(page: Page) -> int:

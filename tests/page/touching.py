@@ -37,6 +37,7 @@ class Walk:
     patience_ms: int = 3000
     touched: list[str] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
+    _again: set[str] = field(default_factory=set)
 
     def over(self) -> list[str]:
         """Touch each once, as long as there are new ones; return their keys."""
@@ -86,7 +87,13 @@ class Walk:
         try:
             _way(control.role)(self.page, handle)
         except BrowserError as error:
-            self.failed.append(f"{key}: {str(error).splitlines()[0]}")
+            told = str(error).splitlines()[0]
+            if "not attached" in told and key not in self._again:
+                # It was drawn anew in this very moment, and is another element now.
+                self._again.add(key)
+                self.touched.remove(key)
+            else:
+                self.failed.append(f"{key}: {told}")
         if urlsplit(self.page.url).path != urlsplit(before).path:
             self.page.go_back(wait_until="load")
 
