@@ -7,7 +7,9 @@ programs should pay for.
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from typing import Any
@@ -21,6 +23,8 @@ from garret.service_runtime.page.assets import Assets, packed, takes_brotli
 from garret.service_runtime.page.html import NONCE, Html, policy, theme_of
 from garret.service_runtime.page.words import language_of
 from garret.service_runtime.service import Service
+
+logger = logging.getLogger(__name__)
 
 PREFIX = "/ui"
 _LARGEST_BODY = 1_000_000
@@ -56,7 +60,10 @@ class PageApp:
         async def load() -> None:
             while not is_time():
                 await asyncio.sleep(_LOOK_S)
-            await self.load()
+            try:
+                await self.load()
+            except Exception:  # whoever visits the page is told; here it is for who reads the log
+                logger.exception("the page cannot be loaded")
 
         self._early = asyncio.create_task(load())
 
@@ -66,9 +73,11 @@ class PageApp:
             if self._gradio is None:
                 from garret.service_runtime.page.mounting import mounted
 
+                began = time.monotonic()
                 outer, inner = await asyncio.to_thread(mounted, self._service, PREFIX)
                 await self._stack.enter_async_context(outer.router.lifespan_context(outer))
                 self._gradio = inner
+                logger.info("the page is loaded after %.1f s", time.monotonic() - began)
             return self._gradio
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
