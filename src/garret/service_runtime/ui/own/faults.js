@@ -6,7 +6,7 @@ const UNKNOWN_S = 10;
 
 // What a field of a request is called on the page.
 function labelOf(field) {
-  const key = [`form.${field}`, `begin.${field}`].find(knows);
+  const key = [`form.${field}`, `begin.${field}`, `machine.field.${field}`].find(knows);
   return key ? say(key) : field;
 }
 

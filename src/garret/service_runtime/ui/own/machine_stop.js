@@ -17,7 +17,6 @@ const SIGNS = {
   "a delivery": "delivery",
   "before the service ended": "before",
 };
-const LABELS = { idle_s: "machine.idle_after", learn: "machine.learn", stop_by: "machine.stop_by", time_zone: "machine.stop_by" };
 
 export class StopSection {
   #now = make("div", { class: "garret-machine-now" });
@@ -40,9 +39,9 @@ export class StopSection {
       make(
         "form",
         { onsubmit: (event) => this.#save(event) },
-        label("machine.idle_after", this.#idle),
-        make("label", { class: "garret-machine-check" }, this.#learn, make("span", {}, say("machine.learn"))),
-        label("machine.stop_by", this.#stopBy),
+        label("machine.field.idle_s", this.#idle),
+        make("label", { class: "garret-machine-check" }, this.#learn, make("span", {}, say("machine.field.learn"))),
+        label("machine.field.stop_by", this.#stopBy),
         make("p", { class: "garret-dim" }, say("machine.stop_by_hint")),
         make("button", { type: "submit", class: "garret-button" }, say("machine.save")),
       ),
@@ -94,8 +93,7 @@ export class StopSection {
       this.show({ autostop });
       this.#said.textContent = say(done);
     } catch (error) {
-      const labels = Object.fromEntries(Object.entries(LABELS).map(([field, key]) => [field, say(key)]));
-      this.#said.textContent = told(error, labels);
+      this.#said.textContent = told(error);
       this.#said.classList.add("garret-error");
     }
   }
@@ -146,5 +144,6 @@ function when({ stops_in_s: left }) {
 function sign(text) {
   if (text in SIGNS) return say(`machine.sign.${SIGNS[text]}`);
   const request = text.match(/^[A-Z]+ (\/[^/]*(?:\/[^/]*)?)/);
-  return request ? say("machine.sign.request", { path: request[1] }) : text;
+  if (!request) return text;
+  return /^\/(ui\b|$)/.test(request[1]) ? say("machine.sign.page") : say("machine.sign.request", { path: request[1] });
 }
