@@ -127,7 +127,7 @@ def test_a_picture_is_begun_from(logged_in: Page) -> None:
     assert job["state"] == "Success"
     assert kept(logged_in, job["request"]["start"]["image"]).shape == (1200, 1200, 3)
     assert (job["request"]["width"], job["request"]["start"]["denoise"]) == (1200, 0.75)
-    assert_accessible(logged_in, "#tab-image")
+    assert_accessible(logged_in, "#tab-image garret-begin")
     console_clean(logged_in)
 
 
@@ -297,7 +297,7 @@ def test_a_finished_picture_is_sent_on(logged_in: Page) -> None:
     page = logged_in
     job = page.request.post(
         "/v1/jobs?wait=30",
-        data={"prompt": "x", "steps": 1, "width": 1024, "height": 768, "seed": 5},
+        data={"prompt": "a lighthouse", "steps": 1, "width": 1024, "height": 768, "seed": 5},
         headers={"Origin": page.url.rstrip("/")},
     ).json()
     name = f"{job['id']}-0"
@@ -305,11 +305,25 @@ def test_a_finished_picture_is_sent_on(logged_in: Page) -> None:
     page.locator("#image-make[data-ready]").wait_for()
     expect(box(page, "image-width")).to_have_value("1024")
     expect(box(page, "image-height")).to_have_value("768")
+    expect(box(page, "image-prompt")).to_have_value("a lighthouse")
     place = page.locator("#tab-image garret-begin")
     expect(place.locator("img")).to_be_visible()
     place.locator(".garret-begin-on").click()
     expect(page.locator("#tab-inpaint garret-mask canvas")).to_be_visible()
     expect(box(page, "inpaint-width")).to_have_value("1024")
+
+
+@pytest.mark.e2e
+def test_a_picture_is_only_made_larger(logged_in: Page) -> None:
+    """By a job of its own, which needs no words."""
+    page = logged_in
+    place = given(page, "image")
+    place.locator(".garret-larger summary").click()
+    expect(place.locator(".garret-larger-upscaler option").first).to_have_text("Lanczos")
+    place.locator(".garret-larger-act").click()
+    expect(page.locator("#tab-image garret-jobs img:visible").first).to_be_visible()
+    (image,) = page.request.get("/v1/images?limit=1").json()["data"]
+    assert (image["width"], image["height"]) == (512, 512)
 
 
 @pytest.mark.e2e

@@ -3,6 +3,7 @@
 import { begin, begun, check, events, forget, limits, stop } from "./begun.js";
 import "./begun_boxes.js";
 import { define, Element, fill, make } from "./element.js";
+import { enlarging } from "./larger.js";
 import "./mask.js";
 import { offered } from "./picture_file.js";
 import { sendTo } from "./send.js";
@@ -65,7 +66,8 @@ class Begin extends Element {
       make("div", { class: "garret-buttons" },
         button("begin.replace", "replace", () => file.click()),
         button(`send.${other}`, "on", () => this.#on(other)),
-        button("begin.remove", "remove", () => this.#remove())));
+        button("begin.remove", "remove", () => this.#remove())),
+      kind === "image" && enlarging(kind));
   }
 
   #redraw() {

@@ -6,6 +6,7 @@ import * as form from "./form.js";
 
 const KINDS = ["image", "inpaint"];
 const STEP = 8;
+const TRIES = 600; // frames
 const [SMALLEST, LARGEST] = [64, 2048];
 const pending = new Map(); // values for boxes that are not there yet
 const drawn = new Set(); // the forms that have been filled once
@@ -15,13 +16,26 @@ function put(id, value) {
   flush(id.split("-")[0]);
 }
 
-function flush(kind) {
+function flush(kind, tries = TRIES) {
   if (!drawn.has(kind)) return;
+  let missing = false;
   for (const [id, value] of pending) {
-    const now = id.startsWith(`${kind}-`) ? get(id) : null;
+    if (!id.startsWith(`${kind}-`)) continue;
+    const now = get(id);
+    missing ||= now === null;
     if (now === null) continue;
     pending.delete(id);
     if (now !== value) set(id, value);
+  }
+  // A form's settings may come after its words.
+  if (missing && tries) requestAnimationFrame(() => flush(kind, tries - 1));
+}
+
+// Put what a picture was made from into fields in which nothing is written yet.
+export async function offer(kind, fields) {
+  for (let tries = TRIES; tries && !drawn.has(kind); tries -= 1) await new Promise(requestAnimationFrame);
+  for (const [name, value] of Object.entries(fields)) {
+    if (value && get(`${kind}-${name}`) === "") put(`${kind}-${name}`, value);
   }
 }
 

@@ -2,16 +2,19 @@
 
 import { call } from "./api.js";
 import { begin } from "./begun.js";
-import "./begun_boxes.js";
+import { offer } from "./begun_boxes.js";
 import { open } from "./bridge.js";
 import { button } from "./dialog.js";
 import * as form from "./form.js";
 import { say } from "./words.js";
 
-// Send a finished picture by its id, or any file, to the tab "image" or "inpaint"; to "create", what it was made from.
+// Send a finished picture by its id, or any file, to the tab "image" or "inpaint", where its words
+// are put unless there are others; to "create", what it was made from.
 export async function sendTo(kind, { image = "", file = null, name = "" }) {
   if (kind !== "create") {
     open(kind);
+    // Whoever goes on with a picture mostly goes on with its words.
+    if (image) call(`/v1/images/${image}`).then(({ prompt, negative_prompt }) => offer(kind, { prompt, negative_prompt })).catch(() => {});
     return begin(kind, { image, file, name });
   }
   const facts = image ? { image } : { infotext: (await call("/v1/images/read", { method: "POST", body: file })).infotext || "" };
