@@ -10,10 +10,12 @@ from urllib.parse import urlsplit
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.page.accessible import assert_accessible
 from tests.page.chromium import PATIENCE_MS
 from tests.page.conftest import Visit
 from tests.page.house import House, furnished
 from tests.page.watching import console_clean, seen_by
+from tests.service_runtime.conftest import LOGIN, PASSWORD
 
 expect.set_options(timeout=PATIENCE_MS)
 
@@ -109,20 +111,53 @@ def test_two_windows_hold_few_connections(visit: Visit, tmp_path: Path) -> None:
 @pytest.mark.e2e
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_an_expired_login_leads_back(visit: Visit, served: House, language: str) -> None:
-    """Logged out in one window, the other says so; the login leads back to the tab that was open."""
+    """The page says so by itself; the login leads back to the tab that was open, and to what was typed."""
     page = visit("/", language=language)
     seen_by(page).forgive("status of 401")
+    page.locator("#create-prompt textarea").fill("a half written kite")
     page.locator("#tab-image-button").click()
-    other = page.context.new_page()
-    other.goto("/")
-    other.locator(".garret-bar-out").click()
-    other.wait_for_url("**/login?out=1")
+    expect(page.locator("#tab-image-button")).to_have_attribute("aria-selected", "true")
+    page.context.clear_cookies(name="garret_session")
     login = page.locator(".garret-banner-login")
     expect(login).to_have_text({"en": "Log in", "zh": "登录"}[language])
     login.click()
     page.wait_for_url(lambda url: urlsplit(url).path == "/login")
-    page.fill("#login", "admin")
-    page.fill("#password", "Correct-horse-7")
+    page.fill("#login", LOGIN)
+    page.fill("#password", PASSWORD)
     page.keyboard.press("Enter")
     page.wait_for_url(lambda url: urlsplit(url).path == "/")
     expect(page.locator("#tab-image-button")).to_have_attribute("aria-selected", "true")
+    page.locator("#tab-create-button").click()
+    expect(page.locator("#create-prompt textarea")).to_have_value("a half written kite")
+
+
+@pytest.mark.e2e
+def test_who_leaves_in_one_window_leaves_in_all(visit: Visit) -> None:
+    """The other window says so at once, and goes on when somebody has logged in again in the first."""
+    page = visit("/")
+    seen_by(page).forgive("status of 401")
+    expect(page.locator("garret-jobs").first).to_be_visible()
+    other = page.context.new_page()
+    other.goto("/")
+    other.locator(".garret-bar-out").click()
+    other.wait_for_url("**/login?out=1")
+    expect(page.locator(".garret-banner-login")).to_be_visible()
+    other.fill("#login", LOGIN)
+    other.fill("#password", PASSWORD)
+    other.keyboard.press("Enter")
+    other.wait_for_url(lambda url: urlsplit(url).path == "/")
+    expect(page.locator(".garret-banner-login")).to_have_count(0)
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_machine_that_is_about_to_stop_is_kept_on(visit: Visit, tmp_path: Path, language: str) -> None:
+    """Minutes before it, with a button that puts it off for an hour."""
+    with furnished(tmp_path, autostop_s=500) as house:
+        page = visit("/", service=house, language=language)
+        stop = page.locator('[data-banner="stop"]')
+        expect(stop).to_contain_text({"en": "stops itself in about", "zh": "自动停机"}[language])
+        assert_accessible(page, ".garret-banners")
+        stop.locator("button").click()
+        expect(stop).to_have_count(0)
+        assert house.call("GET", "/machine").json["autostop"]["hold"]["left_s"] > 3500

@@ -4,7 +4,6 @@
 import { tell } from "./bridge.js";
 import { fill, make } from "./element.js";
 import { told, toldOfJob } from "./faults.js";
-import { jobPictures } from "./job_pictures.js";
 import { isOpen, store } from "./job_store.js";
 import { knows, lasting, number, say } from "./words.js";
 
@@ -15,6 +14,7 @@ export class JobCard {
   #parts = {};
   #previewed = { at: 0, step: -1 };
   #shown = "";
+  #pictured = "";
 
   constructor(job) {
     this.id = job.id;
@@ -78,13 +78,21 @@ export class JobCard {
     fault.hidden = open || job.state === "Success";
     fault.textContent = fault.hidden ? "" : toldOfJob(job);
     fault.classList.toggle("garret-quiet", job.state === "Cancelled");
-    fill(pictures, jobPictures(job));
+    this.#fillPictures(pictures, job);
     const told = notesOf(job);
     notes.hidden = !told;
     notes.textContent = told;
     const focused = buttons.contains(document.activeElement);
     fill(buttons, open ? this.#openButtons() : this.#endedButtons(job));
     if (focused) buttons.querySelector("button")?.focus();
+  }
+
+  // What shows pictures is only read when there are some.
+  async #fillPictures(place, job) {
+    const shown = job.pictures_removed ? [] : job.pictures;
+    if (!shown.length) return void fill(place);
+    const { jobPictures } = await import("./job_pictures.js");
+    if (this.#pictured !== (this.#pictured = `${shown.length}`)) fill(place, jobPictures(job));
   }
 
   #openButtons() {

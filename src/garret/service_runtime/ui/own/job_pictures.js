@@ -7,14 +7,14 @@ import { say } from "./words.js";
 
 // The nodes for all finished pictures of a job.
 export function jobPictures(job) {
-  if (job.pictures_removed) return [];
   const { prompt = "", width, height } = job.request;
   const images = job.pictures.map(({ number, seed, media_type }) => ({ id: `${job.id}-${number}`, prompt, seed, width, height, media_type }));
   return images.map((image) => onePicture(image, images));
 }
 
 function onePicture(image, images) {
-  const send = sendButtons(image.id);
+  // Of several, each has them where it opens.
+  const send = images.length === 1 ? sendButtons(image.id) : [];
   return make("figure", { class: "garret-job-picture" },
     pictureCard(image, { list: images, whole: images.length === 1, caption: false }),
     make("figcaption", {}, say("jobs.seed"), " ", make("span", { translate: "no" }, String(image.seed))),

@@ -3,6 +3,7 @@
 import { define, Element, fill, make } from "./element.js";
 import { JobCard } from "./job_card.js";
 import { isOpen, store } from "./job_store.js";
+import { choices } from "./notify.js";
 import { say } from "./words.js";
 import "./title.js";
 
@@ -23,7 +24,8 @@ class Jobs extends Element {
   show() {
     if (!this.contains(this.#list)) {
       const head = make("div", { class: "garret-jobs-head" }, make("h3", {}, say("jobs.title")), this.#count, make("span", { class: "garret-space" }), this.#clear);
-      fill(this, head, this.#empty, this.#list, this.#earlier);
+      const ways = make("details", { class: "garret-jobs-earlier garret-jobs-ways" }, make("summary", {}, say("jobs.ways")), choices());
+      fill(this, head, this.#empty, this.#list, this.#earlier, ways);
     }
     store.addEventListener("change", this.#update);
     this.#opened.observe(this);

@@ -32,6 +32,7 @@ function restore(name, tabs) {
 
 function watch(tabs) {
   remember();
+  window.addEventListener("pagehide", remember);
   new MutationObserver(remember).observe(tabs, { attributes: true, attributeFilter: ["aria-selected"], subtree: true });
 }
 
