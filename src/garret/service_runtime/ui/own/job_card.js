@@ -1,9 +1,9 @@
 // One job as a card: how far it is, what it looks like so far, and what came of it. It is changed in its place, so that
 // who is about to press one of its buttons does not lose it.
 
-import { tell } from "./bridge.js";
 import { fill, make } from "./element.js";
 import { told, toldOfJob } from "./faults.js";
+import { reuse } from "./form.js";
 import { isOpen, store } from "./job_store.js";
 import { knows, lasting, number, say } from "./words.js";
 
@@ -103,7 +103,7 @@ export class JobCard {
     const lost = job.state !== "Success";
     return [
       lost && this.#button("retry", () => store.retry(this.id)),
-      this.#button("reuse", () => tell("reuse", { job: this.id })),
+      this.#button("reuse", () => reuse({ job: this.id, tab: tabOf(job) })),
       this.#button("hide", () => store.hide(this.id)),
     ];
   }
@@ -126,6 +126,12 @@ export class JobCard {
     });
     return button;
   }
+}
+
+// The tab whose form the job can be asked for with again.
+function tabOf({ request: { start } }) {
+  if (!start) return "create";
+  return start.mask ? "inpaint" : "image";
 }
 
 // In one line: where it is, and for how long.

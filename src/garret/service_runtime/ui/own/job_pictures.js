@@ -15,8 +15,10 @@ export function jobPictures(job) {
 function onePicture(image, images) {
   // Of several, each has them where it opens.
   const send = images.length === 1 ? sendButtons(image.id) : [];
-  return make("figure", { class: "garret-job-picture" },
-    pictureCard(image, { list: images, whole: images.length === 1, caption: false }),
-    make("figcaption", {}, say("jobs.seed"), " ", make("span", { translate: "no" }, String(image.seed))),
+  const card = pictureCard(image, { list: images, whole: images.length === 1, caption: false });
+  card.style.aspectRatio = `${image.width} / ${image.height}`;
+  // A larger one is not exact in a script's numbers: the picture's own text has it.
+  const seed = Number.isSafeInteger(image.seed) && [say("jobs.seed"), " ", make("span", { translate: "no" }, String(image.seed))];
+  return make("figure", { class: "garret-job-picture" }, card, seed && make("figcaption", {}, seed),
     send.length > 0 && make("div", { class: "garret-buttons" }, send));
 }
