@@ -48,6 +48,8 @@ def test_a_model_gets_its_picture_and_is_the_default(visit: Visit, language: str
         chosen.locator(".garret-choose").click()
         expect(chosen.locator(".garret-badge-strong")).to_be_visible()
         expect(other.locator(".garret-badge-strong")).to_have_count(0)
+    second.locator(".garret-copy").click()
+    expect(second.locator(".garret-copy")).to_have_text({"en": "Copied", "zh": "已复制"}[language])
     second.locator(".garret-details").click()
     dialog = page.locator(".garret-models-dialog")
     picture = {"name": "face.png", "mimeType": "image/png", "buffer": preview(20, 120, 60)}
@@ -57,7 +59,7 @@ def test_a_model_gets_its_picture_and_is_the_default(visit: Visit, language: str
     dialog.locator(".garret-preview-drop").click()
     expect(dialog.locator(".garret-model-bare")).to_be_visible()
     dialog.locator("input[type=file]").set_input_files([{**picture, "buffer": b"no picture"}])  # type: ignore[list-item]
-    expect(dialog.locator(".garret-note-bad")).to_be_visible()
+    expect(dialog.locator(".garret-note-bad")).to_contain_text("20 MB")
     assert foreign_texts(page, language, ".*PNG.*") == []
     dialog.get_by_role("button").first.press("Escape")
     expect(dialog).to_have_count(0)

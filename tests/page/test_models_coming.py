@@ -126,7 +126,7 @@ def test_an_upload_outlives_its_service_and_its_page(visit: Visit, tmp_path: Pat
         page.route(re.compile(r"offset=[1-9]"), lambda route: route.abort())
         expect(row.locator("[role=progressbar]")).not_to_have_attribute("aria-valuenow", "0")
         page.on("dialog", lambda dialog: dialog.accept())
-        page.reload()
+        page.reload(timeout=_PATIENCE_MS)
         page.unroute_all()
         open_tab(page, "models")
         expect(row).to_contain_text("Choose the same file again")

@@ -92,6 +92,11 @@ class Models(Asking[D]):
         return Model.read((yield from self.json("GET", _path(type, name))))
 
     @operation
+    def about(self, /, name: str, type: str = "checkpoint") -> Steps[Mapping[str, Any]]:
+        """Return what a model's maker says of it: `words` that call it, `tags`, `description`, `license` and more."""
+        return (yield from self.table("GET", f"{_path(type, name)}/about"))
+
+    @operation
     def preview(self, /, name: str, type: str = "checkpoint") -> Steps[bytes]:
         """Return the picture that belongs to a model."""
         return (yield from self.reply("GET", f"{_path(type, name)}/preview")).body

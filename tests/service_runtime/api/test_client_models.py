@@ -93,6 +93,9 @@ def test_a_model_is_downloaded_by_the_node(client: Any) -> None:
         assert (done.state, done.total, told[-1]) == ("Success", len(LORA), len(LORA))
         assert "ink" in [one.name for one in client.models.list("lora")]
         assert done.id in [one.id for one in client.models.downloads()]
+        subject = {"type": "lora", "kind": "model", "name": "ink", "source": shelf.url}
+        assert next(one for one in client.models.downloads() if one.id == done.id).raw["subject"] == subject
+        assert client.models.about("ink", "lora")["words"] == []
         shelf.replies += [answer(403) for _ in range(8)]
         with pytest.raises(DownloadFailed, match="refuses access") as failed:
             client.models.download(shelf.url, type="lora", name="secret")

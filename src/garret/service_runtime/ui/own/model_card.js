@@ -31,10 +31,8 @@ export function badges(model) {
 
 // `acts` has what the card's buttons do: open(model), choose(model).
 export function card(model, acts) {
-  const open = make("button", {
-    type: "button", class: "garret-model-open", title: say("models.details"), "aria-label": say("models.details_of", { name: model.name }),
-    onclick: () => acts.open(model),
-  }, picture(model));
+  // For whoever points: by keyboard the button of the same words is there.
+  const open = make("span", { class: "garret-model-open", title: say("models.details"), onclick: () => acts.open(model) }, picture(model));
   const problem = problemOf(model);
   return make("li", { class: "garret-model-card", "data-path": model.path },
     open,
