@@ -25,7 +25,11 @@ class Gallery extends Element {
 
   show({ keep_s = 0, keep_bytes = 0, most_bytes = 0 }) {
     this.most = most_bytes;
-    this.grid = new Grid(pictures, { label: say("gallery.pictures"), picked: (image, event) => this.choice.picked(image, event) });
+    this.grid = new Grid(pictures, {
+      label: say("gallery.pictures"),
+      picked: (image, event) => this.choice.picked(image, event),
+      dressed: (card, image) => this.choice.dress(card, image.id),
+    });
     this.choice = new Choice({ card: (id) => this.grid.card(id), list: () => pictures.list, changed: () => this.#chose() });
     this.count = make("p", { class: "garret-quiet", role: "status" });
     this.fault = make("p", { class: "garret-error", role: "alert" });
@@ -63,6 +67,7 @@ class Gallery extends Element {
   #listen() {
     this.disconnectedCallback();
     const { signal } = (this.#ends = new AbortController());
+    this.grid.follow(signal);
     pictures.addEventListener("change", () => this.#draw(), { signal });
     store.addEventListener("picture", () => this.#renew(), { signal });
     document.addEventListener("paste", (event) => this.#pasted(event), { signal });
@@ -71,7 +76,9 @@ class Gallery extends Element {
     for (const name of ["dragover", "dragleave", "drop"]) this.addEventListener(name, (event) => this.#dropped(event), { signal });
     this.watch = new IntersectionObserver(([{ isIntersecting }]) => {
       this.#seen = isIntersecting;
-      if (isIntersecting) this.#renew();
+      if (!isIntersecting) return;
+      this.grid.draw();
+      this.#renew();
     });
     this.watch.observe(this);
     this.nearEnd = new IntersectionObserver(([{ isIntersecting }]) => isIntersecting && pictures.loaded && this.#more(), { rootMargin: AHEAD });

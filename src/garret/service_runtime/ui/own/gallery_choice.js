@@ -65,6 +65,14 @@ export class Choice {
     this.#draw();
   }
 
+  // Let a card say whether it is chosen.
+  dress(card, id) {
+    const pressed = this.on ? String(this.ids.has(id)) : null;
+    if (!card || card.getAttribute("aria-pressed") === pressed) return;
+    if (pressed === null) card.removeAttribute("aria-pressed");
+    else card.setAttribute("aria-pressed", pressed);
+  }
+
   #all() {
     const list = this.list();
     const every = this.ids.size < list.length;
@@ -78,13 +86,7 @@ export class Choice {
     this.count.textContent = say("gallery.chosen", { count: number(this.ids.size) });
     for (const one of [this.download, this.remove]) one.disabled = !this.ids.size || Boolean(this.stop);
     this.cancel.hidden = !this.stop;
-    for (const { id } of this.list()) {
-      const pressed = this.on ? String(this.ids.has(id)) : null;
-      const card = this.card(id);
-      if (!card || card.getAttribute("aria-pressed") === pressed) continue;
-      if (pressed === null) card.removeAttribute("aria-pressed");
-      else card.setAttribute("aria-pressed", pressed);
-    }
+    for (const { id } of this.list()) this.dress(this.card(id), id);
     this.changed();
   }
 
