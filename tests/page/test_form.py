@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -147,16 +148,16 @@ def test_another_language_keeps_what_was_written(visit: Visit) -> None:
     page.locator("#image-prompt textarea").fill("a ship")
     page.get_by_role("button", name="中文").click()
     expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
-    ready(page)
-    expect(page.locator("#create-prompt textarea")).to_have_value("a boat")
-    open_tab(page, "image")
     ready(page, "image")
     expect(page.locator("#image-prompt textarea")).to_have_value("a ship")
+    open_tab(page, "create")
+    ready(page)
+    expect(page.locator("#create-prompt textarea")).to_have_value("a boat")
     assert urlsplit(page.url).path == "/"
 
 
 @pytest.mark.e2e
-def test_a_full_queue_says_when_to_come_again(visit: Visit, tmp_path: Any) -> None:
+def test_a_full_queue_says_when_to_come_again(visit: Visit, tmp_path: Path) -> None:
     """Beside the button, in the user's words; what was written stays."""
     with furnished(tmp_path, fake_seconds=30, queue_limit=1) as house:
         page = visit("/", service=house, language="zh")
@@ -166,3 +167,23 @@ def test_a_full_queue_says_when_to_come_again(visit: Visit, tmp_path: Any) -> No
         page.locator("#create-sample").click()
         expect(page.get_by_role("alert")).to_contain_text("队列已满")
         assert prompt(page) == "a boat"
+
+
+@pytest.mark.e2e
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "does not answer"), ("zh", "\u670d\u52a1\u6ca1\u6709\u54cd\u5e94")]
+)
+def test_a_service_that_is_away_is_told_in_the_pages_words(
+    visit: Visit, tmp_path: Path, language: str, words: str
+) -> None:
+    """Not in Gradio's; when it is back the same press works."""
+    with furnished(tmp_path) as house:
+        page = visit("/", service=house, language=language)
+        ready(page)
+        page.locator("#create-prompt textarea").fill("a boat")
+        house.leave()
+        page.locator("#create-sample").click()
+        expect(page.locator("#create-make").get_by_role("alert")).to_contain_text(words)
+        assert "Connection" not in page.locator("body").inner_text()
+        house.come_back()
+        assert press(page, house)["request"]["prompt"] == "a boat"

@@ -7,6 +7,7 @@ import { store } from "./job_store.js";
 import "./form_extras.js";
 import "./form_size.js";
 import "./form_tokens.js";
+import "./unanswered.js";
 
 export const KINDS = ["create", "image", "inpaint"];
 const PATIENCE_MS = 20000;

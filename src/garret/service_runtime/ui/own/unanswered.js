@@ -1,0 +1,35 @@
+// What Gradio asks Python and gets no answer to: said in the page's own words, where Gradio has an English box for it.
+
+import { call } from "./api.js";
+import { fill, make } from "./element.js";
+import { say } from "./words.js";
+
+const ASKED = "/gradio_api/run/predict";
+const AWAY = [502, 503, 504];
+const asking = window.fetch;
+
+window.fetch = async (input, options) => {
+  if (!String(input?.url ?? input).includes(ASKED)) return asking(input, options);
+  try {
+    const answer = await asking(input, options);
+    if (AWAY.includes(answer.status)) unanswered();
+    else if (answer.status === 401) look();
+    return answer;
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    unanswered();
+    return new Response("{}", { status: 503, headers: { "Content-Type": "application/json" } });
+  }
+};
+
+function unanswered() {
+  for (const place of document.querySelectorAll("garret-made")) {
+    if (place.checkVisibility()) fill(place, make("p", { class: "garret-error", role: "alert" }, say("fault.offline")));
+  }
+  look();
+}
+
+// Ask once as the rest of the page does: what watches over the connection hears of it.
+function look() {
+  call("/v1/queue").catch(() => {});
+}
