@@ -96,32 +96,27 @@ def _model(form: Form) -> None:
 def _size(form: Form) -> None:
     native = form.choices.native
     form.about = element_place(model_told(form, form.choices.about(form.choices.checkpoint), native))
-    with gr.Row(elem_classes=["garret-pair"]):
-        _number(form, "width", native, min_width=90)
-        _number(form, "height", native, min_width=90)
-        element("swap", kind=form.kind)
+    _number(form, "width", native, min_width=90)
+    _number(form, "height", native, min_width=90)
 
 
 def _sampling(form: Form) -> None:
     defaults = form.choices.defaults(form.choices.checkpoint)
     _slider(form, "steps", (1, form.service.settings.most_steps, 1), defaults.steps)
     _slider(form, "cfg_scale", (0, _GUIDANCE_SHOWN, 0.1), defaults.cfg_scale)
-    with gr.Row(elem_classes=["garret-pair"]):
-        names = [one.name for one in SAMPLERS]
-        sampler = gr.Dropdown(names, value=defaults.sampler, label=form.words("form.sampler"), min_width=120)
-        form.add("sampler", sampler)
-        labels = [one.label for one in SCHEDULES]
-        schedule = gr.Dropdown(labels, value=AUTOMATIC, label=form.words("form.schedule"), min_width=120)
-        form.add("schedule", schedule, show=schedule_label)
+    names = [one.name for one in SAMPLERS]
+    sampler = gr.Dropdown(names, value=defaults.sampler, label=form.words("form.sampler"), min_width=120)
+    form.add("sampler", sampler)
+    labels = [one.label for one in SCHEDULES]
+    schedule = gr.Dropdown(labels, value=AUTOMATIC, label=form.words("form.schedule"), min_width=120)
+    form.add("schedule", schedule, show=schedule_label)
 
 
 def _seed(form: Form) -> None:
-    with gr.Row(elem_classes=["garret-pair"]):
-        form.add("seed", gr.Textbox("-1", label=form.words("form.seed"), max_lines=1, min_width=140))
-        element("seed", kind=form.kind)
-    with gr.Row(elem_classes=["garret-pair"]):
-        _number(form, "n_iter", 1, min_width=90)
-        _number(form, "batch_size", 1, min_width=90)
+    form.add("seed", gr.Textbox("-1", label=form.words("form.seed"), max_lines=1, min_width=140))
+    element("seed", kind=form.kind)
+    _number(form, "n_iter", 1, min_width=90)
+    _number(form, "batch_size", 1, min_width=90)
 
 
 def _extras(form: Form) -> None:

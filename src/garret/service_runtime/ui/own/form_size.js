@@ -1,4 +1,4 @@
-// Sizes as shapes: the 26 that SDXL was trained at, drawn; the swap of width and height; and the seed's dice.
+// Sizes as shapes: the 26 that SDXL was trained at, drawn, with the swap of both; and the seed's dice.
 
 import { get, set, tell } from "./bridge.js";
 import { define, Element, fill, make } from "./element.js";
@@ -32,7 +32,8 @@ class Sizes extends Element {
     this.shapes = SIZES.map(([width, height]) => this.#shape(scaled(width), scaled(height), largest));
     const group = make("div", { role: "radiogroup", "aria-label": say("form.size"), class: "garret-sizes" }, this.shapes);
     group.addEventListener("keydown", (event) => this.#step(event));
-    fill(this, make("div", { class: "garret-size-title" }, make("span", {}, say("form.size")), this.title_), group);
+    const swap = make("button", { type: "button", class: "garret-button", onclick: () => this.#choose(get(`${kind}-height`), get(`${kind}-width`)) }, say("form.swap"));
+    fill(this, make("div", { class: "garret-size-title" }, make("span", {}, say("form.size")), this.title_, swap), group);
     this.#look();
   }
 
@@ -89,17 +90,6 @@ class Sizes extends Element {
   }
 }
 
-class Swap extends Element {
-  show({ kind }) {
-    const swap = () => {
-      const [width, height] = [get(`${kind}-width`), get(`${kind}-height`)];
-      set(`${kind}-width`, height);
-      set(`${kind}-height`, width);
-    };
-    fill(this, make("button", { type: "button", class: "garret-button", onclick: swap }, say("form.swap")));
-  }
-}
-
 class Seed extends Element {
   show({ kind }) {
     const last = () => tell(`form-${kind}`, { last_seed: true });
@@ -127,5 +117,4 @@ function dice() {
 }
 
 define("sizes", Sizes);
-define("swap", Swap);
 define("seed", Seed);
