@@ -96,7 +96,8 @@ def test_the_default_checkpoint_is_chosen_and_kept(place: Path, own: Service) ->
 
 @pytest.mark.compatible("Native", "HTTP", "the queue's length, and place and time left of one's own jobs")
 def test_the_queue_says_where_ones_own_jobs_stand(own: Service) -> None:
-    """Once a job has ended, for about how long as well."""
+    """Once a job has ended, for about how long as well; how far each is, and how many are over."""
+    over = own.call("GET", "/v1/queue").json["ended"]
     assert own.call("POST", "/v1/jobs?wait=10", SMALL).status == 200
     jobs = [
         own.call("POST", "/v1/jobs", {**SMALL, "seed": seed, "width": 64 + 8 * seed}).json["id"] for seed in range(3)
@@ -104,12 +105,15 @@ def test_the_queue_says_where_ones_own_jobs_stand(own: Service) -> None:
     told = own.call("GET", "/v1/queue").json
     assert (told["length"], told["limit"]) == (3, 5)
     assert [one["id"] for one in told["mine"]] == jobs
+    assert told["ended"] == over + 1
+    assert {one["progress"]["pictures"] for one in told["mine"]} == {1}
     times = [one["expected_s"] for one in told["mine"]]
     assert times == sorted(times)
     assert told["expected_s"] > 0
     for job in jobs:
         own.call("DELETE", f"/v1/jobs/{job}")
     wait(lambda: own.call("GET", "/v1/queue").json["length"] == 0, 10, "the queue to be empty")
+    assert own.call("GET", "/v1/queue").json["ended"] == over + 4
 
 
 def test_the_time_left_counts_from_when_the_last_job_ended() -> None:
