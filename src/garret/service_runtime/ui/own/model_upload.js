@@ -24,6 +24,14 @@ export function remember(id, facts) {
   localStorage.setItem(KEPT, JSON.stringify(facts ? { ...others, [id]: facts } : others));
 }
 
+const lockOf = (id) => `garret-upload-${id}`;
+
+// Ids of those that a page of this browser is sending now, which may be another tab.
+export async function beingSent() {
+  const { held = [] } = (await navigator.locks?.query()) || {};
+  return Object.keys(unfinished()).filter((id) => held.some(({ name }) => name === lockOf(id)));
+}
+
 export class Upload extends EventTarget {
   phase = "hashing"; // hashing, sending, waiting, paused, checking; then done, failed or cancelled
   done = 0;
@@ -86,6 +94,7 @@ export class Upload extends EventTarget {
     if (state.model) return this.#end(state.model);
     this.id = state.id;
     remember(this.id, { name: this.name, size: this.size, type: this.type });
+    this.#hold();
     return this.#at("sending", { done: state.received, began: performance.now(), from: state.received });
   }
 
@@ -123,6 +132,13 @@ export class Upload extends EventTarget {
     const { type, name, size, sha256, directory } = this;
     const body = { type, name, size, sha256, ...(directory ? { directory } : {}) };
     return call("/v1/uploads", { method: "POST", body, signal: this.#stop.signal });
+  }
+
+  // As long as it is not over: a lock is let go when the page is, however that comes.
+  #hold() {
+    navigator.locks?.request(lockOf(this.id), { ifAvailable: true }, () => new Promise((done) => {
+      this.addEventListener("change", () => this.over && done());
+    }));
   }
 
   #end(model) {

@@ -7,7 +7,7 @@ import { whyNot } from "./model_failures.js";
 import { readHeader } from "./model_header.js";
 import { typeHinted } from "./model_sources.js";
 import { store } from "./model_store.js";
-import { remember, unfinished, Upload } from "./model_upload.js";
+import { beingSent, remember, unfinished, Upload } from "./model_upload.js";
 import { typeName } from "./model_words.js";
 import { bytes, say } from "./words.js";
 
@@ -84,8 +84,9 @@ export class Uploads {
 
   // What this browser began and did not end: the file itself is not the page's to keep, it has to be chosen again.
   async #showCut() {
+    const sent = await beingSent();
     for (const [id, facts] of Object.entries(unfinished())) {
-      if ([...all].some((one) => one.id === id)) continue;
+      if (sent.includes(id) || [...all].some((one) => one.id === id)) continue;
       const state = await call(`/v1/uploads/${id}`).catch((fault) => fault.status === 404 && remember(id, null));
       if (!state) continue;
       const row = new ComingRow(facts.name, typeName(facts.type));
