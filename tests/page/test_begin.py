@@ -28,7 +28,9 @@ def room(page: Page, kind: str) -> Locator:
     """Return a tab's place for the picture, once its form takes what is put into it."""
     open_tab(page, kind)
     page.locator(f"#{kind}-make[data-ready]").wait_for()
-    return page.locator(f"#tab-{kind} garret-begin")
+    place = page.locator(f"#tab-{kind} garret-begin")
+    place.locator(".garret-begin").wait_for()
+    return place
 
 
 def give(place: Locator, data: bytes, name: str = "red.png") -> None:
@@ -92,7 +94,7 @@ def stroke(page: Page, place: Locator, *points: tuple[float, float], steps: int 
         page, "() => document.querySelector('garret-mask')?.view?.layer && document.querySelector('canvas').width > 300"
     )
     assert layer
-    canvas.scroll_into_view_if_needed()
+    canvas.hover()  # which waits until it stays where it is
     width, height = page.evaluate(
         "(({ width, height }) => [width, height])(document.querySelector('garret-mask').view.layer)"
     )
@@ -311,6 +313,12 @@ def test_a_finished_picture_is_sent_on(logged_in: Page) -> None:
     place.locator(".garret-begin-on").click()
     expect(page.locator("#tab-inpaint garret-mask canvas")).to_be_visible()
     expect(box(page, "inpaint-width")).to_have_value("1024")
+    expect(box(page, "inpaint-prompt")).to_have_value("a lighthouse")
+    place = given(page, "image")
+    place.locator(".garret-begin-on").click()
+    expect(page.locator("#tab-inpaint .garret-begin-name")).to_have_text("red.png")
+    expect(box(page, "inpaint-width")).to_have_value("1024")
+    expect(box(page, "inpaint-height")).to_have_value("1024")
 
 
 @pytest.mark.e2e
@@ -321,9 +329,9 @@ def test_a_picture_is_only_made_larger(logged_in: Page) -> None:
     place.locator(".garret-larger summary").click()
     expect(place.locator(".garret-larger-upscaler option").first).to_have_text("Lanczos")
     place.locator(".garret-larger-act").click()
+    newest = "async () => (await (await fetch('/v1/images?limit=1')).json()).data.find((one) => one.width === 512)"
+    assert until(page, newest)["height"] == 512
     expect(page.locator("#tab-image garret-jobs img:visible").first).to_be_visible()
-    (image,) = page.request.get("/v1/images?limit=1").json()["data"]
-    assert (image["width"], image["height"]) == (512, 512)
 
 
 @pytest.mark.e2e

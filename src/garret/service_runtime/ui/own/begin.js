@@ -1,12 +1,12 @@
 // The picture that is begun from: chosen, dropped, pasted, taken by the camera or sent here from elsewhere on the page.
 
-import { begin, begun, check, events, forget, limits, stop } from "./begun.js";
-import "./begun_boxes.js";
+import { begin, begun, check, events, forget, limits, pass, stop } from "./begun.js";
+import { offer } from "./begun_boxes.js";
+import { get, open } from "./bridge.js";
 import { define, Element, fill, make } from "./element.js";
 import { enlarging } from "./larger.js";
 import "./mask.js";
 import { offered } from "./picture_file.js";
-import { sendTo } from "./send.js";
 import { number, say } from "./words.js";
 
 const OTHER = { image: "inpaint", inpaint: "image" };
@@ -100,11 +100,11 @@ class Begin extends Element {
     this.querySelector(".garret-begin-choose").focus();
   }
 
-  async #on(other) {
-    const { shown, name } = begun(this.facts.kind);
-    const image = shown.match(/^\/v1\/images\/([^/]+)\/file$/)?.[1];
-    if (image) return sendTo(other, { image, name });
-    return sendTo(other, { file: await (await fetch(shown)).blob(), name });
+  #on(other) {
+    const { kind } = this.facts;
+    open(other);
+    pass(kind, other);
+    offer(other, { prompt: get(`${kind}-prompt`), negative_prompt: get(`${kind}-negative_prompt`) });
   }
 
   #pasted(event) {

@@ -65,6 +65,17 @@ async function byFile(kind, file, way) {
   return { blob, kept: await sendFile("/v1/inputs", blob, { progress, signal: way.signal }) };
 }
 
+// Begin in another tab from the same picture, which the service has already.
+export function pass(from, to) {
+  stop(to);
+  const { image, width, height, name, shown } = states[from];
+  turns += 1;
+  files[to] = files[from];
+  const seen = shown.startsWith("blob:") ? `/v1/inputs/${image}` : shown;
+  change(to, { ...NONE, image, width, height, name, shown: seen, phase: "ready", checked: Date.now() });
+  events.dispatchEvent(new CustomEvent("begun", { detail: { kind: to } }));
+}
+
 // Stop what is on its way; what was there before stays.
 export function stop(kind) {
   ways[kind]?.abort();
