@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from garret import demo_model
 from garret.service_runtime.asked import Hires, Lora, Noise, Refiner, Start, Variation
 from garret.service_runtime.errors import BadRequest, Busy, ModelError, NotFound, ServiceError, UnknownChoice
 from garret.service_runtime.gallery import Shown
 from garret.service_runtime.limits import check_number, check_side, check_whole
+from garret.service_runtime.models import HashCache, Models
 from garret.service_runtime.page.faults import fault_of
+from garret.service_runtime.page.filling import changed_model
 from garret.service_runtime.page.form_values import body_of, paths_of
 from garret.service_runtime.page.reuse import request_of, usual_of, values_of
 from garret.service_runtime.request import ImageRequest
+from tests.service_runtime.living import fake_settings
 
 ASKED = ImageRequest("tiny", "a fox", 512, 768, 20, 6.0, 7)
 KNOWN = ("prompt", "width", "steps", "seed", "refiner.mode", "refiner.strength", "hires.on", "hires.scale", "vae")
@@ -94,6 +102,23 @@ def test_one_picture_of_a_job_has_its_own_seed() -> None:
     varied = ImageRequest("tiny", "", 512, 512, 1, 1.0, 7, n_iter=4, variation=Variation(3, 0.5))
     shown = Shown("0" * 32, 2, None, varied, None, 0.0, None)  # type: ignore[arg-type]
     assert (request_of(shown).seed, request_of(shown).variation.seed) == (7, 5)
+
+
+def test_another_model_brings_its_own_size(tmp_path: Path) -> None:
+    """In the same proportions; what was changed by hand stays."""
+    settings = fake_settings(tmp_path)
+    shutil.copyfile(demo_model.WEIGHTS, settings.models_dir / "Stable-diffusion" / "demo.safetensors")
+    models = Models(settings.models_dir, demo_model.CONFIG.parent, HashCache(tmp_path / "hashes.sqlite"))
+    form: Any = SimpleNamespace(kind="create", service=SimpleNamespace(models=models, settings=settings))
+    values = {"width": 832.0, "height": 1216.0, "steps": 30, "cfg_scale": 6.0}
+    width, height, steps, guidance, native, told = asyncio.run(changed_model(form, "demo", "1024", values))
+    assert (width, height, steps, guidance, native) == (104, 152, 8, 3.0, "128")
+    assert "garret-sizes" in told
+    by_hand = {**values, "width": None, "steps": 17, "cfg_scale": 4.5}
+    for update in (asyncio.run(changed_model(form, "demo", "1024", by_hand))[at] for at in (0, 2, 3)):
+        assert "value" not in update
+    same = asyncio.run(changed_model(form, "tiny", "1024", values))
+    assert "value" not in same[0]
 
 
 def _refusal(check: Any, *values: Any) -> ServiceError:

@@ -47,9 +47,15 @@ function until(found) {
   });
 }
 
+// The tab in which such a job is asked for.
+function tabOf({ job = "", fields = null }) {
+  const { start } = fields || store.job(job)?.request || {};
+  return !start ? "create" : start.mask ? "inpaint" : "image";
+}
+
 // Fill a tab's form with what a picture or a job was made from: {image: ID}, {job: ID}, {infotext} or {fields}.
-export async function reuse({ tab = "create", ...facts }) {
-  const kind = KINDS.includes(tab) ? tab : "create";
+export async function reuse({ tab = "", ...facts }) {
+  const kind = KINDS.includes(tab) ? tab : tabOf(facts);
   open(kind);
   const form = await until(() => formOf(kind)?.dataset.ready && formOf(kind));
   tell(`form-${kind}`, facts);
