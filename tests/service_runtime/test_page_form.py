@@ -138,6 +138,17 @@ def test_faults_are_said_with_the_pages_own_names() -> None:
     assert fault_of("en", absent)["text"] == "VAE: there is no “x” on this machine. There are: a, b."
 
 
+def test_a_model_that_is_not_there_is_the_models_fault(tmp_path: Path) -> None:
+    """Of its field; without any model the page says where they come from, and no folder's name."""
+    models = Models(fake_settings(tmp_path).models_dir, tmp_path, HashCache(tmp_path / "hashes.sqlite"))
+    gone = fault_of("en", _refusal(models.usable_checkpoint, "gone"))
+    assert gone == {"text": "Model: there is no “gone” on this machine. There are: tiny.", "field": "checkpoint"}
+    (models.folder("checkpoint") / "tiny.safetensors").unlink()
+    none = fault_of("zh", _refusal(models.usable_checkpoint))
+    assert none["field"] == "checkpoint"
+    assert str(tmp_path) not in none["text"]
+
+
 def test_faults_that_have_no_words_are_quoted() -> None:
     """After words that say what they are; what has words says when to try again."""
     odd = fault_of("zh", BadRequest("steps", "is odd", "Make it even"))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from garret.service_runtime.errors import BadRequest, ServiceError
+from garret.service_runtime.errors import BadRequest, NotFound, ServiceError
 from garret.service_runtime.page.words import say, words_of
 
 # What the service says of a field, and the words for it; a group's name is a place in them.
@@ -30,14 +30,18 @@ _REASONS = tuple(
         (r"is missing\. .*", "missing"),
         (r"nothing is painted\. .*", "unpainted"),
         (r"the tag of '(?P<name>.*)' .*", "tag"),
+        (r"there is no checkpoint in .*", "no_model"),
         (r"does not go together with .*", "together"),
         (r"AND joins (?P<count>\d+) texts\. .* (?P<most>\d+)", "joined"),
     )
 )
+_NO_CHECKPOINT = re.compile(r"(there is )?no checkpoint ")
 
 
 def fault_of(language: str, error: ServiceError) -> dict[str, Any]:
     """Return what an element shows: `text`, and `field` as the request calls it, where it is about one."""
+    if isinstance(error, NotFound) and _NO_CHECKPOINT.match(error.message):
+        error = BadRequest("checkpoint", error.message, error.hint)
     if isinstance(error, BadRequest):
         return {"text": _of_field(language, error), "field": error.field}
     key = f"fault.{type(error).__name__}"
