@@ -153,7 +153,7 @@ def test_all_of_them_come_by_scrolling(visit: Visit, lived_in: House) -> None:
     cards.last.focus()
     for key, at in (("End", -1), ("Home", 0), ("ArrowRight", 1), ("ArrowLeft", 0)):
         page.keyboard.press(key)
-        expect(page.locator(f".garret-card[data-picture='{whole[at]}']")).to_be_focused()
+        expect(page.locator(f".garret-grid .garret-card[data-picture='{whole[at]}']")).to_be_focused()
 
 
 @pytest.mark.e2e
@@ -177,7 +177,7 @@ def test_what_is_deleted_elsewhere_is_said(visit: Visit, lived_in: House, langua
     """A picture that is gone is told to be, and then it is not in the gallery either."""
     (gone,) = _make(lived_in, "a short-lived house")
     page, cards = _gallery(visit, lived_in, language=language)
-    card = page.locator(f".garret-card[data-picture='{gone}']")
+    card = page.locator(f".garret-grid .garret-card[data-picture='{gone}']")
     expect(card).to_be_visible()
     lived_in.call("DELETE", f"/v1/images/{gone}")
     seen_by(page).forgive("status of (404|410)")

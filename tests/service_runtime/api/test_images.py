@@ -74,6 +74,8 @@ def test_pictures_are_listed_newest_first_page_by_page(own: Service, other: Serv
     whole = own.call("GET", f"/v1/images/{one['id']}").json
     assert whole["infotext"].startswith("a\nNegative prompt: grey\n")
     assert (whole["request"]["seed"], whole["model"]["name"]) == (9, "tiny")
+    kept_s = own.call("GET", "/v1/settings").json["service"]["keep_finished_s"]
+    assert 0 < whole["kept_until"] - whole["created_at"] - kept_s < 60
     assert {name: whole[name] for name in one} == one
     assert PIL.Image.open(io.BytesIO(own.call("GET", one["url"]).body)).size == (128, 96)
 

@@ -28,6 +28,8 @@ export function pictureCard(image, { list = null, whole = false, caption = true,
     make("span", { class: "garret-card-picture" }, small),
     caption && make("span", { class: "garret-card-words", "aria-hidden": "true" }, words),
   );
+  // As high as its picture will be, unless whoever shows it says otherwise.
+  card.style.setProperty("--garret-ratio", `${small.getAttribute("width")} / ${small.getAttribute("height")}`);
   small.addEventListener("error", () => lost(card, small, image));
   return card;
 }

@@ -157,8 +157,9 @@ class PictureDialog {
   #closed() {
     this.round += 1;
     this.current?.closed?.();
-    const card = this.current && document.querySelector(`[data-picture="${CSS.escape(this.current.id || "")}"]`);
-    if (this.focus?.isConnected && !card) this.focus.focus({ preventScroll: true });
-    else card?.focus();
+    // The card of what was looked at last: there may be another one in a tab that is not shown.
+    const cards = document.querySelectorAll(`[data-picture="${CSS.escape(this.current?.id || "")}"]`);
+    const card = [...cards].find((one) => one.offsetParent) || this.focus;
+    if (card?.isConnected) card.focus();
   }
 }
