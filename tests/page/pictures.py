@@ -9,15 +9,18 @@ from __future__ import annotations
 import io
 import sys
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
 from playwright.sync_api import Browser, Page
+from playwright.sync_api import Error as BrowserError
 
 from tests.page.chromium import chromium, context_of, missing
 from tests.page.house import House, address, painting_house, sign_in
 from tests.page.tabs import TABS, open_tab
+from tests.page.waiting import until
 from tests.service_runtime.living import wait
 
 FOLDER = Path(__file__).parents[2] / "docs" / "pictures"
@@ -26,6 +29,8 @@ LOOKS = {"en": "light", "zh": "dark"}
 MOST_BYTES = 150_000
 # Whole pages, but not the end of those that a list makes long.
 _TALLEST = {"desktop": 1600, "phone": 2400}
+_PICTURES_ARE_THERE = """() => [...document.images].every((one) =>
+  one.complete || !one.getClientRects().length || one.getBoundingClientRect().top > innerHeight)"""
 _JOBS = [
     {"prompt": f"a {colour} {shape} on a {ground} background", "seed": 7}
     for colour, shape, ground in (
@@ -82,10 +87,13 @@ def _take(browser: Browser, house: House, name: str, **looks: str) -> None:
 
 def _set_up(page: Page, name: str) -> None:
     """Let a tab show something of what it is for."""
-    page.wait_for_load_state("networkidle")
+    if name in ("create", "image", "inpaint"):
+        page.locator(f"#{name}-width").wait_for()
     if name == "gallery":
         page.locator("#tab-gallery img").first.wait_for()
-    page.evaluate("Promise.all([...document.images].map((one) => one.decode().catch(() => 0)))")
+    # Those further down, and in what is folded, come when somebody looks at them.
+    with suppress(BrowserError):
+        until(page, _PICTURES_ARE_THERE, patience_ms=4000)
 
 
 def _save(page: Page, path: Path, tallest: int) -> None:
