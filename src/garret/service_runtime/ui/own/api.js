@@ -9,7 +9,7 @@ export class Fault extends Error {
   }
 }
 
-export const events = new EventTarget(); // "signed-out", "signed-in" (again), "offline", "online"
+export const events = new EventTarget(); // "signed-out", "signed-in" (again), "offline", "online", "incomplete" (of bring.js)
 let offline = false;
 let out = false;
 

@@ -159,6 +159,7 @@ function begin() {
   window.addEventListener("focus", () => out && lookWhoIsIn());
   window.addEventListener("online", () => store.look());
   window.addEventListener("offline", () => offline());
+  events.addEventListener("incomplete", () => banner("incomplete", say("connection.incomplete"), { kind: "grave", buttons: [button("reload", () => location.reload())] }));
   for (const [name, work] of Object.entries({ offline, online, "signed-out": signedOut, "signed-in": signedIn })) events.addEventListener(name, work);
   others?.addEventListener("message", lookWhoIsIn);
   others?.postMessage("in");

@@ -1,6 +1,7 @@
 // One job as a card: how far it is, what it looks like so far, and what came of it. It is changed in its place, so that
 // who is about to press one of its buttons does not lose it.
 
+import { bring } from "./bring.js";
 import { fill, make } from "./element.js";
 import { told, toldOfJob } from "./faults.js";
 import { reuse } from "./form.js";
@@ -9,6 +10,8 @@ import { knows, lasting, number, say } from "./words.js";
 
 const PREVIEW_MS = 600;
 const PREVIEW_SIDE = 96;
+
+let pictures = null;
 
 export class JobCard {
   #parts = {};
@@ -73,12 +76,12 @@ export class JobCard {
 
   // What is there only in some states.
   #changed(job) {
-    const { fault, pictures, notes, buttons } = this.#parts;
+    const { fault, notes, buttons } = this.#parts;
     const open = isOpen(job);
     fault.hidden = open || job.state === "Success";
     fault.textContent = fault.hidden ? "" : toldOfJob(job);
     fault.classList.toggle("garret-quiet", job.state === "Cancelled");
-    this.#fillPictures(pictures, job);
+    this.#fillPictures(this.#parts.pictures, job).catch(() => {}); // the bar says what to do
     const told = notesOf(job);
     notes.hidden = !told;
     notes.textContent = told;
@@ -91,7 +94,7 @@ export class JobCard {
   async #fillPictures(place, job) {
     const shown = job.pictures_removed ? [] : job.pictures;
     if (!shown.length) return void fill(place);
-    const { jobPictures } = await import("./job_pictures.js");
+    const { jobPictures } = await (pictures ??= bring("job_pictures"));
     if (this.#pictured !== (this.#pictured = `${shown.length}`)) fill(place, jobPictures(job));
   }
 
