@@ -19,7 +19,7 @@ export const limits = { most_bytes: 20_000_000, most_pixels: 64_000_000 };
 
 // What a tab begins from now: phase is "empty", "sending" or "ready"; with `fault`, what went wrong in words.
 export function begun(kind) {
-  return states[kind];
+  return { ...states[kind] };
 }
 
 // Whether something is on its way that Sample has to wait for.

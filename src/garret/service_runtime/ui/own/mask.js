@@ -27,6 +27,7 @@ class Mask extends Element {
   show() {
     this.#stop?.abort();
     this.#stop = new AbortController();
+    this.#loading = "";
     const canvas = make("canvas", {
       tabindex: "0", role: "application", class: "garret-mask-canvas", "aria-label": say("mask.canvas"), "aria-describedby": "garret-mask-keys",
     });
@@ -87,30 +88,33 @@ class Mask extends Element {
 
   // The picture that is begun from now, with what is painted on it: here, or by another visit of this page.
   async #load() {
-    const now = begun(KIND);
-    if (!now.image || this.#loading === now.shown) return;
-    const mine = kept?.image === now.image && (now.masking || kept.sent === now.mask);
-    if (mine && this.layer === kept.layer) return;
+    const [now, { signal }] = [begun(KIND), this.#stop];
+    if (!now.image || this.#loading === now.shown || (there(now) && this.layer === kept.layer)) return;
     this.#loading = now.shown;
     try {
-      const picture = mine ? kept.picture : await opened(now.shown);
-      if (begun(KIND).image !== now.image) return;
-      if (!mine) kept = { image: now.image, sent: now.mask, picture, layer: new MaskLayer(picture.width, picture.height) };
-      if (coming) kept.layer.take(coming);
-      else if (!mine && now.mask) kept.layer.take(await opened(`/v1/inputs/${now.mask}`));
-      this.view.canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
-      this.view.show(picture, kept.layer);
-      this.view.resize();
-      this.#sized(Math.max(8, Math.round(Math.max(kept.layer.width, kept.layer.height) / 12)));
-      this.#redraw();
-      if (coming) this.ended();
-      coming = null;
+      const loaded = there(now) ? null : await fresh(now);
+      if (signal.aborted || begun(KIND).image !== now.image) return;
+      // The element that stood here before may have been sooner.
+      if (loaded && !there(begun(KIND))) kept = loaded;
+      this.#place();
     } catch (error) {
       this.#fault(wordsOf(error));
     } finally {
-      this.#loading = "";
+      if (!signal.aborted) this.#loading = "";
     }
-    if (begun(KIND).image !== now.image) this.#load();
+    if (!signal.aborted && begun(KIND).image !== now.image) this.#load();
+  }
+
+  #place() {
+    const { picture, layer } = kept;
+    this.view.canvas.style.aspectRatio = `${picture.width} / ${picture.height}`;
+    this.view.show(picture, layer);
+    this.view.resize();
+    this.#sized(Math.max(8, Math.round(Math.max(layer.width, layer.height) / 12)));
+    if (!coming) return;
+    layer.take(coming);
+    coming = null;
+    this.ended();
   }
 
   #redraw() {
@@ -227,6 +231,18 @@ class Mask extends Element {
     const blob = await painted.layer.png();
     if (begun(KIND).image === painted.image) await mask(KIND, blob, (digest) => (painted.sent = digest));
   }
+}
+
+// Whether what is painted here belongs to what is begun from.
+function there({ image, mask: digest }) {
+  return kept !== null && kept.image === image && (begun(KIND).masking || kept.sent === digest);
+}
+
+async function fresh({ image, mask: digest, shown }) {
+  const picture = await opened(shown);
+  const layer = new MaskLayer(picture.width, picture.height);
+  if (digest) layer.take(await opened(`/v1/inputs/${digest}`));
+  return { image, sent: digest, picture, layer };
 }
 
 // A picture by its address, no larger than what is painted with.
