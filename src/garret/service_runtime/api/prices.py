@@ -41,11 +41,8 @@ def router(service: Service) -> APIRouter:
     """Return the route."""
     routes = APIRouter(prefix="/machine/prices", tags=["machine"])
     file = PricesFile(service.settings.state_dir / "prices.json")
-    told = body(record(_TOLD, required=("running_per_hour",)), example={"running_per_hour": 12.5, "currency": "CNY"})
 
-    @routes.put(
-        "", responses={200: answer("What is known now", record({"known": {"const": True}}))}, openapi_extra=told
-    )
+    @routes.put("", responses={200: _KNOWN}, openapi_extra=_BODY)
     async def set_prices(request: Request) -> dict[str, Any]:
         """Tell the node what an hour of it costs, which GET /machine then shows as `cost`; `garret` does so itself.
 

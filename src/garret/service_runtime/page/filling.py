@@ -77,7 +77,8 @@ def _scaled(side: Any, scale: float) -> Any:
 async def _updates(form: Form, request: Request, facts: Mapping[str, Any]) -> list[Any]:
     kept = facts.get("kept")
     if isinstance(kept, Mapping):
-        return [gr.update(value=kept[one.path]) if one.path in kept else gr.skip() for one in form.fields]
+        plain = {path: value for path, value in kept.items() if value is None or isinstance(value, str | int | float)}
+        return [gr.update(value=plain[one.path]) if one.path in plain else gr.skip() for one in form.fields]
     if facts.get("last_seed"):
         jobs = await form.service.records.recent(request.state.caller, 1, "", "")
         seed = str(jobs[0].request.seed) if jobs else None
@@ -87,7 +88,10 @@ async def _updates(form: Form, request: Request, facts: Mapping[str, Any]) -> li
         return [gr.skip() for _ in form.fields]
     known = {one.path for one in form.fields}
     begins = known if "start.image" in known else ()
-    return form.shown(values_of(body, known, begins=begins))
+    try:
+        return form.shown(values_of(body, known, begins=begins))
+    except (TypeError, ValueError, AttributeError, RecursionError):
+        raise BadRequest("fields", "are not those of a job") from None
 
 
 async def _body(form: Form, request: Request, facts: Mapping[str, Any]) -> dict[str, Any] | None:

@@ -124,7 +124,7 @@ def _extras(form: Form) -> None:
     form.add(
         "styles",
         gr.Textbox("", visible="hidden", interactive=True),
-        read=lambda text: text.split("\n") if text else None,
+        read=lambda text: str(text).split("\n") if text else None,
         show="\n".join,
     )
 

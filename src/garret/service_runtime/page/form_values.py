@@ -28,17 +28,28 @@ def body_of(values: Mapping[str, Any]) -> dict[str, Any]:
     for path, value in said.items():
         if value is None or value == "":
             continue
-        part, _, name = path.rpartition(".")
-        place = body
-        for step in part.split(".") if part else ():
-            place = place.setdefault(step, {})
-        place[name] = _seed(path, value) if path in _WHOLE_ONLY else value
+        _put(body, path, _seed(path, value) if path in _WHOLE_ONLY else value)
     for part in SWITCHES:
-        if not body.get(part, {}).pop("on", False):
+        if not _part(body, part).pop("on", False):
             body.pop(part, None)
-    if body.get("refiner", {}).get("mode", OFF) == OFF:
+    if _part(body, "refiner").get("mode", OFF) == OFF:
         body.pop("refiner", None)
     return body
+
+
+def _put(body: dict[str, Any], path: str, value: object) -> None:
+    *parts, name = path.split(".")
+    for part in parts:
+        body = _part(body, part, new=True)
+    body[name] = value
+
+
+def _part(body: dict[str, Any], name: str, *, new: bool = False) -> dict[str, Any]:
+    """Return a part of a body; what was taken over may have a value of the same name, which is none."""
+    found = body.setdefault(name, {}) if new else body.get(name, {})
+    if not isinstance(found, dict):
+        raise BadRequest(name, "must be an object")
+    return found
 
 
 def paths_of(body: Mapping[str, Any], before: str = "") -> dict[str, Any]:
@@ -57,7 +68,7 @@ def paths_of(body: Mapping[str, Any], before: str = "") -> dict[str, Any]:
 def _rest(text: object) -> dict[str, Any]:
     try:
         read = json.loads(text) if isinstance(text, str) and text else {}
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return read if isinstance(read, dict) else {}
 

@@ -41,6 +41,6 @@ def heard(text: str) -> dict[str, Any]:
     """Return what came through a bridge; nothing for what is no JSON object."""
     try:
         facts = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}

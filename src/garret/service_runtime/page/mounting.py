@@ -7,6 +7,9 @@ from typing import Any
 
 from garret.service_runtime.service import Service
 
+SESSIONS = 32
+"""So many visits of the page Gradio remembers, half a megabyte each; a page that it forgot is one that begins."""
+
 
 def mounted(service: Service, prefix: str) -> tuple[Any, Any]:
     """Return an application that Gradio's lifespan belongs to, and Gradio's own; takes seconds the first time."""
@@ -19,9 +22,11 @@ def mounted(service: Service, prefix: str) -> tuple[Any, Any]:
 
     words = translations()
     outer = FastAPI(openapi_url=None)
+    blocks = build(service, words)
+    blocks.state_session_capacity = SESSIONS
     gr.mount_gradio_app(
         outer,
-        build(service, words),
+        blocks,
         prefix,
         footer_links=[],
         run_history=False,

@@ -18,8 +18,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from garret.service_runtime.errors import NotFound, TooLarge
+from garret.service_runtime.errors import NotFound
 from garret.service_runtime.page.assets import Assets, packed, takes_brotli
+from garret.service_runtime.page.form_event import event_of, outdated, sent_again
 from garret.service_runtime.page.html import NONCE, Html, policy, theme_of
 from garret.service_runtime.page.words import language_of
 from garret.service_runtime.service import Service
@@ -27,10 +28,11 @@ from garret.service_runtime.service import Service
 logger = logging.getLogger(__name__)
 
 PREFIX = "/ui"
-_LARGEST_BODY = 1_000_000
 _LOOK_S = 0.5
 _EVENTS = "/gradio_api/run/predict"
 _THEME = "/theme.css"
+_HEADERS = [(b"host", b"localhost"), (b"content-type", b"application/json")]
+_HEARD = (b"cookie", b"accept-language")
 
 
 class PageApp:
@@ -44,6 +46,7 @@ class PageApp:
         self._lock = asyncio.Lock()
         self._stack = AsyncExitStack()
         self._gradio: ASGIApp | None = None
+        self._inputs: dict[int, int] = {}
         self._early: asyncio.Task[None] | None = None
         self._html = Html(self._assets)
         self._pages: dict[tuple[str, str], str] = {}
@@ -76,6 +79,7 @@ class PageApp:
                 began = time.monotonic()
                 outer, inner = await asyncio.to_thread(mounted, self._service, PREFIX)
                 await self._stack.enter_async_context(outer.router.lifespan_context(outer))
+                self._inputs = {key: len(one.inputs) for key, one in inner.get_blocks().fns.items()}
                 self._gradio = inner
                 logger.info("the page is loaded after %.1f s", time.monotonic() - began)
             return self._gradio
@@ -89,15 +93,28 @@ class PageApp:
             await (await self._page(request))(scope, receive, send)
         elif scope["method"] in ("GET", "HEAD") and (file := await self._assets.file(path, request)) is not None:
             await file(scope, receive, send)
-        elif (scope["method"], path) in (("POST", _EVENTS), ("GET", _THEME)):
-            await (await self.load())(_below(scope, path), await _bounded(receive), send)
+        elif (scope["method"], path) == ("GET", _THEME):
+            await (await self.load())(_alone(path), receive, send)
+        elif (scope["method"], path) == ("POST", _EVENTS):
+            await self._event(request, receive, send)
         else:
             raise NotFound(f"the page has nothing at {scope['path'][:80]!r}")
+
+    async def _event(self, request: Request, receive: Receive, send: Send) -> None:
+        gradio = await self.load()
+        event = await event_of(request, self._service.settings.client_timeout_s, self._inputs)
+        if event is None:
+            await outdated(request)(request.scope, receive, send)
+            return
+        # Whose event it is and in which language; nothing else of a request is for Gradio to read.
+        headers = [(name, value) for name, value in request.scope["headers"] if name in _HEARD]
+        scope = {**_alone(_EVENTS, "POST"), "state": request.scope["state"], "client": request.scope.get("client")}
+        await gradio({**scope, "headers": [*_HEADERS, *headers]}, sent_again(event, receive), send)
 
     async def _page(self, request: Request) -> Response:
         looks = language_of(request), theme_of(request)
         if looks not in self._pages:
-            self._pages[looks] = self._into(self._html.ours(await self._gradios(request), *looks))
+            self._pages[looks] = self._into(self._html.ours(await self._gradios(), *looks))
         nonce = secrets.token_urlsafe(16)
         data = self._pages[looks].replace(NONCE, nonce).encode("utf-8")
         headers = {"content-security-policy": policy(nonce), "vary": "accept-encoding, accept-language, cookie"}
@@ -106,8 +123,8 @@ class PageApp:
             data, headers["content-encoding"] = await asyncio.to_thread(packed, data), "br"
         return Response(data, media_type="text/html", headers=headers)
 
-    async def _gradios(self, request: Request) -> str:
-        """Return Gradio's own HTML, which is the same for everybody but for the address that it was asked at."""
+    async def _gradios(self) -> str:
+        """Return Gradio's own HTML, which is kept for everybody: nothing of who asks first is in it."""
         told: list[Message] = []
 
         async def receive() -> Message:
@@ -116,39 +133,27 @@ class PageApp:
         async def keep(message: Message) -> None:
             told.append(message)
 
-        await (await self.load())({**_below(request.scope, "/"), "method": "GET", "query_string": b""}, receive, keep)
+        await (await self.load())(_alone("/"), receive, keep)
+        status = next((message["status"] for message in told if "status" in message), 0)
+        if status != 200:
+            raise RuntimeError(f"Gradio answers {status} instead of its page")
         return b"".join(message.get("body", b"") for message in told).decode("utf-8")
 
 
-def _below(scope: Scope, path: str) -> Scope:
-    """Return the request as Gradio sees it: below where it is mounted."""
-    return {**scope, "root_path": PREFIX, "path": PREFIX + path, "raw_path": (PREFIX + path).encode()}
-
-
-async def _bounded(receive: Receive) -> Receive:
-    """Return the body of a request as one message; Gradio reads whatever comes.
-
-    Raises:
-        TooLarge: there is more than any form of ours has.
-    """
-    parts, size, more = [], 0, True
-    while more:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            break
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        more = message.get("more_body", False)
-        if size > _LARGEST_BODY:
-            raise TooLarge(f"the form has more than {_LARGEST_BODY} bytes", "Make the words shorter")
-    body: Message = {"type": "http.request", "body": b"".join(parts), "more_body": False}
-    first = True
-
-    async def replayed() -> Message:
-        nonlocal first
-        if first:
-            first = False
-            return body
-        return await receive()
-
-    return replayed
+def _alone(path: str, method: str = "GET") -> Scope:
+    """Return a request to Gradio below where it is mounted, with nothing in it of the visitor's own."""
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "server": ("localhost", 80),
+        "client": None,
+        "root_path": PREFIX,
+        "path": PREFIX + path,
+        "raw_path": (PREFIX + path).encode(),
+        "query_string": b"",
+        "headers": _HEADERS,
+        "state": {},
+    }
