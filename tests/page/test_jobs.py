@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -153,7 +154,9 @@ def test_who_leaves_in_one_window_leaves_in_all(visit: Visit) -> None:
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_machine_that_is_about_to_stop_is_kept_on(visit: Visit, tmp_path: Path, language: str) -> None:
     """Minutes before it, with a button that puts it off for an hour."""
-    with furnished(tmp_path, autostop_s=500) as house:
+    with furnished(tmp_path) as house:
+        soon = (datetime.now(UTC) + timedelta(minutes=6)).strftime("%H:%M")
+        assert house.call("PUT", "/machine/autostop", {"stop_by": soon, "time_zone": "UTC"}).status == 200
         page = visit("/", service=house, language=language)
         stop = page.locator('[data-banner="stop"]')
         expect(stop).to_contain_text({"en": "stops itself in about", "zh": "自动停机"}[language])

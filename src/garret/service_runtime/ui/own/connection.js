@@ -6,7 +6,7 @@ import { fill, make } from "./element.js";
 import { told } from "./faults.js";
 import { store } from "./job_store.js";
 import { wayBack } from "./leaving.js";
-import { lasting, say } from "./words.js";
+import { say } from "./words.js";
 
 const BEAT_MS = 60000;
 const SOON_BEAT_MS = 20000;
@@ -100,12 +100,13 @@ const lookWhoIsIn = () => call("/v1/queue").catch(() => {});
 
 // ---- the machine
 
-function showStop({ stops_in_s: left, asked = false } = {}) {
+function showStop({ stops_in_s: left, waits_s: patience = null, asked = false } = {}) {
   stopsAt = left === null || left === undefined ? null : Date.now() + 1000 * left;
-  const soon = asked || (stopsAt !== null && left < SOON_S);
+  // Where it waits for a few minutes only, somebody who works is not told so all the time.
+  const soon = asked || (stopsAt !== null && left < Math.min(SOON_S, patience ? patience / 2 : SOON_S));
   if (!soon) return banner("stop", "");
-  const minutes = lasting(Math.max(60, Math.ceil((left ?? 0) / 60) * 60));
-  const text = asked ? say("connection.stopping") : say("connection.stops_soon", { time: minutes });
+  const minutes = Math.max(1, Math.ceil((left ?? 0) / 60));
+  const text = asked ? say("connection.stopping") : say("connection.stops_soon", { minutes });
   banner("stop", text, { kind: "grave", buttons: asked ? [] : [button("keep", keepOn)] });
 }
 
@@ -114,7 +115,7 @@ async function keepOn() {
     const autostop = await call("/machine/hold", { method: "POST", body: { seconds: HOLD_S } });
     showStop(autostop);
     banner("stop", "");
-    banner("kept", say("connection.kept", { time: lasting(HOLD_S) }), { kind: "good" });
+    banner("kept", say("connection.kept"), { kind: "good" });
   } catch (fault) {
     banner("kept", told(fault), { kind: "grave" });
   }
