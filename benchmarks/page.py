@@ -23,7 +23,7 @@ from tests.page.house import address, furnished, sign_in
 from tests.page.waiting import until
 from tests.service_runtime.living import Service, free_port, wait
 
-ROUNDS = 5
+ROUNDS = 7
 _AT_MOST = 1.5
 # Tried at each frame until it is answered; the words are set as a browser sets them, not as a script's own.
 _ANSWERED = """() => {

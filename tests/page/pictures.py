@@ -89,6 +89,10 @@ def _set_up(page: Page, name: str) -> None:
     """Let a tab show something of what it is for."""
     if name in ("create", "image", "inpaint"):
         page.locator(f"#{name}-width").wait_for()
+        with suppress(BrowserError):
+            page.locator(f"#tab-{name} garret-jobs img").filter(visible=True).first.wait_for(timeout=6000)
+    if name in ("image", "inpaint"):
+        page.locator(f"#tab-{name} .garret-begin-choose").wait_for()
     if name == "gallery":
         page.locator("#tab-gallery img").first.wait_for()
     # Those further down, and in what is folded, come when somebody looks at them.
