@@ -92,12 +92,31 @@ def _set_up(page: Page, name: str) -> None:
         with suppress(BrowserError):
             page.locator(f"#tab-{name} garret-jobs img").filter(visible=True).first.wait_for(timeout=6000)
     if name in ("image", "inpaint"):
-        page.locator(f"#tab-{name} .garret-begin-choose").wait_for()
+        _begin(page, name)
     if name == "gallery":
         page.locator("#tab-gallery img").first.wait_for()
     # Those further down, and in what is folded, come when somebody looks at them.
     with suppress(BrowserError):
         until(page, _PICTURES_ARE_THERE, patience_ms=4000)
+
+
+def _begin(page: Page, name: str) -> None:
+    """Begin from the newest picture, and paint something of a mask on it."""
+    place = page.locator(f"#tab-{name} garret-begin")
+    newest = page.request.get("/v1/images?limit=1").json()["data"][0]["url"]
+    place.locator(".garret-begin-choose").wait_for()
+    page.locator(f"#{name}-make[data-ready]").wait_for()
+    file = {"name": "triangle.png", "mimeType": "image/png", "buffer": page.request.get(newest).body()}
+    place.locator(".garret-begin-file").set_input_files(file)
+    place.locator(".garret-begin-size:not(:empty)").wait_for()
+    if name == "inpaint":
+        until(page, "() => document.querySelector('garret-mask')?.view?.layer")
+        canvas = place.locator("canvas")
+        canvas.focus()
+        for key in ("Enter", *["Shift+ArrowRight"] * 3, "Enter"):
+            canvas.press(key)
+        page.locator(f"#{name}-prompt textarea").fill("a yellow circle")
+    until(page, "(name) => !document.querySelector(`#${name}-sample`).disabled", name)
 
 
 def _save(page: Page, path: Path, tallest: int) -> None:
