@@ -16,7 +16,7 @@ const HOLD_S = 3600;
 const PATIENT_MS = 1200; // a request that was cut off by a new page is no trouble
 const SHOWN_MS = 4000;
 
-export const facts = new EventTarget(); // "machine" ({detail}): what GET /machine says, when it was asked
+export const facts = new EventTarget(); // "machine" ({detail}): what GET /machine says; "back": somebody is here again
 const others = "BroadcastChannel" in window ? new BroadcastChannel("garret-login") : null;
 const banners = new Map();
 const place = make("div", { class: "garret-banners", role: "region", "aria-label": say("connection.region") });
@@ -128,8 +128,7 @@ export async function beat() {
   if (out || leaving || document.hidden) return;
   beaten = Date.now();
   try {
-    const here = Date.now() - touched < ATTENTIVE_MS;
-    const autostop = here ? await call("/machine/page", { method: "POST", body: {} }) : null;
+    const autostop = attentive() ? await call("/machine/page", { method: "POST", body: {} }) : null;
     const machine = await call("/machine");
     facts.dispatchEvent(new CustomEvent("machine", { detail: machine }));
     showStop(autostop ?? machine.autostop);
@@ -140,10 +139,15 @@ export async function beat() {
   timer = setTimeout(beat, banners.has("stop") ? SOON_BEAT_MS : BEAT_MS);
 }
 
+// Whether somebody sits here, as far as one can tell: what nobody sees must not be asked for, if that keeps the node on.
+export const attentive = () => Date.now() - touched < ATTENTIVE_MS;
+
 function touch() {
-  const away = Date.now() - touched > ATTENTIVE_MS;
+  const away = !attentive();
   touched = Date.now();
-  if (away) beat();
+  if (!away) return;
+  beat();
+  facts.dispatchEvent(new Event("back"));
 }
 
 function begin() {

@@ -1,6 +1,7 @@
 // The models in their folders: what is there, what comes, and what was removed.
 
 import { call } from "./api.js";
+import { attentive, facts } from "./connection.js";
 import { define, Element, fill, make } from "./element.js";
 import { Add } from "./model_add.js";
 import { bin } from "./model_bin.js";
@@ -41,8 +42,10 @@ class Models extends Element {
     store.addEventListener("change", changed);
     const end = whileSeen(this, () => this.#look(), () => (this.add.downloads.running ? LOOK_WHILE_COMING_MS : LOOK_EVERY_MS));
     this.add.downloads.hurry = end.now;
+    facts.addEventListener("back", end.now);
     this.#stop = () => {
       end();
+      facts.removeEventListener("back", end.now);
       store.removeEventListener("change", changed);
     };
     this.looked = 0;
@@ -56,6 +59,8 @@ class Models extends Element {
   }
 
   async #look() {
+    // To ask for models is a use of the node, and a page left open over night is none.
+    if (!attentive()) return;
     // While something comes that is asked after often, and all else as seldom as ever.
     const due = Date.now() - this.looked >= LOOK_EVERY_MS - 500;
     if (due) this.looked = Date.now();
