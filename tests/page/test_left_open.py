@@ -14,8 +14,10 @@ from tests.page.tabs import TABS, open_tab
 _MINUTE_MS = 60_000
 _ANSWERED = "() => fetch('/v1/health').then((answer) => answer.ok)"
 
-_ALL_THERE = """() => Promise.all(
-  ["begin", "gallery", "models", "machine"].map((name) => customElements.whenDefined(`garret-${name}`))).then(() => true)"""
+_ALL_THERE = """() => {
+  const rooms = ["begin", "gallery", "models", "machine"];
+  return Promise.all(rooms.map((name) => customElements.whenDefined(`garret-${name}`))).then(() => true);
+}"""
 
 
 @pytest.mark.e2e
