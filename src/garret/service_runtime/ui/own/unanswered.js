@@ -6,6 +6,7 @@ import { say } from "./words.js";
 
 const ASKED = "/gradio_api/run/predict";
 const AWAY = [502, 503, 504];
+const OLD = 409; // the service was updated under this page
 const asking = window.fetch;
 
 window.fetch = async (input, options) => {
@@ -13,6 +14,7 @@ window.fetch = async (input, options) => {
   try {
     const answer = await asking(input, options);
     if (AWAY.includes(answer.status)) unanswered();
+    else if (answer.status === OLD) told(say("fault.NoRoute"));
     else if (answer.status === 401) look();
     return answer;
   } catch (error) {
@@ -23,10 +25,14 @@ window.fetch = async (input, options) => {
 };
 
 function unanswered() {
-  for (const place of document.querySelectorAll("garret-made")) {
-    if (place.checkVisibility()) fill(place, make("p", { class: "garret-error", role: "alert" }, say("fault.offline")));
-  }
+  told(say("fault.offline"));
   look();
+}
+
+function told(text) {
+  for (const place of document.querySelectorAll("garret-made")) {
+    if (place.checkVisibility()) fill(place, make("p", { class: "garret-error", role: "alert" }, text));
+  }
 }
 
 // Ask once as the rest of the page does: what watches over the connection hears of it.
