@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import shutil
 import time
@@ -28,9 +29,11 @@ def memory_and_disk(folder: Path) -> dict[str, Any]:
 
 
 def uptime_s() -> float | None:
-    """Return for how long the machine has been on (Linux)."""
+    """Return for how long the machine has been on (Linux): since its first process began, as a container's has too."""
     try:
-        return float(Path("/proc/uptime").read_text("ascii").split()[0])
+        kernel = float(Path("/proc/uptime").read_text("ascii").split()[0])
+        began = int(Path("/proc/1/stat").read_text("ascii", "replace").rpartition(")")[2].split()[19])
+        return max(0.0, kernel - began / os.sysconf("SC_CLK_TCK"))
     except (OSError, ValueError, IndexError):
         return None
 

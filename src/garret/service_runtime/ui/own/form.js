@@ -101,6 +101,11 @@ function mark(kind, field) {
   box.scrollIntoView({ block: "nearest" });
 }
 
+// A double click is one wish, and not two jobs.
+document.addEventListener("click", (event) => {
+  if (event.detail > 1 && event.target.closest?.("button.garret-sample")) event.stopPropagation();
+}, true);
+
 // Ctrl+Enter presses the button from anywhere in its form.
 document.addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || !(event.ctrlKey || event.metaKey)) return;

@@ -11,7 +11,17 @@ import { knows, lasting, number, say } from "./words.js";
 const PREVIEW_MS = 600;
 const PREVIEW_SIDE = 96;
 
+// A job that is cancelled gives its place to the next one: the same press again is not meant for that.
+const SAME_PLACE_MS = 4000;
+const SAME_PLACE_PX = 12;
+
 let pictures = null;
+let cancelled = { id: "", at: -SAME_PLACE_MS, x: 0, y: 0 };
+
+function slippedUnder(id, { clientX, clientY, detail }) {
+  const again = performance.now() - cancelled.at < SAME_PLACE_MS && id !== cancelled.id && detail > 0;
+  return again && Math.hypot(clientX - cancelled.x, clientY - cancelled.y) < SAME_PLACE_PX;
+}
 
 export class JobCard {
   #parts = {};
@@ -99,7 +109,11 @@ export class JobCard {
   }
 
   #openButtons() {
-    return [this.#button("cancel", () => store.cancel(this.id))];
+    return [this.#button("cancel", (event) => {
+      if (slippedUnder(this.id, event)) return null;
+      cancelled = { id: this.id, at: performance.now(), x: event.clientX, y: event.clientY };
+      return store.cancel(this.id);
+    })];
   }
 
   #endedButtons(job) {
@@ -115,10 +129,10 @@ export class JobCard {
   #button(name, work) {
     const { fault } = this.#parts;
     const button = make("button", { type: "button", class: `garret-button garret-job-${name}` }, say(`jobs.${name}`));
-    button.addEventListener("click", async () => {
+    button.addEventListener("click", async (event) => {
       button.disabled = true;
       try {
-        await work();
+        await work(event);
       } catch (error) {
         fault.hidden = false;
         fault.classList.remove("garret-quiet");
@@ -156,7 +170,8 @@ function endOf(job) {
   const count = job.pictures.length;
   if (job.state !== "Success") return say(`jobs.state.${job.state}`);
   if (job.pictures_removed) return say("jobs.removed");
-  const took = job.seconds ? say("jobs.took", { time: job.seconds < 10 ? say("time.seconds", { seconds: number(job.seconds, 1) }) : lasting(job.seconds) }) : "";
+  const seconds = job.started_at ? job.ended_at - job.started_at : job.seconds; // its waiting is not its work
+  const took = seconds ? say("jobs.took", { time: seconds < 10 ? say("time.seconds", { seconds: number(seconds, 1) }) : lasting(seconds) }) : "";
   return joined(count === 1 ? say("jobs.done_one") : say("jobs.done", { count }), took);
 }
 

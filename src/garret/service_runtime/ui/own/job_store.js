@@ -162,8 +162,15 @@ class Store extends EventTarget {
   #move(job, { position, expected_s, progress }) {
     const time = this.#times.get(job.id) ?? new TimeLeft();
     this.#times.set(job.id, time);
-    Object.assign(job, { position, progress, left_s: time.tell(progress, position, expected_s) });
+    Object.assign(job, { position, progress, left_s: this.#behind(position, time.tell(progress, position, expected_s)) });
     if (position === 0 && job.state === "Queued") job.state = "Running";
+  }
+
+  // What the service has learned of jobs as they usually are; what runs now may take longer, and is before this one.
+  #behind(position, left) {
+    if (!position || left === null) return left;
+    const running = this.open.filter((job) => job.position === 0).map((job) => job.left_s ?? 0);
+    return Math.max(left, Math.max(0, ...running) + left / (position + 1));
   }
 
   async #fetch(ids) {

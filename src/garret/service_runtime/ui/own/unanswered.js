@@ -1,6 +1,6 @@
 // What Gradio asks Python and gets no answer to: said in the page's own words, where Gradio has an English box for it.
 
-import { call } from "./api.js";
+import { call, events } from "./api.js";
 import { fill, make } from "./element.js";
 import { say } from "./words.js";
 
@@ -25,13 +25,18 @@ window.fetch = async (input, options) => {
 };
 
 function unanswered() {
-  told(say("fault.offline"));
+  told(say("fault.offline"), "garret-unanswered");
   look();
 }
 
-function told(text) {
+// It answers again: what was said of that is over.
+events.addEventListener("online", () => {
+  for (const said of document.querySelectorAll(".garret-unanswered")) said.remove();
+});
+
+function told(text, kind = "") {
   for (const place of document.querySelectorAll("garret-made")) {
-    if (place.checkVisibility()) fill(place, make("p", { class: "garret-error", role: "alert" }, text));
+    if (place.checkVisibility()) fill(place, make("p", { class: `garret-error ${kind}`, role: "alert" }, text));
   }
 }
 
