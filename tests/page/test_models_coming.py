@@ -53,6 +53,7 @@ def _models(visit: Visit, house: House, **looks: str) -> Page:
     return page
 
 
+@pytest.mark.e2e
 def test_models_come_from_an_address_and_from_this_computer(visit: Visit, house: House) -> None:
     """What each is they say themselves."""
     page = _models(visit, house, language="zh")
