@@ -21,6 +21,9 @@ from tests.page.tabs import open_tab, overflow
 from tests.page.waiting import until
 from tests.page.watching import console_clean, seen_by
 
+# A core of the page is walked in `make test`: test_walk, test_every_tab, test_form and test_jobs.
+pytestmark = pytest.mark.e2e
+
 RED = preview(170, 30, 60, side=256)
 
 

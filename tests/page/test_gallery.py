@@ -20,6 +20,9 @@ from tests.page.waiting import until
 from tests.page.watching import seen_by
 from tests.service_runtime.living import wait
 
+# A core of the page is walked in `make test`: test_walk, test_every_tab, test_form and test_jobs.
+pytestmark = pytest.mark.e2e
+
 _PLACE = "(id) => document.querySelector(`.garret-grid li[data-id='${id}']`).getBoundingClientRect().top"
 
 _SHOWN = "[...document.querySelectorAll('.garret-grid li')].map((item) => item.dataset.id)"

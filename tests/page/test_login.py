@@ -22,6 +22,9 @@ from tests.page.tabs import overflow
 from tests.page.watching import console_clean, seen_by
 from tests.service_runtime.conftest import LOGIN, PASSWORD
 
+# A core of the page is walked in `make test`: test_walk, test_every_tab, test_form and test_jobs.
+pytestmark = pytest.mark.e2e
+
 _ASK = """async ([path, method]) => {
   const answer = await fetch(path, { method });
   const invited = answer.headers.has("www-authenticate");

@@ -17,6 +17,9 @@ from tests.page.house import House, furnished
 from tests.page.tabs import open_tab, overflow
 from tests.page.watching import console_clean, seen_by
 
+# A core of the page is walked in `make test`: test_walk, test_every_tab, test_form and test_jobs.
+pytestmark = pytest.mark.e2e
+
 _GPU = """#!/bin/sh
 case "$1" in
   --query-gpu=*) echo "0, NVIDIA A10, 15360, 22731, 64, 58, 121.5, 580.65.06" ;;

@@ -11,6 +11,9 @@ from tests.page.house import preview
 from tests.page.language import foreign_texts
 from tests.page.tabs import open_tab, overflow
 
+# A core of the page is walked in `make test`: test_walk, test_every_tab, test_form and test_jobs.
+pytestmark = pytest.mark.e2e
+
 
 def test_models_are_found_looked_at_and_had_back(visit: Visit) -> None:
     """Narrowed by type and by words; one into the bin and back again."""

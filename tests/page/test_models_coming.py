@@ -22,6 +22,9 @@ from tests.page.watching import seen_by
 from tests.service_runtime.living import SDXL_TENSORS, safetensors_bytes
 from tests.service_runtime.shelf import answer, serving_shelf
 
+# A core of the page is walked in `make test`: test_walk, test_every_tab, test_form and test_jobs.
+pytestmark = pytest.mark.e2e
+
 _LORA = demo_model.LORA.read_bytes()
 # A download is a process of its own, which takes its time to begin.
 _PATIENCE_MS = 60_000

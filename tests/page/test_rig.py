@@ -18,6 +18,9 @@ from tests.page.touching import Walk
 from tests.page.waiting import until
 from tests.page.watching import console_clean, only_own_origin, seen_by, watch
 
+# A core of the page is walked in `make test`: test_walk, test_every_tab, test_form and test_jobs.
+pytestmark = pytest.mark.e2e
+
 _HEAD = "<!doctype html><html lang=en><title>A page</title><link rel=icon href=data:,><main><h1>A page</h1>"
 
 
