@@ -22,10 +22,8 @@ def build(service: Service, words: gr.I18n) -> gr.Blocks:
     """Return the page for one service."""
     with gr.Blocks(analytics_enabled=False, title="garret") as blocks:
         element("bar", deployment=service.settings.deployment, login=service.settings.has_login)
-        with gr.Tabs(elem_id="tabs") as tabs:
-            made = {}
+        with gr.Tabs(elem_id="tabs"):
             for name, room in zip(TABS, (create, image_to_image, inpaint, gallery, models, machine), strict=True):
                 with gr.Tab(words(f"tab.{name}"), id=name, elem_id=f"tab-{name}"):
-                    made[name] = room.build(service, words)
-        del tabs, made
+                    room.build(service, words)
     return blocks

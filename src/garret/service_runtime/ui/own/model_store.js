@@ -46,4 +46,4 @@ export function address(model) {
 }
 
 // Somebody else changed one: a picture of the gallery became a preview.
-for (const name of ["garret-models", "garret-models-changed"]) document.addEventListener(name, () => store.models && store.refresh());
+document.addEventListener("garret-models", () => store.models && store.refresh());
