@@ -244,7 +244,7 @@ def test_exported_templates_do_on_the_node_what_the_verbs_do(
     assert gone.status == "Success"
     assert executed(house, "autostop", here | {"idleSeconds": 7200}).status == "Success"
     assert house.json("status")["autostop"]["after_s"] == 7200
-    assert "garret" in executed(house, "logs", here | {"log": "bootstrap"}).outputs
+    assert " ensure_bundle done" in executed(house, "logs", here | {"log": "bootstrap"}).outputs
 
 
 def executed(house: House, verb: str, parameters: dict[str, Any]) -> Any:

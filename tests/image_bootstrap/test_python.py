@@ -63,11 +63,12 @@ def node(machine: Machine, index: Path) -> Iterator[Node]:
     del machine.environment["GARRET_PYTHON"]
     program(machine, "python3", VENV_WITH_PIP.format(python=sys.executable, pip=pip_alone(machine.disk / "pip")))
     runtime = machine.disk / "opt/garret/current/garret/service_runtime"
-    (runtime / "engine").mkdir(parents=True)
-    for folder in (runtime.parent, runtime, runtime / "engine"):
+    for folder in (runtime.parent, runtime, runtime / "engine", runtime / "page"):
+        folder.mkdir(parents=True)
         (folder / "__init__.py").touch()
     (runtime / "app.py").write_text("import small_one\n")
     (runtime / "engine/sdxl.py").write_text("import torch\n")
+    (runtime / "page/blocks.py").touch()
     small, torch = sorted(index.iterdir())
     write_lock(machine.disk / LOCKS / "runtime.lock", small)
     write_lock(machine.disk / LOCKS / "cpu.lock", torch)
