@@ -36,7 +36,7 @@ check: setup
 
 test: setup check
 	@command -v openssl >/dev/null || { echo "The tests make certificates with openssl: apt-get install openssl"; exit 1; }
-	$(PY) -m pytest -q -rs -n $(TEST_WORKERS) --dist loadfile -m 'not e2e'
+	$(PY) -m pytest -q -rs -n $(TEST_WORKERS) --dist loadfile --no-loadscope-reorder -m 'not e2e'
 
 # All that the page can do, in Debian's Chromium: every tab, both languages, phone and desktop. Its core is in `make test`.
 e2e: setup

@@ -12,29 +12,29 @@ import pytest
 from garret.service_runtime.page.form_values import body_of
 from garret.service_runtime.page.mounting import SESSIONS
 from tests.service_runtime.living import Service
+from tests.service_runtime.page_config import EVENT, event_of, send, whole_config
 
-EVENT = "/ui/gradio_api/run/predict"
 FILE = {"path": "/etc/hostname", "meta": {"_type": "gradio.FileData"}}
 
 
-def _config(service: Service) -> dict[str, Any]:
-    page = service.call("GET", "/").body.decode()
-    script = service.call("GET", re.findall(r"/ui/kept/[0-9a-f]{16}\.js", page)[0]).body.decode()
-    config, _ = json.JSONDecoder().raw_decode(script.removeprefix("window.gradio_config="))
-    return dict(config)
+@pytest.fixture(scope="module")
+def config(service: Service) -> dict[str, Any]:
+    """The page with all that is drawn later."""
+    return whole_config(service)
 
 
-def _form(service: Service) -> tuple[list[str], list[Any]]:
-    """Return the fields of Create by their ids, and what is in them at first."""
-    config = _config(service)
+@pytest.fixture
+def sample(config: dict[str, Any]) -> Any:
+    """The event of the button of Create."""
+    return event_of(config, "create-sample", "click")
+
+
+@pytest.fixture
+def form(config: dict[str, Any], sample: Any) -> tuple[list[str], list[Any]]:
+    """The fields of Create by their ids, and what is in them at first."""
     props = {one["id"]: one["props"] for one in config["components"]}
-    inputs = [props[identifier] for identifier in config["dependencies"][0]["inputs"]]
+    inputs = [props[identifier] for identifier in sample["inputs"]]
     return [one.get("elem_id") for one in inputs], [one.get("value") for one in inputs]
-
-
-def _send(service: Service, event: Any, values: Any, **more: Any) -> Any:
-    said = {"fn_index": event, "data": values, "session_hash": "abc", **more}
-    return service.call("POST", EVENT, json.dumps(said).encode(), Accept_Language="zh")
 
 
 def _resident(service: Service) -> float:
@@ -42,11 +42,11 @@ def _resident(service: Service) -> float:
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1024
 
 
-def test_a_page_from_before_an_update_is_told_so(service: Service) -> None:
+def test_a_page_from_before_an_update_is_told_so(service: Service, sample: Any, form: Any) -> None:
     """An event that is none any more, or has other fields, reaches nothing that would write down what was typed."""
-    _, values = _form(service)
-    for event, sent in ((0, values[1:]), (0, [*values, 1]), (999, []), (-1, [])):
-        answer = _send(service, event, sent)
+    (_, values), event = form, sample["id"]
+    for number, sent in ((event, values[1:]), (event, [*values, 1]), (999, []), (-1, [])):
+        answer = send(service, number, sent)
         assert (answer.status, answer.json["error"]) == (409, "页面版本与服务不一致，请刷新页面。")  # noqa: RUF001
 
 
@@ -77,11 +77,11 @@ def test_a_body_that_is_none_is_refused(service: Service, said: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [7, True, 1e308, "\ud800", "<img src=x onerror=alert(1)>"])
-def test_no_field_takes_what_breaks_it(service: Service, value: Any) -> None:
+def test_no_field_takes_what_breaks_it(service: Service, sample: Any, form: Any, value: Any) -> None:
     """Whatever stands in it, the form says what is wrong with it, or a job is made."""
-    names, values = _form(service)
+    names, values = form
     for place in range(len(names)):
-        answer = _send(service, 0, [*values[:place], value, *values[place + 1 :]])
+        answer = send(service, sample["id"], [*values[:place], value, *values[place + 1 :]])
         assert answer.status == 200, (names[place], answer.body)
         assert "<img" not in answer.json["data"][0]
 
@@ -90,11 +90,11 @@ def test_no_field_takes_what_breaks_it(service: Service, value: Any) -> None:
     "rest",
     [{"start": 5, "start.image": "x"}, {"hires": 5}, {"refiner": [1]}, {"": 1, "..": 2}, {"prompt.x": 1}],
 )
-def test_what_was_taken_over_wrongly_is_said(service: Service, rest: dict[str, Any]) -> None:
+def test_what_was_taken_over_wrongly_is_said(service: Service, sample: Any, form: Any, rest: dict[str, Any]) -> None:
     """Two fields that cannot both be there."""
-    names, values = _form(service)
+    names, values = form
     place = names.index("create-rest")
-    answer = _send(service, 0, [*values[:place], json.dumps(rest), *values[place + 1 :]])
+    answer = send(service, sample["id"], [*values[:place], json.dumps(rest), *values[place + 1 :]])
     assert answer.status == 200
     assert "%22fault%22" in answer.json["data"][0]
 
@@ -116,23 +116,23 @@ def test_what_is_nested_without_end_is_nothing() -> None:
         {"job": "nobody's"},
     ],
 )
-def test_a_form_that_is_filled_with_nonsense_stays_as_it_is(service: Service, told: Any) -> None:
+def test_a_form_that_is_filled_with_nonsense_stays_as_it_is(service: Service, config: Any, told: Any) -> None:
     """No file is read for it, and nothing of it comes back."""
-    _form(service)
-    answer = _send(service, 1, [told if isinstance(told, str) else json.dumps(told), ""])
+    fill = event_of(config, "bridge-form-create", "change")
+    answer = send(service, fill["id"], [told if isinstance(told, str) else json.dumps(told), ""])
     assert answer.status == 200
     assert b"FileData" not in answer.body
 
 
-def test_visits_are_forgotten(service: Service) -> None:
+def test_visits_are_forgotten(service: Service, config: Any) -> None:
     """Each page that is opened is half a megabyte of Gradio's, which it would keep for 10,000 of them."""
-    _form(service)
+    change = event_of(config, "create-checkpoint", "change")["id"]
     values = ["tiny", "64", 64, 64, 4, 6.0]
     for number in range(SESSIONS + 2):
-        assert _send(service, 2, values, session_hash=f"first{number}").status == 200
+        assert send(service, change, values, session_hash=f"first{number}").status == 200
     before = _resident(service)
     for number in range(40):
-        assert _send(service, 2, values, session_hash=f"then{number}").status == 200
+        assert send(service, change, values, session_hash=f"then{number}").status == 200
     assert _resident(service) - before < 8
 
 

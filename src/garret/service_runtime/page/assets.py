@@ -12,11 +12,12 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+PREFIX = "/ui"
 OURS = Path(__file__).resolve().parent.parent / "ui" / "own"
 PRELOADS = OURS.parent / "preloads.json"
 """Names of those of Gradio's files that a first visit needs; `python -m tests.page.preloads` writes it."""
 GRADIO = Path(sysconfig.get_paths()["purelib"]) / "gradio" / "templates" / "frontend" / "assets"
-_FOR_EVER = "private, max-age=31536000, immutable"
+FOR_EVER = "private, max-age=31536000, immutable"
 _PACKED = (".js", ".css", ".svg", ".json")
 _QUALITY = 5
 # Gradio tells the process's own table other names.
@@ -27,19 +28,19 @@ _TYPES.add_type("text/javascript", ".js")
 class Assets:
     """Finds files by their paths below the page's prefix.
 
-    `/assets/NAME` is Gradio's, `/own/DIGEST/NAME` ours, `/kept/DIGEST.js` what was made here; `/docs.css` belongs to
-    the pages that are not Gradio's.
+    `/assets/NAME` is Gradio's, `/own/DIGEST/NAME` ours, `/kept/DIGEST.js` or `.css` what was made here; `/docs.css`
+    belongs to the pages that are not Gradio's.
     """
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
 
-    def keep(self, script: str) -> str:
-        """Return the address of a script that is only in memory, named by what is in it."""
-        data = script.encode("utf-8")
-        name = f"{hashlib.sha256(data).hexdigest()[:16]}.js"
+    def keep(self, text: str, suffix: str) -> str:
+        """Return the address of a script or a style that is only in memory, named by what is in it."""
+        data = text.encode("utf-8")
+        name = f"{hashlib.sha256(data).hexdigest()[:16]}{suffix}"
         self._kept[name] = data
-        return f"/ui/kept/{name}"
+        return f"{PREFIX}/kept/{name}"
 
     @cached_property
     def digest(self) -> str:
@@ -49,20 +50,25 @@ class Assets:
             whole.update(path.name.encode() + b"\0" + path.read_bytes())
         return whole.hexdigest()[:16]
 
+    @cached_property
+    def styles(self) -> str:
+        """Return the address of all our styles in one: a browser draws nothing before it has them."""
+        return self.keep("\n".join(path.read_text("utf-8") for path in sorted(OURS.glob("*.css"))), ".css")
+
     def own(self, name: str) -> str:
         """Return the address of one of our files, relative to the page."""
-        return f"/ui/own/{self.digest}/{name}"
+        return f"{PREFIX}/own/{self.digest}/{name}"
 
     async def file(self, path: str, request: Request) -> Response | None:
         """Return a file, None when there is none at this path."""
-        if path.startswith("/kept/") and (script := self._kept.get(path.removeprefix("/kept/"))) is not None:
-            return await _script(script, request)
+        if path.startswith("/kept/") and (kept := self._kept.get(path.removeprefix("/kept/"))) is not None:
+            return await _answer(kept, str(_TYPES.guess_type(path)[0]), request)
         found = self._path(path)
         if found is None:
             return None
         kind = _TYPES.guess_type(found.name)[0] or "application/octet-stream"
         # What has no digest in its address may be another file tomorrow.
-        headers = {"cache-control": _FOR_EVER if found.name != "docs.css" else "no-cache", "vary": "accept-encoding"}
+        headers = {"cache-control": FOR_EVER if found.name != "docs.css" else "no-cache", "vary": "accept-encoding"}
         packs = takes_brotli(request) and found.suffix in _PACKED
         if packs:
             headers["content-encoding"] = "br"
@@ -79,11 +85,11 @@ class Assets:
         return None
 
 
-async def _script(data: bytes, request: Request) -> Response:
-    headers = {"cache-control": _FOR_EVER, "vary": "accept-encoding"}
+async def _answer(data: bytes, kind: str, request: Request) -> Response:
+    headers = {"cache-control": FOR_EVER, "vary": "accept-encoding"}
     if takes_brotli(request):
         data, headers["content-encoding"] = await asyncio.to_thread(_packed, data), "br"
-    return Response(data, media_type="text/javascript", headers=headers)
+    return Response(data, media_type=kind, headers=headers)
 
 
 def _file(folder: Path, name: str) -> Path | None:

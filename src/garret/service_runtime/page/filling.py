@@ -28,7 +28,7 @@ _LONGEST_TEXT = 100_000
 
 
 async def filled(form: Form, request: Request, facts: Mapping[str, Any], checkpoint: str) -> list[Any]:
-    """Return updates of all fields, the native side, what is said of the model and below the button, and the rest.
+    """Return updates of all fields, the native side, what is said of the model and below the button, and the button.
 
     `checkpoint` is the one that the form has until now.
     """
@@ -47,7 +47,7 @@ async def filled(form: Form, request: Request, facts: Mapping[str, Any], checkpo
         chosen = kept if kept in choices.names["checkpoint"] else choices.checkpoint
         named["checkpoint"] |= {"value": chosen} if chosen != checkpoint else {}
     message = message_told(form.kind, filled=facts.get("count", 0), fault=fault)
-    return [*named.values(), *shown_model(form, choices, chosen), message, gr.update(visible=True)]
+    return [*named.values(), *shown_model(form, choices, chosen), message, gr.update(interactive=True)]
 
 
 def shown_model(form: Form, choices: Choices, checkpoint: str) -> list[Any]:

@@ -13,13 +13,12 @@ from garret.service_runtime.page.faults import fault_of
 from garret.service_runtime.page.filling import changed_model, filled
 from garret.service_runtime.page.form_parts import message_told
 from garret.service_runtime.page.hosting import heard
+from garret.service_runtime.page.later import PLAIN
 from garret.service_runtime.page.words import language_of
 
 if TYPE_CHECKING:
     from garret.service_runtime.page.form import Form
 
-# Values are the browser's own, for a request to judge: Gradio's components would refuse them in English.
-_PLAIN = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
 _OF_MODEL = ("width", "height", "steps", "cfg_scale")
 
 
@@ -35,12 +34,12 @@ def connect(form: Form) -> None:
     async def change(checkpoint: str, native: str, *values: Any) -> list[Any]:
         return await changed_model(form, str(checkpoint or ""), str(native), dict(zip(_OF_MODEL, values, strict=True)))
 
-    form.button.click(sample, form.components, form.message, trigger_mode="multiple", **_PLAIN)
-    outputs = [*form.components, form.native, form.about, form.message, form.settings]
-    form.bridge.change(tell, [form.bridge, form.named("checkpoint")], outputs, trigger_mode="multiple", **_PLAIN)
+    form.button.click(sample, form.components, form.message, trigger_mode="multiple", **PLAIN)
+    outputs = [*form.components, form.native, form.about, form.message, form.button]
+    form.bridge.change(tell, [form.bridge, form.named("checkpoint")], outputs, trigger_mode="multiple", **PLAIN)
     of_model = [form.named(path) for path in _OF_MODEL]
     checkpoint = form.named("checkpoint")
-    checkpoint.change(change, [checkpoint, form.native, *of_model], [*of_model, form.native, form.about], **_PLAIN)
+    checkpoint.change(change, [checkpoint, form.native, *of_model], [*of_model, form.native, form.about], **PLAIN)
 
 
 async def _made(form: Form, request: gr.Request, values: tuple[Any, ...]) -> dict[str, Any]:

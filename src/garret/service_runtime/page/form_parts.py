@@ -35,8 +35,9 @@ def words_part(form: Form) -> None:
         elem_id=f"{form.kind}-sample",
         elem_classes=["garret-sample"],
         size="lg",
+        # Until the settings are there, and filled.
+        interactive=False,
     )
-    form.message = element_place(message_told(form.kind))
 
 
 def message_told(kind: str, **facts: Any) -> str:
@@ -120,7 +121,8 @@ def _seed(form: Form) -> None:
 
 
 def _extras(form: Form) -> None:
-    element_place("".join(told(name, kind=form.kind) for name in ("loras", "embeddings", "styles")))
+    for name in ("loras", "embeddings", "styles"):
+        element(name, kind=form.kind)
     form.add(
         "styles",
         gr.Textbox("", visible="hidden", interactive=True),

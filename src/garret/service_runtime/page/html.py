@@ -13,8 +13,9 @@ from functools import cache
 from starlette.requests import Request
 
 from garret.service_runtime.login_page import THEME_COOKIE, THEMES
-from garret.service_runtime.page.assets import OURS, PRELOADS, Assets
-from garret.service_runtime.page.words import LANGUAGES, words_of
+from garret.service_runtime.page.assets import OURS, PREFIX, PRELOADS, Assets
+from garret.service_runtime.page.parts import Parts
+from garret.service_runtime.page.words import LANGUAGES
 
 _DROPPED = (
     r'<meta\s+(?:property|name)="(?:og|twitter):[^>]*?/>\s*',
@@ -50,50 +51,73 @@ def theme_of(request: Request) -> str:
 class Html:
     """Makes the page out of Gradio's."""
 
-    def __init__(self, assets: Assets) -> None:
-        self._assets = assets
+    def __init__(self, assets: Assets, text: str) -> None:
+        """Take Gradio's own HTML.
 
-    def ours(self, text: str, language: str, theme: str) -> str:
-        """Return the page's HTML for all who have a language and colours, with `NONCE` where each one's own belongs."""
+        Raises:
+            ValueError: it is not as it was when this was written.
+        """
         for pattern in _DROPPED:
             text, count = re.subn(pattern, "", text, flags=re.DOTALL)
             if not count:
                 raise ValueError(f"Gradio's page has changed: there is nothing like {pattern}")
+        found = _CONFIG.search(text)
+        self._config, end = json.JSONDecoder().raw_decode(found.group(1) if found else "null")
+        if not found or found.group(1)[end:].strip() != ";":
+            raise ValueError("Gradio's page has changed: its config is not a script by itself")
+        self._assets, self._before, self._after = assets, text[: found.start()], text[found.end() :]
+        self.parts = Parts(self._config)
+
+    def ours(self, language: str, theme: str) -> str:
+        """Return the page's HTML for all who have a language and colours, with `NONCE` where each one's own belongs."""
+        config = self._configured(language)
+        text = f'{self._before}<script src="{config}"></script>{self._after}'
         text = text.replace('<base href="./" />', '<base href="/ui/" />', 1)
         text = text.replace('lang="en"', f'lang="{LANGUAGES[language]}"', 1)
         if theme == "dark":
             text = text.replace("<body", '<body class="dark"', 1)
-        text = text.replace("<head>", "<head>\n" + self._head(language, theme), 1)
-        text = _CONFIG.sub(lambda found: self._config(found.group(1), language), text, count=1)
+        text = text.replace("<head>", "<head>\n" + self._head(language, theme, config), 1)
+        text = text.replace("</head>", self._tail() + "\n</head>", 1)
         return re.sub(r"<script(?=[\s>])", f'<script nonce="{NONCE}"', text)
 
-    def _config(self, text: str, language: str) -> str:
-        """Return where the browser finds what Gradio's page consists of: most of its bytes, which seldom change."""
-        facts, end = json.JSONDecoder().raw_decode(text)
-        if text[end:].strip() != ";":
-            raise ValueError("Gradio's page has changed: something follows its config")
+    def _configured(self, language: str) -> str:
+        """Return the address of what Gradio's page consists of: most of its bytes, which seldom change."""
         name = LANGUAGES[language]
-        facts["i18n_translations"] = {name: facts["i18n_translations"][name]}
-        # As Gradio has it, it is whatever address was asked first.
-        facts["root"] = ""
+        facts = {
+            **self._config,
+            **self.parts.first,
+            "i18n_translations": {name: self._config["i18n_translations"][name]},
+            # As Gradio has it, it is whatever address was asked first.
+            "root": "",
+        }
         written = json.dumps(facts, ensure_ascii=False, separators=(",", ":"))
-        address = self._assets.keep(f"window.gradio_config={written};window.gradio_config.root=location.origin+'/ui';")
-        return f'<script src="{address}"></script>'
+        return self._assets.keep(
+            f"window.gradio_config={written};window.gradio_config.root=location.origin+'{PREFIX}';", ".js"
+        )
 
-    def _head(self, language: str, theme: str) -> str:
+    def _head(self, language: str, theme: str, config: str) -> str:
         own = self._assets.own
-        words = json.dumps(words_of(language), ensure_ascii=False).replace("<", "\\u003c")
         return "\n".join(
             (
                 _LANGUAGE % {"name": json.dumps(LANGUAGES[language])},
                 # What is seen before any style has come.
                 f'<meta name="color-scheme" content="{theme or "light dark"}">',
                 f'<link rel="icon" href="{own("icon.svg")}">',
-                *(f'<link rel="stylesheet" href="{own(path.name)}">' for path in sorted(OURS.glob("*.css"))),
-                *(f'<link rel="modulepreload" href="{own(name)}">' for name in first_modules()),
+                # What is waited for before all else, and then what is in a browser's way to the first words.
+                f'<link rel="preload" as="script" href="{config}">',
+                f'<link rel="stylesheet" href="{self._assets.styles}">',
+                f'<link rel="preload" as="style" href="{PREFIX}/theme.css?v={self._config["theme_hash"]}">',
                 *_preloads(),
-                f'<script type="application/json" id="garret-words">{words}</script>',
-                f'<script type="module" src="{own("main.js")}"></script>',
+            )
+        )
+
+    def _tail(self) -> str:
+        """Return what comes after Gradio's own script, which draws what there is to write in: our elements."""
+        own = self._assets.own
+        return "\n".join(
+            (
+                *(f'<link rel="modulepreload" fetchpriority="low" href="{own(name)}">' for name in first_modules()),
+                f'<script type="module" fetchpriority="low" src="{own("start.js")}"></script>',
             )
         )
 
@@ -104,7 +128,7 @@ def _preloads() -> list[str]:
     names: list[str] = json.loads(PRELOADS.read_text(encoding="utf-8"))
     kinds = {".js": 'rel="modulepreload"', ".css": 'rel="preload" as="style"'}
     return [
-        f'<link {kinds[name[name.rindex(".") :]]} crossorigin href="/ui/assets/{name}">'
+        f'<link {kinds[name[name.rindex(".") :]]} crossorigin href="{PREFIX}/assets/{name}">'
         for name in names
         if name.endswith(tuple(kinds))
     ]

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from garret.service_runtime.errors import NotFound
-from garret.service_runtime.page.assets import Assets, packed, takes_brotli
+from garret.service_runtime.page.assets import FOR_EVER, PREFIX, Assets, packed, takes_brotli
 from garret.service_runtime.page.form_event import event_of, outdated, sent_again
 from garret.service_runtime.page.html import NONCE, Html, policy, theme_of
 from garret.service_runtime.page.words import language_of
@@ -27,7 +27,6 @@ from garret.service_runtime.service import Service
 
 logger = logging.getLogger(__name__)
 
-PREFIX = "/ui"
 _LOOK_S = 0.5
 _EVENTS = "/gradio_api/run/predict"
 _THEME = "/theme.css"
@@ -48,7 +47,7 @@ class PageApp:
         self._gradio: ASGIApp | None = None
         self._inputs: dict[int, int] = {}
         self._early: asyncio.Task[None] | None = None
-        self._html = Html(self._assets)
+        self._html: Html | None = None
         self._pages: dict[tuple[str, str], str] = {}
 
     async def close(self) -> None:
@@ -94,7 +93,7 @@ class PageApp:
         elif scope["method"] in ("GET", "HEAD") and (file := await self._assets.file(path, request)) is not None:
             await file(scope, receive, send)
         elif (scope["method"], path) == ("GET", _THEME):
-            await (await self.load())(_alone(path), receive, send)
+            await (await self._theme(request))(scope, receive, send)
         elif (scope["method"], path) == ("POST", _EVENTS):
             await self._event(request, receive, send)
         else:
@@ -106,25 +105,41 @@ class PageApp:
         if event is None:
             await outdated(request)(request.scope, receive, send)
             return
+        if (part := (await self._htmls()).parts.answers.get(event["fn_index"])) is not None:
+            await (await _answer(part, "application/json", {}, request))(request.scope, receive, send)
+            return
         # Whose event it is and in which language; nothing else of a request is for Gradio to read.
         headers = [(name, value) for name, value in request.scope["headers"] if name in _HEARD]
         scope = {**_alone(_EVENTS, "POST"), "state": request.scope["state"], "client": request.scope.get("client")}
         await gradio({**scope, "headers": [*_HEADERS, *headers]}, sent_again(event, receive), send)
 
     async def _page(self, request: Request) -> Response:
-        looks = language_of(request), theme_of(request)
+        html, looks = await self._htmls(), (language_of(request), theme_of(request))
         if looks not in self._pages:
-            self._pages[looks] = self._into(self._html.ours(await self._gradios(), *looks))
+            self._pages[looks] = self._into(html.ours(*looks))
         nonce = secrets.token_urlsafe(16)
         data = self._pages[looks].replace(NONCE, nonce).encode("utf-8")
         headers = {"content-security-policy": policy(nonce), "vary": "accept-encoding, accept-language, cookie"}
-        if takes_brotli(request):
-            # Nothing that a visitor says is in the page beside what they may not know.
-            data, headers["content-encoding"] = await asyncio.to_thread(packed, data), "br"
-        return Response(data, media_type="text/html", headers=headers)
+        return await _answer(data, "text/html", headers, request)
 
-    async def _gradios(self) -> str:
-        """Return Gradio's own HTML, which is kept for everybody: nothing of who asks first is in it."""
+    async def _htmls(self) -> Html:
+        """Return what makes the page of Gradio's own HTML, in which nothing is of who asks first."""
+        if self._html is None:
+            self._html = Html(self._assets, (await self._gradios("/")).decode("utf-8"))
+        return self._html
+
+    async def _theme(self, request: Request) -> Response:
+        """Return the theme's style: an address that names what is in it is asked for once."""
+        kept = FOR_EVER if request.query_params.get("v") else "no-cache"
+        headers = {"cache-control": kept, "vary": "accept-encoding"}
+        return await _answer(await self._gradios(_THEME), "text/css", headers, request)
+
+    async def _gradios(self, path: str) -> bytes:
+        """Return what Gradio has at a path, asked by nobody in particular.
+
+        Raises:
+            RuntimeError: it has nothing there.
+        """
         told: list[Message] = []
 
         async def receive() -> Message:
@@ -133,11 +148,18 @@ class PageApp:
         async def keep(message: Message) -> None:
             told.append(message)
 
-        await (await self.load())(_alone("/"), receive, keep)
+        await (await self.load())(_alone(path), receive, keep)
         status = next((message["status"] for message in told if "status" in message), 0)
         if status != 200:
-            raise RuntimeError(f"Gradio answers {status} instead of its page")
-        return b"".join(message.get("body", b"") for message in told).decode("utf-8")
+            raise RuntimeError(f"Gradio answers {status} at {path}")
+        return b"".join(message.get("body", b"") for message in told)
+
+
+async def _answer(data: bytes, kind: str, headers: dict[str, str], request: Request) -> Response:
+    if takes_brotli(request):
+        # Nothing that a visitor says is in it beside what they may not know.
+        data, headers["content-encoding"] = await asyncio.to_thread(packed, data), "br"
+    return Response(data, media_type=kind, headers=headers)
 
 
 def _alone(path: str, method: str = "GET") -> Scope:

@@ -1,5 +1,6 @@
 // The forms of the tabs that make pictures: what they have beside Gradio's components.
 
+import { events } from "./api.js";
 import { answer, open, tell } from "./bridge.js";
 import { define, Element, fill, make } from "./element.js";
 import { begin, keep } from "./form_state.js";
@@ -11,6 +12,7 @@ import "./unanswered.js";
 
 export const KINDS = ["create", "image", "inpaint"];
 const PATIENCE_MS = 20000;
+const IDLE_MS = 300;
 const waiting = new Map(KINDS.map((kind) => [kind, new Set()]));
 
 export function formOf(kind) {
@@ -62,9 +64,40 @@ export async function reuse({ tab = "", ...facts }) {
   form.scrollIntoView({ block: "start" });
 }
 
+// The rest of a form, asked for when the form is first seen, and again where no answer came.
+class Form extends Element {
+  connectedCallback() {
+    super.connectedCallback();
+    this.again = () => this.show(this.facts);
+    events.addEventListener("online", this.again);
+  }
+
+  disconnectedCallback() {
+    events.removeEventListener("online", this.again);
+  }
+
+  async show({ kind }) {
+    this.hidden = Boolean(document.querySelector(`#later-${kind} garret-made`));
+    if (this.hidden) return;
+    await until(() => document.querySelector(`#bridge-draw-${kind} :is(textarea, input)`));
+    await idle();
+    tell(`draw-${kind}`);
+  }
+}
+
+// Once what is on the page can be used: two frames that nothing else took, and a while at most.
+function idle() {
+  return new Promise((done) => {
+    const frame = () => requestAnimationFrame(() => requestAnimationFrame(done));
+    if (window.requestIdleCallback) requestIdleCallback(frame, { timeout: IDLE_MS });
+    else setTimeout(frame);
+  });
+}
+
 // What came of pressing the button: a job, or what is wrong, said below it and marked at its field.
 class Made extends Element {
   async show({ kind, job = "", fault = null, filled = null }) {
+    for (const place of document.querySelectorAll("garret-form")) place.hidden ||= place.facts.kind === kind;
     hold(kind);
     for (const field of formOf(kind)?.querySelectorAll("[aria-invalid=true]") || []) field.removeAttribute("aria-invalid");
     fill(this, fault && make("p", { class: "garret-error", role: "alert" }, fault.text));
@@ -123,6 +156,7 @@ document.addEventListener("garret-models", () => {
 });
 
 answer("reuse", (facts) => reuse(facts));
+define("form", Form);
 define("made", Made);
 
 // Gradio names a slider's two halves in English, whatever its label's language.

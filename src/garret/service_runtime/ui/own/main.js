@@ -4,6 +4,7 @@
 import "./bar.js";
 import { bring } from "./bring.js";
 import "./form.js";
+import { fillHosts } from "./hosts.js";
 import "./jobs.js";
 import "./said.js";
 
@@ -18,6 +19,7 @@ function bringRoom(element) {
 }
 
 function bringShown() {
+  fillHosts();
   for (const node of document.querySelectorAll(":not(:defined)")) bringRoom(node.localName);
 }
 

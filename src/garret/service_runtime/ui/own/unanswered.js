@@ -35,7 +35,7 @@ events.addEventListener("online", () => {
 });
 
 function told(text, kind = "") {
-  for (const place of document.querySelectorAll("garret-made")) {
+  for (const place of document.querySelectorAll("garret-made, garret-form")) {
     if (place.checkVisibility()) fill(place, make("p", { class: `garret-error ${kind}`, role: "alert" }, text));
   }
 }

@@ -1,8 +1,8 @@
 // The page's words in the language that it was served in: src/garret/service_runtime/ui/words has them.
 
-const words = JSON.parse(document.getElementById("garret-words").textContent);
-
 export const language = document.documentElement.lang;
+
+const words = window.gradio_config.i18n_translations[language];
 
 // What a key says, with the values in the places that {name} marks.
 export function say(key, values = {}) {
