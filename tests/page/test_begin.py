@@ -155,7 +155,7 @@ def test_a_mask_is_painted(visit: Visit) -> None:
 
 def run(page: Page, module: str, call: str, given: Any = None) -> None:
     """Call a function of one of the page's own modules: `call` has the module as `it`."""
-    own = """const own = document.querySelector('script[src*="/main.js"]').src.replace("main.js", `${module}.js`);"""
+    own = """const own = document.querySelector('script[src*="/start.js"]').src.replace("start.js", `${module}.js`);"""
     page.evaluate(f"([module, given]) => {{ {own} return import(own).then((it) => {call}); }}", [module, given])
 
 

@@ -201,5 +201,6 @@ def test_pages_of_other_sites_and_ports_do_nothing_with_the_cookie(inside: Page,
             with inside.expect_navigation() as gone:
                 inside.locator(f"[id='{number}']").click()
             assert gone.value.status == 403
+            assert inside.locator("meta[http-equiv=refresh]").count() == 0
     inside.goto(f"{own}/docs")
     assert urlsplit(inside.url).path == "/docs"

@@ -149,8 +149,12 @@ def _choice(request: Request, asked: str, cookie: str, choices: tuple[str, ...])
 
 
 def _again(request: Request, asked: Mapping[str, str]) -> str:
-    """Have the page asked for once more where another site led here: a browser keeps a strict cookie back then."""
-    if request.headers.get("sec-fetch-site") not in ("cross-site", "same-site") or "again" in asked:
+    """Have the page asked for once more where another site led here: a browser keeps a strict cookie back then.
+
+    A form of another site is told why it is refused, and nothing else happens by itself.
+    """
+    led_here = request.method != "POST" and request.headers.get("sec-fetch-site") in ("cross-site", "same-site")
+    if not led_here or "again" in asked:
         return ""
     here = f"{LOGIN}?{urlencode({'next': path_on(asked.get('next', '')), 'again': '1'})}"
     return f'<meta http-equiv="refresh" content="0;url={html.escape(here)}">'
