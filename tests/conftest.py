@@ -18,6 +18,22 @@ os.environ.setdefault("GARRET_LOCAL_DRIVER", "process")
 IN_CI = os.environ.get("CI", "").lower() == "true"
 
 
+# Files that take minutes, begun first: at the end of a run they would be waited for alone.
+LONG = (
+    "tests/flows/",
+    "tests/light/",
+    "tests/local_cloud/nodes/namespace/",
+    "tests/service_runtime/api/test_fuzzed.py",
+    "tests/service_runtime/test_downloads_under_fire.py",
+)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put long files before the others, in whatever order they are shuffled."""
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
 def _fail_if_skipped(report: Any) -> None:
     if IN_CI and report.skipped and not hasattr(report, "wasxfail"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr

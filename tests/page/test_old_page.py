@@ -14,10 +14,11 @@ def test_a_page_from_before_an_update_says_so_below_its_button(visit: Visit) -> 
     """In the words of the page; what was typed stays."""
 
     def of_another_version(route: Route) -> None:
-        route.continue_(post_data=(route.request.post_data or "").replace('"fn_index":0', '"fn_index":77'))
+        route.continue_(headers={**route.request.headers, "garret-page": "0123456789abcdef"})
 
     page = visit("/", language="zh")
     seen_by(page).forgive("status of 409")
+    page.locator("#create-make[data-ready]").wait_for()
     page.locator("#create-prompt textarea").fill("a fox")
     page.route("**/run/predict", of_another_version)
     page.locator("#create-sample").click()

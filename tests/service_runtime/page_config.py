@@ -19,7 +19,7 @@ def first_config(service: Service) -> dict[str, Any]:
     return dict(config)
 
 
-def drawn_later(service: Service, config: dict[str, Any]) -> list[dict[str, Any]]:
+def parts_of(service: Service, config: dict[str, Any]) -> list[dict[str, Any]]:
     """Return what comes for each part that is asked for later."""
     names = {one["id"]: str(one["props"].get("elem_id")) for one in config["components"]}
     events = [
@@ -27,7 +27,7 @@ def drawn_later(service: Service, config: dict[str, Any]) -> list[dict[str, Any]
         for one in config["dependencies"]
         if any(names.get(target, "").startswith("bridge-draw-") for target, _ in one["targets"])
     ]
-    answers = [send(service, event, ["{}"]) for event in events]
+    answers = [send(service, config, event, ["{}"]) for event in events]
     assert [answer.status for answer in answers] == [200] * len(events)
     return [answer.json["render_config"] for answer in answers]
 
@@ -35,8 +35,9 @@ def drawn_later(service: Service, config: dict[str, Any]) -> list[dict[str, Any]
 def whole_config(service: Service) -> dict[str, Any]:
     """Return what a browser knows once everything is drawn: components and dependencies."""
     first = first_config(service)
-    parts = [first, *drawn_later(service, first)]
-    return {kind: [one for part in parts for one in part[kind]] for kind in ("components", "dependencies")}
+    parts = [first, *parts_of(service, first)]
+    whole = {kind: [one for part in parts for one in part[kind]] for kind in ("components", "dependencies")}
+    return {**first, **whole}
 
 
 def event_of(config: dict[str, Any], elem_id: str, name: str) -> dict[str, Any]:
@@ -46,7 +47,9 @@ def event_of(config: dict[str, Any], elem_id: str, name: str) -> dict[str, Any]:
     return dict(found)
 
 
-def send(service: Service, event: Any, values: Any, **more: Any) -> Any:
-    """Send an event as Gradio's page does; in Chinese."""
+def send(service: Service, config: dict[str, Any], event: Any, values: Any, **more: Any) -> Any:
+    """Send an event as the page with this config does; in Chinese."""
     said = {"fn_index": event, "data": values, "session_hash": "abc", **more}
-    return service.call("POST", EVENT, json.dumps(said).encode(), Accept_Language="zh")
+    return service.call(
+        "POST", EVENT, json.dumps(said).encode(), Accept_Language="zh", Garret_Page=config["garret_shape"]
+    )

@@ -42,11 +42,21 @@ def _resident(service: Service) -> float:
     return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1024
 
 
-def test_a_page_from_before_an_update_is_told_so(service: Service, sample: Any, form: Any) -> None:
-    """An event that is none any more, or has other fields, reaches nothing that would write down what was typed."""
+def test_a_page_from_before_an_update_is_told_so(service: Service, config: Any, sample: Any, form: Any) -> None:
+    """An event that is none any more, or of another page, reaches nothing that would write down what was typed."""
     (_, values), event = form, sample["id"]
-    for number, sent in ((event, values[1:]), (event, [*values, 1]), (999, []), (-1, [])):
-        answer = send(service, number, sent)
+    draw = event_of(config, "bridge-draw-image", "change")["id"]
+    old = {"garret_shape": "0" * 16}
+    for page, number, sent in (
+        (config, event, values[1:]),
+        (config, event, [*values, 1]),
+        (config, 999, []),
+        (config, -1, []),
+        (old, event, values),
+        (old, draw, ["{}"]),
+        ({"garret_shape": ""}, draw, ["{}"]),
+    ):
+        answer = send(service, page, number, sent)
         assert (answer.status, answer.json["error"]) == (409, "页面版本与服务不一致，请刷新页面。")  # noqa: RUF001
 
 
@@ -77,11 +87,11 @@ def test_a_body_that_is_none_is_refused(service: Service, said: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", [7, True, 1e308, "\ud800", "<img src=x onerror=alert(1)>"])
-def test_no_field_takes_what_breaks_it(service: Service, sample: Any, form: Any, value: Any) -> None:
+def test_no_field_takes_what_breaks_it(service: Service, config: Any, sample: Any, form: Any, value: Any) -> None:
     """Whatever stands in it, the form says what is wrong with it, or a job is made."""
     names, values = form
     for place in range(len(names)):
-        answer = send(service, sample["id"], [*values[:place], value, *values[place + 1 :]])
+        answer = send(service, config, sample["id"], [*values[:place], value, *values[place + 1 :]])
         assert answer.status == 200, (names[place], answer.body)
         assert "<img" not in answer.json["data"][0]
 
@@ -90,11 +100,13 @@ def test_no_field_takes_what_breaks_it(service: Service, sample: Any, form: Any,
     "rest",
     [{"start": 5, "start.image": "x"}, {"hires": 5}, {"refiner": [1]}, {"": 1, "..": 2}, {"prompt.x": 1}],
 )
-def test_what_was_taken_over_wrongly_is_said(service: Service, sample: Any, form: Any, rest: dict[str, Any]) -> None:
+def test_what_was_taken_over_wrongly_is_said(
+    service: Service, config: Any, sample: Any, form: Any, rest: dict[str, Any]
+) -> None:
     """Two fields that cannot both be there."""
     names, values = form
     place = names.index("create-rest")
-    answer = send(service, sample["id"], [*values[:place], json.dumps(rest), *values[place + 1 :]])
+    answer = send(service, config, sample["id"], [*values[:place], json.dumps(rest), *values[place + 1 :]])
     assert answer.status == 200
     assert "%22fault%22" in answer.json["data"][0]
 
@@ -119,7 +131,7 @@ def test_what_is_nested_without_end_is_nothing() -> None:
 def test_a_form_that_is_filled_with_nonsense_stays_as_it_is(service: Service, config: Any, told: Any) -> None:
     """No file is read for it, and nothing of it comes back."""
     fill = event_of(config, "bridge-form-create", "change")
-    answer = send(service, fill["id"], [told if isinstance(told, str) else json.dumps(told), ""])
+    answer = send(service, config, fill["id"], [told if isinstance(told, str) else json.dumps(told), ""])
     assert answer.status == 200
     assert b"FileData" not in answer.body
 
@@ -129,10 +141,10 @@ def test_visits_are_forgotten(service: Service, config: Any) -> None:
     change = event_of(config, "create-checkpoint", "change")["id"]
     values = ["tiny", "64", 64, 64, 4, 6.0]
     for number in range(SESSIONS + 2):
-        assert send(service, change, values, session_hash=f"first{number}").status == 200
+        assert send(service, config, change, values, session_hash=f"first{number}").status == 200
     before = _resident(service)
     for number in range(40):
-        assert send(service, change, values, session_hash=f"then{number}").status == 200
+        assert send(service, config, change, values, session_hash=f"then{number}").status == 200
     assert _resident(service) - before < 8
 
 

@@ -12,8 +12,7 @@ import pytest
 from garret.service_runtime.page.later import drawn_later
 from garret.service_runtime.page.parts import Parts
 from tests.service_runtime.living import Service
-from tests.service_runtime.page_config import drawn_later as parts_of
-from tests.service_runtime.page_config import event_of, first_config
+from tests.service_runtime.page_config import event_of, first_config, parts_of
 
 
 def _ids(layout: dict[str, Any]) -> Iterator[int]:
@@ -24,7 +23,7 @@ def _ids(layout: dict[str, Any]) -> Iterator[int]:
 
 @pytest.fixture(scope="module")
 def blocks() -> dict[str, Any]:
-    """A config with a part within a part's sister, and an event from one to the other."""
+    """A config with two parts, and an event that wants what is in one."""
     with gr.Blocks() as page:
         words = gr.Textbox(elem_id="words")
         with drawn_later("one"):
@@ -45,9 +44,22 @@ def test_a_part_has_what_is_in_it_and_what_concerns_that(blocks: dict[str, Any])
     assert not {"steps", "button", "other"} & names
     assert len(parts.answers) == 2
     assert event_of(parts.first, "words", "change")
-    with pytest.raises(ValueError, match="not enough values"):
-        event_of({**parts.first, "components": blocks["components"]}, "button", "click")
+    button = event_of(blocks, "button", "click")["id"]
+    assert button not in [one["id"] for one in parts.first["dependencies"]]
     assert len(blocks["dependencies"]) == len(parts.first["dependencies"]) + 1
+
+
+def test_another_shape_has_another_name(blocks: dict[str, Any]) -> None:
+    """What is chosen from and what is in a field may be others; what an event is about may not."""
+    shape = Parts(blocks).shape
+    [words] = [one for one in blocks["components"] if one["props"].get("elem_id") == "words"]
+    filled = {**words, "props": {**words["props"], "value": "a fox"}}
+    same = [filled if one is words else one for one in blocks["components"]]
+    assert Parts({**blocks, "components": same}).shape == shape
+    renamed = [{**one, "type": "number"} if one is words else one for one in blocks["components"]]
+    assert Parts({**blocks, "components": renamed}).shape != shape
+    turned = [{**one, "inputs": one["inputs"][::-1]} for one in blocks["dependencies"]]
+    assert Parts({**blocks, "dependencies": turned}).shape != shape
 
 
 def test_gradio_is_told_the_same_twice(blocks: dict[str, Any]) -> None:

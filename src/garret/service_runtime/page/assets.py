@@ -15,7 +15,8 @@ from starlette.responses import Response
 PREFIX = "/ui"
 OURS = Path(__file__).resolve().parent.parent / "ui" / "own"
 PRELOADS = OURS.parent / "preloads.json"
-"""Names of those of Gradio's files that a first visit needs; `python -m tests.page.preloads` writes it."""
+"""Names of those of Gradio's files that are needed before anything is drawn later; `python -m tests.page.preloads`
+writes it."""
 GRADIO = Path(sysconfig.get_paths()["purelib"]) / "gradio" / "templates" / "frontend" / "assets"
 FOR_EVER = "private, max-age=31536000, immutable"
 _PACKED = (".js", ".css", ".svg", ".json")
@@ -34,6 +35,9 @@ class Assets:
 
     def __init__(self) -> None:
         self._kept: dict[str, bytes] = {}
+        styles = "\n".join(path.read_text("utf-8") for path in sorted(OURS.glob("*.css")))
+        self.styles = self.keep(styles, ".css")
+        """The address of all our styles in one: a browser draws nothing before it has them."""
 
     def keep(self, text: str, suffix: str) -> str:
         """Return the address of a script or a style that is only in memory, named by what is in it."""
@@ -50,11 +54,6 @@ class Assets:
             whole.update(path.name.encode() + b"\0" + path.read_bytes())
         return whole.hexdigest()[:16]
 
-    @cached_property
-    def styles(self) -> str:
-        """Return the address of all our styles in one: a browser draws nothing before it has them."""
-        return self.keep("\n".join(path.read_text("utf-8") for path in sorted(OURS.glob("*.css"))), ".css")
-
     def own(self, name: str) -> str:
         """Return the address of one of our files, relative to the page."""
         return f"{PREFIX}/own/{self.digest}/{name}"
@@ -62,7 +61,7 @@ class Assets:
     async def file(self, path: str, request: Request) -> Response | None:
         """Return a file, None when there is none at this path."""
         if path.startswith("/kept/") and (kept := self._kept.get(path.removeprefix("/kept/"))) is not None:
-            return await _answer(kept, str(_TYPES.guess_type(path)[0]), request)
+            return await kept_answer(kept, str(_TYPES.guess_type(path)[0]), {"cache-control": FOR_EVER}, request)
         found = self._path(path)
         if found is None:
             return None
@@ -85,8 +84,9 @@ class Assets:
         return None
 
 
-async def _answer(data: bytes, kind: str, request: Request) -> Response:
-    headers = {"cache-control": FOR_EVER, "vary": "accept-encoding"}
+async def kept_answer(data: bytes, kind: str, headers: dict[str, str], request: Request) -> Response:
+    """Return bytes that are the same for everybody, packed at most once."""
+    headers |= {"vary": "accept-encoding"}
     if takes_brotli(request):
         data, headers["content-encoding"] = await asyncio.to_thread(_packed, data), "br"
     return Response(data, media_type=kind, headers=headers)

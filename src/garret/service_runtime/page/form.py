@@ -73,8 +73,6 @@ class Form:
             if begin:
                 begin(self)
             form_parts.words_part(self)
-        with gr.Column(elem_classes=["garret-jobs-place"]):
-            element("jobs", kind=self.kind)
 
     def _rest(self) -> None:
         with gr.Column(elem_classes=["garret-made-place"]):
@@ -84,6 +82,8 @@ class Form:
                 str(self.choices.native), elem_id=f"{self.kind}-native", visible="hidden", interactive=True
             )
             self.bridge = bridge(f"form-{self.kind}")
+        with gr.Column(elem_classes=["garret-jobs-place"]):
+            element("jobs", kind=self.kind)
         with gr.Column(elem_classes=["garret-settings"]):
             form_parts.settings_part(self)
 

@@ -67,6 +67,7 @@ class Html:
             raise ValueError("Gradio's page has changed: its config is not a script by itself")
         self._assets, self._before, self._after = assets, text[: found.start()], text[found.end() :]
         self.parts = Parts(self._config)
+        self.theme_hash: str = self._config["theme_hash"]
 
     def ours(self, language: str, theme: str) -> str:
         """Return the page's HTML for all who have a language and colours, with `NONCE` where each one's own belongs."""
@@ -87,6 +88,7 @@ class Html:
             **self._config,
             **self.parts.first,
             "i18n_translations": {name: self._config["i18n_translations"][name]},
+            "garret_shape": self.parts.shape,
             # As Gradio has it, it is whatever address was asked first.
             "root": "",
         }
@@ -106,7 +108,7 @@ class Html:
                 # What is waited for before all else, and then what is in a browser's way to the first words.
                 f'<link rel="preload" as="script" href="{config}">',
                 f'<link rel="stylesheet" href="{self._assets.styles}">',
-                f'<link rel="preload" as="style" href="{PREFIX}/theme.css?v={self._config["theme_hash"]}">',
+                f'<link rel="preload" as="style" href="{PREFIX}/theme.css?v={self.theme_hash}">',
                 *_preloads(),
             )
         )

@@ -26,7 +26,7 @@ def drawn_later(name: str) -> Iterator[None]:
     asked = bridge(f"{DRAW}{name}")
     with gr.Column(elem_id=f"{PLACE}{name}", elem_classes=["garret-later"]):
         yield
-    asked.change(_nothing, asked, None, **PLAIN)
+    asked.change(_nothing, asked, None, trigger_mode="once", **PLAIN)
 
 
 def _nothing(_: str) -> None:

@@ -19,7 +19,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from garret.service_runtime.errors import NotFound
-from garret.service_runtime.page.assets import FOR_EVER, PREFIX, Assets, packed, takes_brotli
+from garret.service_runtime.page.assets import FOR_EVER, PREFIX, Assets, kept_answer, packed, takes_brotli
 from garret.service_runtime.page.form_event import event_of, outdated, sent_again
 from garret.service_runtime.page.html import NONCE, Html, policy, theme_of
 from garret.service_runtime.page.words import language_of
@@ -30,6 +30,7 @@ logger = logging.getLogger(__name__)
 _LOOK_S = 0.5
 _EVENTS = "/gradio_api/run/predict"
 _THEME = "/theme.css"
+_SHAPE = "garret-page"
 _HEADERS = [(b"host", b"localhost"), (b"content-type", b"application/json")]
 _HEARD = (b"cookie", b"accept-language")
 
@@ -48,6 +49,7 @@ class PageApp:
         self._inputs: dict[int, int] = {}
         self._early: asyncio.Task[None] | None = None
         self._html: Html | None = None
+        self._css: bytes | None = None
         self._pages: dict[tuple[str, str], str] = {}
 
     async def close(self) -> None:
@@ -102,11 +104,12 @@ class PageApp:
     async def _event(self, request: Request, receive: Receive, send: Send) -> None:
         gradio = await self.load()
         event = await event_of(request, self._service.settings.client_timeout_s, self._inputs)
-        if event is None:
+        parts = (await self._htmls()).parts
+        if event is None or request.headers.get(_SHAPE) != parts.shape:
             await outdated(request)(request.scope, receive, send)
             return
-        if (part := (await self._htmls()).parts.answers.get(event["fn_index"])) is not None:
-            await (await _answer(part, "application/json", {}, request))(request.scope, receive, send)
+        if (part := parts.answers.get(event["fn_index"])) is not None:
+            await (await kept_answer(part, "application/json", {}, request))(request.scope, receive, send)
             return
         # Whose event it is and in which language; nothing else of a request is for Gradio to read.
         headers = [(name, value) for name, value in request.scope["headers"] if name in _HEARD]
@@ -120,7 +123,10 @@ class PageApp:
         nonce = secrets.token_urlsafe(16)
         data = self._pages[looks].replace(NONCE, nonce).encode("utf-8")
         headers = {"content-security-policy": policy(nonce), "vary": "accept-encoding, accept-language, cookie"}
-        return await _answer(data, "text/html", headers, request)
+        if takes_brotli(request):
+            # Nothing that a visitor says is in the page beside what they may not know.
+            data, headers["content-encoding"] = await asyncio.to_thread(packed, data), "br"
+        return Response(data, media_type="text/html", headers=headers)
 
     async def _htmls(self) -> Html:
         """Return what makes the page of Gradio's own HTML, in which nothing is of who asks first."""
@@ -130,9 +136,11 @@ class PageApp:
 
     async def _theme(self, request: Request) -> Response:
         """Return the theme's style: an address that names what is in it is asked for once."""
-        kept = FOR_EVER if request.query_params.get("v") else "no-cache"
-        headers = {"cache-control": kept, "vary": "accept-encoding"}
-        return await _answer(await self._gradios(_THEME), "text/css", headers, request)
+        if self._css is None:
+            self._css = await self._gradios(_THEME)
+        named = request.query_params.get("v") == (await self._htmls()).theme_hash
+        headers = {"cache-control": FOR_EVER if named else "no-cache"}
+        return await kept_answer(self._css, "text/css", headers, request)
 
     async def _gradios(self, path: str) -> bytes:
         """Return what Gradio has at a path, asked by nobody in particular.
@@ -153,13 +161,6 @@ class PageApp:
         if status != 200:
             raise RuntimeError(f"Gradio answers {status} at {path}")
         return b"".join(message.get("body", b"") for message in told)
-
-
-async def _answer(data: bytes, kind: str, headers: dict[str, str], request: Request) -> Response:
-    if takes_brotli(request):
-        # Nothing that a visitor says is in it beside what they may not know.
-        data, headers["content-encoding"] = await asyncio.to_thread(packed, data), "br"
-    return Response(data, media_type=kind, headers=headers)
 
 
 def _alone(path: str, method: str = "GET") -> Scope:

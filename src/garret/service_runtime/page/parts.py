@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -11,10 +12,18 @@ PLACE, DRAW = "later-", "draw-"
 
 
 class Parts:
-    """The page's config in parts: `first` is what a browser gets with the page, `answers` what it gets by event."""
+    """The page's config in parts: `first` is what a browser gets with the page, `answers` what it gets by event.
+
+    `shape` names what events are about: a page with another one is from before an update.
+    """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        """Take what Gradio writes into its page."""
+        """Take what Gradio writes into its page.
+
+        Raises:
+            ValueError: it is not as it was when this was written.
+        """
+        self.shape = _shape(config)
         self.first: dict[str, Any] = {name: config[name] for name in ("components", "dependencies", "layout", "page")}
         self.answers: dict[int, bytes] = {}
         ids = {one["props"].get("elem_id"): one["id"] for one in config["components"]}
@@ -24,10 +33,10 @@ class Parts:
                 self._take_out(place, asked)
 
     def _take_out(self, place: int, asked: int) -> None:
-        """Make an answer of what is in a place: of what the first part has until now, without that place's inside."""
+        """Move what is inside a place, with its events, from `first` into an answer."""
         layout = _place(self.first["layout"], place)
-        if layout is None:
-            raise ValueError("Gradio's config has changed: a component is not in the layout")
+        if layout is None or len(self.first["page"]) != 1:
+            raise ValueError("Gradio's config has changed: a component is not in the layout, or it has several pages")
         inside = {id for child in layout["children"] for id in _ids(child)}
         components, events = self.first["components"], self.first["dependencies"]
         [event] = [one["id"] for one in events if [asked, "change"] in one["targets"]]
@@ -51,6 +60,12 @@ class Parts:
             "layout": layout,
             "page": {name: {**page, **ids, "layout": layout}},
         }
+
+
+def _shape(config: Mapping[str, Any]) -> str:
+    components = [(one["id"], one["type"], one["props"].get("elem_id")) for one in config["components"]]
+    events = [[one[name] for name in ("id", "targets", "inputs", "outputs")] for one in config["dependencies"]]
+    return hashlib.sha256(json.dumps([components, events, config["layout"]]).encode()).hexdigest()[:16]
 
 
 def _place(layout: Mapping[str, Any], id: int) -> Mapping[str, Any] | None:

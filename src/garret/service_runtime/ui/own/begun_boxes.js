@@ -27,7 +27,7 @@ function flush(kind, tries = TRIES) {
     pending.delete(id);
     if (now !== value) set(id, value);
   }
-  // A form's settings may come after its words.
+  // A form may be drawn anew.
   if (missing && tries) requestAnimationFrame(() => flush(kind, tries - 1));
 }
 

@@ -1,7 +1,7 @@
 // The forms of the tabs that make pictures: what they have beside Gradio's components.
 
 import { events } from "./api.js";
-import { answer, open, tell } from "./bridge.js";
+import { answer, get, open, set, tell } from "./bridge.js";
 import { define, Element, fill, make } from "./element.js";
 import { begin, keep } from "./form_state.js";
 import { store } from "./job_store.js";
@@ -12,8 +12,11 @@ import "./unanswered.js";
 
 export const KINDS = ["create", "image", "inpaint"];
 const PATIENCE_MS = 20000;
-const IDLE_MS = 300;
+const AGAIN_MS = 4000;
+const TRIES = 5;
+const WORDS = ["prompt", "negative_prompt"];
 const waiting = new Map(KINDS.map((kind) => [kind, new Set()]));
+const early = new Set(); // the forms whose button was asked for by keys before it could be pressed
 
 export function formOf(kind) {
   return document.getElementById(`${kind}-make`);
@@ -33,7 +36,7 @@ export function waitFor(kind, name, yes) {
 
 function hold(kind) {
   const button = document.getElementById(`${kind}-sample`);
-  if (button) button.disabled = waiting.get(kind).size > 0;
+  if (button) button.disabled = !formOf(kind)?.dataset.ready || waiting.get(kind).size > 0;
 }
 
 function until(found) {
@@ -64,47 +67,53 @@ export async function reuse({ tab = "", ...facts }) {
   form.scrollIntoView({ block: "start" });
 }
 
-// The rest of a form, asked for when the form is first seen, and again where no answer came.
+// The rest of a form: drawn when the form is first seen, filled with what was in it, and asked for again until it is.
 class Form extends Element {
   connectedCallback() {
-    super.connectedCallback();
     this.again = () => this.show(this.facts);
-    events.addEventListener("online", this.again);
+    for (const name of ["online", "signed-in"]) events.addEventListener(name, this.again);
+    super.connectedCallback();
   }
 
   disconnectedCallback() {
-    events.removeEventListener("online", this.again);
+    for (const name of ["online", "signed-in"]) events.removeEventListener(name, this.again);
+    clearTimeout(this.timer);
   }
 
-  async show({ kind }) {
-    this.hidden = Boolean(document.querySelector(`#later-${kind} garret-made`));
-    if (this.hidden) return;
-    await until(() => document.querySelector(`#bridge-draw-${kind} :is(textarea, input)`));
-    await idle();
-    tell(`draw-${kind}`);
+  show({ kind }, tries = TRIES) {
+    clearTimeout(this.timer);
+    this.hidden = Boolean(formOf(kind)?.dataset.ready);
+    if (this.hidden || !tries) return;
+    if (document.querySelector(`#later-${kind} garret-made`)) begun(kind);
+    else there(`bridge-draw-${kind}`).then(() => tell(`draw-${kind}`));
+    this.timer = setTimeout(() => this.show(this.facts, tries - 1), AGAIN_MS);
   }
 }
 
-// Once what is on the page can be used: two frames that nothing else took, and a while at most.
-function idle() {
-  return new Promise((done) => {
-    const frame = () => requestAnimationFrame(() => requestAnimationFrame(done));
-    if (window.requestIdleCallback) requestIdleCallback(frame, { timeout: IDLE_MS });
-    else setTimeout(frame);
-  });
+// Have a form that has just been drawn filled: as it was before the page was loaded again, but for words that somebody
+// has written in the meantime, and with what there is to choose now.
+async function begun(kind) {
+  await there(`bridge-form-${kind}`, ...WORDS.map((name) => `${kind}-${name}`));
+  const kept = begin(kind);
+  for (const name of WORDS) {
+    if (kept?.[name] && get(`${kind}-${name}`) === "") set(`${kind}-${name}`, kept[name]);
+    delete kept?.[name];
+  }
+  tell(`form-${kind}`, { kept });
 }
+
+const there = (...ids) => until(() => ids.every((id) => get(id) !== null));
 
 // What came of pressing the button: a job, or what is wrong, said below it and marked at its field.
 class Made extends Element {
   async show({ kind, job = "", fault = null, filled = null }) {
-    for (const place of document.querySelectorAll("garret-form")) place.hidden ||= place.facts.kind === kind;
-    hold(kind);
     for (const field of formOf(kind)?.querySelectorAll("[aria-invalid=true]") || []) field.removeAttribute("aria-invalid");
     fill(this, fault && make("p", { class: "garret-error", role: "alert" }, fault.text));
     if (fault?.field) mark(kind, fault.field);
     if (job) store.add(job);
     if (filled !== null) await this.#filled(kind);
-    else if (!job && !fault) await this.#open(kind);
+    else if (!job && !fault) this.#drawn(kind);
+    hold(kind);
   }
 
   // Python has put values into the components; they are in their boxes a moment later.
@@ -114,14 +123,16 @@ class Made extends Element {
     const form = formOf(kind);
     if (!form) return;
     form.dataset.ready = "yes";
+    hold(kind);
+    for (const place of document.querySelectorAll("garret-form")) place.hidden ||= place.facts.kind === kind;
+    if (early.delete(kind)) press(form);
     document.dispatchEvent(new CustomEvent("garret-filled", { detail: { kind } }));
     keep(kind);
   }
 
-  // A form that has just been drawn: as it was before the page was loaded again, and with what there is to choose now.
-  async #open(kind) {
-    await until(() => document.querySelector(`#bridge-form-${kind} :is(textarea, input)`));
-    tell(`form-${kind}`, { kept: begin(kind) });
+  #drawn(kind) {
+    delete formOf(kind)?.dataset.ready;
+    begun(kind);
   }
 }
 
@@ -146,9 +157,14 @@ document.addEventListener("keydown", (event) => {
   if (!form) return;
   event.preventDefault();
   event.stopPropagation();
+  if (form.dataset.ready) press(form);
+  else early.add(form.id.replace(/-make$/, ""));
+}, true);
+
+function press(form) {
   // Gradio takes over what was typed with the event after the key's.
   setTimeout(() => form.querySelector("button.garret-sample")?.click());
-}, true);
+}
 
 // After models came or went, what there is to choose is others.
 document.addEventListener("garret-models", () => {

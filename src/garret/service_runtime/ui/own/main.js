@@ -24,5 +24,5 @@ function bringShown() {
 }
 
 new MutationObserver(bringShown).observe(document.documentElement, { childList: true, subtree: true });
-window.addEventListener("load", () => setTimeout(() => Object.keys(rooms).forEach(bringRoom), SOON_MS));
+setTimeout(() => Object.keys(rooms).forEach(bringRoom), SOON_MS);
 bringShown();

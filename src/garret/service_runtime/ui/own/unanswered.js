@@ -7,13 +7,16 @@ import { say } from "./words.js";
 const ASKED = "/gradio_api/run/predict";
 const AWAY = [502, 503, 504];
 const OLD = 409; // the service was updated under this page
+const PAGE = { "Garret-Page": window.gradio_config.garret_shape };
 const asking = window.fetch;
 
 window.fetch = async (input, options) => {
   if (!String(input?.url ?? input).includes(ASKED)) return asking(input, options);
   try {
-    const answer = await asking(input, options);
-    if (AWAY.includes(answer.status)) unanswered();
+    const headers = { ...Object.fromEntries(new Headers(options?.headers)), ...PAGE };
+    const answer = await asking(input, { ...options, headers });
+    if (answer.ok) answered();
+    else if (AWAY.includes(answer.status)) unanswered();
     else if (answer.status === OLD) told(say("fault.NoRoute"));
     else if (answer.status === 401) look();
     return answer;
@@ -30,9 +33,11 @@ function unanswered() {
 }
 
 // It answers again: what was said of that is over.
-events.addEventListener("online", () => {
+function answered() {
   for (const said of document.querySelectorAll(".garret-unanswered")) said.remove();
-});
+}
+
+events.addEventListener("online", answered);
 
 function told(text, kind = "") {
   for (const place of document.querySelectorAll("garret-made, garret-form")) {
