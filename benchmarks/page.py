@@ -2,7 +2,8 @@
 
 A page is interactive when its first text field answers an input event: it grows for the lines that are put into it,
 which is the work of the page's script and not of the browser. Both are opened in turn, in one browser and one run: in
-a new profile (cold), and once more in the same one (warm).
+a new profile (cold), and once more in the same one (warm). The settings come after the words; when the button can be
+pressed is noted, in milliseconds, and has no bound: the empty page has no button.
 """
 
 from __future__ import annotations
@@ -41,6 +42,10 @@ _ANSWERED = """() => {
     requestAnimationFrame(attempt);
   }
   requestAnimationFrame(attempt);
+}"""
+_PRESSABLE = """() => {
+  const button = document.querySelector("button.garret-sample");
+  return !button ? -1 : !button.disabled && performance.now();
 }"""
 _LOADED = """() => {
   const [page, ...rest] = [...performance.getEntriesByType("navigation"), ...performance.getEntriesByType("resource")];
@@ -99,7 +104,7 @@ def _report(kind: str, taken: list[tuple[dict[str, float], dict[str, float]]]) -
     notes: dict[str, object] = {"gradio": gradio.__version__}
     for name, (one, other) in {"ours": taken[-1], "theirs": taken[-1]}.items():
         chosen = one if name == "ours" else other
-        notes[name] = {what: int(chosen[f"{kind}_{what}"]) for what in ("requests", "bytes")}
+        notes[name] = {what: int(chosen[f"{kind}_{what}"]) for what in ("requests", "bytes", "pressable")}
     what = f"seconds until our page answers an input event, {kind}, against an empty Gradio page"
     return Report(f"page_{kind}", what, ours, theirs, at_most=_AT_MOST, notes=notes)
 
@@ -115,6 +120,7 @@ def _opened(browser: Browser, own: str, enter: Callable[..., None]) -> dict[str,
         for kind in ("cold", "warm"):
             found[kind] = _seconds(page)
             loaded = page.evaluate(_LOADED)
+            loaded["pressable"] = until(page, _PRESSABLE)
             found |= {f"{kind}_{name}": value for name, value in loaded.items()}
         return found
     finally:

@@ -9,7 +9,9 @@ from typing import Any
 from playwright.sync_api import Page
 
 _LIST = (Path(__file__).parent / "controls.js").read_text(encoding="utf-8")
-_STOP = """() => {
+# After what the page draws for who arrives there, as a picker's list: nobody goes on within two frames.
+_STOP = """async () => {
+  for (let frame = 0; frame < 2; frame += 1) await new Promise(requestAnimationFrame);
   const focus = window.garretFocused();
   const at = window.garretControls.indexOf(focus);
   const told = at < 0 && focus && focus !== document.body ? focus.outerHTML.slice(0, 120) : "";

@@ -34,7 +34,7 @@ def test_every_control_is_alive(visit: Visit, tmp_path: Path, language: str, siz
         for name in TABS:
             open_tab(page, name)
             page.wait_for_load_state("networkidle")
-            walk = Walk(page, leave_in=_FRAME)
+            walk = Walk(page, name, leave_in=_FRAME)
             walk.over()
             print(f"{name}: {len(walk.touched)} controls")  # noqa: T201 # pytest shows it where something failed
             if walk.failed:

@@ -22,5 +22,5 @@ def test_a_page_from_before_an_update_says_so_below_its_button(visit: Visit) -> 
     page.locator("#create-prompt textarea").fill("a fox")
     page.route("**/run/predict", of_another_version)
     page.locator("#create-sample").click()
-    expect(page.locator("#create-make .garret-error")).to_have_text("页面版本与服务不一致，请刷新页面。")  # noqa: RUF001
+    expect(page.locator("#create-make garret-made .garret-error")).to_have_text("页面版本与服务不一致，请刷新页面。")  # noqa: RUF001
     expect(page.locator("#create-prompt textarea")).to_have_value("a fox")

@@ -151,7 +151,7 @@ def test_every_control_is_touched(tab: Page) -> None:
         "<button id=more onclick='box.showModal()'>More</button><dialog id=box><button id=yes>Yes</button></dialog>"
         "<button id=held style='pointer-events: none'>Held</button><a id=gone href='#gone'>Gone</a></main>"
     )
-    walk = Walk(tab, leave=("Gone",), patience_ms=300)
+    walk = Walk(tab, "", leave=("Gone",), patience_ms=300)
     walk.over()
     assert set(tab.evaluate("said")) >= {"words", "count", "kind", "more", "yes", "BUTTON"}
     assert sum("Card" in key for key in walk.touched) == 1

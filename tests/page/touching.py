@@ -13,8 +13,11 @@ from playwright.sync_api import Error as BrowserError
 from tests.page.chromium import PATIENCE_MS
 from tests.page.controls import Control, controls_of
 from tests.page.house import preview
+from tests.page.tabs import open_tab
 
 _MOST = 400
+_LOOKS, _PAUSE_MS = 3, 300
+"""So often it is looked for what comes up a moment later, as what a search finds."""
 _WORDS = "a blue square"
 _TEXTS = ("text", "textarea", "search", "url", "email", "password", "textbox")
 _STEPS = {"number": "ArrowUp", "range": "ArrowRight", "slider": "ArrowRight", "spinbutton": "ArrowUp"}
@@ -26,12 +29,14 @@ _DIALOGS = "dialog[open], [role=dialog]"
 
 @dataclass
 class Walk:
-    """Acts on every control of a page, and keeps what could not be acted on.
+    """Acts on every control of a tab, and keeps what could not be acted on; from other tabs it comes back.
 
-    Left alone is what `leave` matches by its key, and what is inside of an element that the selector `leave_in` finds.
+    Without a `tab` it is all that a page shows. Left alone is what `leave` matches by its key, and what is inside of an
+    element that the selector `leave_in` finds.
     """
 
     page: Page
+    tab: str
     leave: tuple[str, ...] = ()
     leave_in: str = ""
     patience_ms: int = 3000
@@ -43,18 +48,26 @@ class Walk:
         """Touch each once, as long as there are new ones; return their keys."""
         self.page.on("filechooser", _choose)
         self.page.set_default_timeout(self.patience_ms)
+        quiet = 0
         for _ in range(_MOST):
-            found = self._next()
-            if found is None:
-                if not self._closed():
+            self._come_back()
+            if found := self._next():
+                quiet = 0
+                key, control, handle = found
+                self.touched.append(key)
+                self._act(key, control, handle)
+            elif not self._closed():
+                quiet += 1
+                if quiet > _LOOKS:
                     break
-                continue
-            key, control, handle = found
-            self.touched.append(key)
-            self._act(key, control, handle)
+                self.page.wait_for_timeout(_PAUSE_MS)
         self.page.remove_listener("filechooser", _choose)
         self.page.set_default_timeout(PATIENCE_MS)
         return self.touched
+
+    def _come_back(self) -> None:
+        if self.tab and not self._is_modal() and not self.page.locator(f"#tab-{self.tab}").is_visible():
+            open_tab(self.page, self.tab)
 
     def _next(self) -> tuple[str, Control, ElementHandle] | None:
         modal = self._is_modal()
@@ -88,8 +101,8 @@ class Walk:
             _way(control.role)(self.page, handle)
         except BrowserError as error:
             told = str(error).splitlines()[0]
-            if "not attached" in told and key not in self._again:
-                # It was drawn anew in this very moment, and is another element now.
+            if key not in self._again and (self._is_modal() or not (handle.is_visible() and handle.is_enabled())):
+                # It went, was drawn anew or was covered by a dialog, in this very moment.
                 self._again.add(key)
                 self.touched.remove(key)
             else:

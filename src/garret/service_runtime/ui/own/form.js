@@ -184,3 +184,16 @@ function rename() {
 
 document.addEventListener("garret-filled", rename);
 document.addEventListener("click", () => setTimeout(rename, 100));
+
+// Chromium has Tab stop at a list that can be scrolled; Gradio closes a picker's list then, and the focus is nowhere.
+function passOver() {
+  for (const list of document.querySelectorAll("ul[role=listbox]")) list.setAttribute("tabindex", "-1");
+}
+
+const lists = new MutationObserver(passOver);
+document.addEventListener("focusin", ({ target }) => {
+  lists.disconnect();
+  if (!target.closest("[role=combobox]")) return;
+  passOver();
+  lists.observe(document.body, { childList: true, subtree: true });
+});
