@@ -187,3 +187,24 @@ def test_a_service_that_is_away_is_told_in_the_pages_words(
         assert "Connection" not in page.locator("body").inner_text()
         house.come_back()
         assert press(page, house)["request"]["prompt"] == "a boat"
+
+
+@pytest.mark.e2e
+def test_a_choice_that_is_no_name_is_in_the_pages_language(visit: Visit, served: House) -> None:
+    """It is kept as what is meant, when the page is shown in another one."""
+    page = visit("/", language="zh")
+    ready(page)
+    unfold(page, "more")
+    schedule, vae = page.locator("#create-schedule input"), page.locator("#create-vae input")
+    expect(schedule).to_have_value("自动")
+    vae.click()
+    page.get_by_role("option", name="无").click()
+    page.get_by_role("button", name="English").click()
+    expect(page.locator("html")).to_have_attribute("lang", "en")
+    ready(page)
+    unfold(page, "more")
+    expect(schedule).to_have_value("Automatic")
+    expect(vae).to_have_value("None")
+    page.locator("#create-prompt textarea").fill("a fox")
+    asked = served.call("GET", f"/v1/jobs/{press(page, served)['id']}").json["request"]
+    assert (asked["vae"], asked["schedule"]) == ("None", "automatic")

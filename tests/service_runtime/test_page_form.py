@@ -18,6 +18,7 @@ from garret.service_runtime.gallery import Shown
 from garret.service_runtime.limits import check_number, check_side, check_whole
 from garret.service_runtime.models import HashCache, Models
 from garret.service_runtime.page.faults import fault_of
+from garret.service_runtime.page.fields import named, unless_automatic
 from garret.service_runtime.page.filling import changed_model
 from garret.service_runtime.page.form_values import body_of, paths_of
 from garret.service_runtime.page.reuse import request_of, usual_of, values_of
@@ -26,6 +27,13 @@ from tests.service_runtime.living import fake_settings
 
 ASKED = ImageRequest("tiny", "a fox", 512, 768, 20, 6.0, 7)
 KNOWN = ("prompt", "width", "steps", "seed", "refiner.mode", "refiner.strength", "hires.on", "hires.scale", "vae")
+
+
+@pytest.mark.parametrize(("shown", "meant"), [("自动", None), ("Automatic", None), ("无", "None"), ("mine", "mine")])
+def test_a_choice_that_is_no_name_is_meant_in_every_language(shown: str, meant: str | None) -> None:
+    """A browser keeps what was seen, and may show the page in another language afterwards."""
+    assert unless_automatic(shown) == meant
+    assert named(shown) == (meant or "Automatic")
 
 
 def test_what_is_empty_is_the_services_choice() -> None:

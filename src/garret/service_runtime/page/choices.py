@@ -14,6 +14,8 @@ from garret.service_runtime.upscalers import all_upscalers, latent_modes
 
 AUTOMATIC = "Automatic"
 NONE = "None"
+NO_NAMES = {AUTOMATIC: "form.automatic", NONE: "form.none"}
+"""Choices that are no names: the words for them."""
 
 
 @dataclass(frozen=True)

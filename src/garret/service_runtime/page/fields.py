@@ -8,7 +8,8 @@ from typing import Any
 
 import gradio as gr
 
-from garret.service_runtime.page.choices import AUTOMATIC, NONE
+from garret.service_runtime.page.choices import AUTOMATIC, NO_NAMES, NONE
+from garret.service_runtime.page.words import LANGUAGES, words_of
 from garret.service_runtime.samplers import SCHEDULES
 
 Turn = Callable[[Any], Any]
@@ -40,9 +41,14 @@ def whole(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def named(value: Any) -> Any:
+    """Return the choice that somebody means who sees it in their language."""
+    return next((one for one, key in NO_NAMES.items() if value in {words_of(name)[key] for name in LANGUAGES}), value)
+
+
 def unless_automatic(value: Any) -> Any:
     """Leave the choice to the service."""
-    return None if value == AUTOMATIC else value
+    return None if (chosen := named(value)) == AUTOMATIC else chosen
 
 
 def or_automatic(value: Any) -> Any:

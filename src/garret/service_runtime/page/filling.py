@@ -14,9 +14,9 @@ from garret.service_runtime.api.job_view import own_job
 from garret.service_runtime.errors import BadRequest, ServiceError
 from garret.service_runtime.infotext_reader import request_fields
 from garret.service_runtime.limits import check_text
-from garret.service_runtime.page.choices import Choices, choices_of
+from garret.service_runtime.page.choices import NO_NAMES, Choices, choices_of
 from garret.service_runtime.page.faults import fault_of
-from garret.service_runtime.page.fields import Field
+from garret.service_runtime.page.fields import Field, named
 from garret.service_runtime.page.form_parts import message_told, model_told
 from garret.service_runtime.page.reuse import request_of, values_of
 from garret.service_runtime.page.words import language_of, say
@@ -39,7 +39,10 @@ async def filled(form: Form, request: Request, facts: Mapping[str, Any], checkpo
         updates = await _updates(form, request, facts)
     except ServiceError as error:
         fault = fault_of(language_of(request), error)
-    named = {field.path: one | _offered(field, choices) for field, one in zip(form.fields, updates, strict=True)}
+    named = {
+        field.path: one | _offered(field, choices, language_of(request))
+        for field, one in zip(form.fields, updates, strict=True)
+    }
     named["memory"] |= _memory(form, language_of(request))
     chosen = named["checkpoint"].get("value", checkpoint)
     if "again" in facts or "kept" in facts:
@@ -77,7 +80,9 @@ def _scaled(side: Any, scale: float) -> Any:
 async def _updates(form: Form, request: Request, facts: Mapping[str, Any]) -> list[Any]:
     kept = facts.get("kept")
     if isinstance(kept, Mapping):
-        plain = {path: value for path, value in kept.items() if value is None or isinstance(value, str | int | float)}
+        plain = {
+            path: named(value) for path, value in kept.items() if value is None or isinstance(value, str | int | float)
+        }
         return [gr.update(value=plain[one.path]) if one.path in plain else gr.skip() for one in form.fields]
     if facts.get("last_seed"):
         jobs = await form.service.records.recent(request.state.caller, 1, "", "")
@@ -110,9 +115,12 @@ async def _body(form: Form, request: Request, facts: Mapping[str, Any]) -> dict[
     return fields
 
 
-def _offered(field: Field, choices: Choices) -> dict[str, Any]:
+def _offered(field: Field, choices: Choices, language: str) -> dict[str, Any]:
     """Return what a picker offers now."""
-    return {"choices": [(name, name) for name in choices.names[field.path]]} if field.path in choices.names else {}
+    if field.path not in choices.names:
+        return {}
+    names = choices.names[field.path]
+    return {"choices": [(say(language, NO_NAMES[name]) if name in NO_NAMES else name, name) for name in names]}
 
 
 def _memory(form: Form, language: str) -> dict[str, Any]:
