@@ -118,7 +118,7 @@ def test_the_log_is_followed_held_still_and_copied(visit: Visit, node: House) ->
     page.get_by_role("button", name="Follow").click()
     expect(log.locator(".garret-log-line")).to_have_count(before + 3)
     page.get_by_role("button", name="Copy", exact=True).click()
-    expect(page.get_by_text("Copied.")).to_be_visible()
+    expect(page.get_by_role("button", name="Copied", exact=True)).to_be_visible()
     assert page.evaluate("navigator.clipboard.readText()").count("\n") == before + 2
     page.get_by_label("Show").select_option("grave")
     expect(log).to_contain_text("No lines since the service started.")

@@ -1,7 +1,8 @@
 // The service's last log lines: followed while they are seen, held still, copied.
 
 import { call } from "./api.js";
-import { button, copied } from "./dialog.js";
+import { copyButton } from "./copying.js";
+import { button } from "./dialog.js";
 import { fill, make } from "./element.js";
 import { told } from "./faults.js";
 import { section } from "./machine_parts.js";
@@ -27,7 +28,7 @@ export class LogSection {
   #said = make("span", { class: "garret-dim", role: "status" });
 
   constructor() {
-    const copy = button(say("machine.logs_copy"), () => this.#copy());
+    const copy = copyButton(() => this.#shown().map(plain).join("\n"));
     const buttons = make("div", { class: "garret-buttons" }, this.#level, this.#hold, copy, this.#said);
     const note = make("p", { class: "garret-dim" }, say("machine.logs_note"));
     this.node = section(say("machine.logs"), buttons, this.#list, note).node;
@@ -54,11 +55,6 @@ export class LogSection {
     if (!this.#still) this.look();
   }
 
-  async #copy() {
-    const text = this.#shown().map((line) => [line.time, line.level, line.message, ...(line.traceback || [])].join(" ")).join("\n");
-    this.#said.textContent = say((await copied(text)) ? "machine.logs_copied" : "machine.logs_not_copied");
-  }
-
   #shown() {
     return this.#level.value === "all" ? this.#lines : this.#lines.filter((line) => GRAVE.includes(line.level));
   }
@@ -71,6 +67,10 @@ export class LogSection {
     fill(list, lines.length ? lines.map(row) : make("p", { lang: language, class: "garret-dim" }, say("machine.logs_none")));
     if (atEnd) list.scrollTop = list.scrollHeight;
   }
+}
+
+function plain(line) {
+  return [line.time, line.level, line.message, ...(line.traceback || [])].join(" ");
 }
 
 function row(line) {

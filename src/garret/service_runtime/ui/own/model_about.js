@@ -18,7 +18,7 @@ function parts(model, said) {
   const found = [];
   if (said.words.length) {
     found.push(make("h3", {}, say("models.words")), make("p", { class: "garret-model-triggers" },
-      ...said.words.map((word) => copyButton(() => word, say("models.copy_word", { word }), word))));
+      ...said.words.map((word) => copyButton(() => word, { words: word, name: say("models.copy_word", { word }), kind: "garret-small" }))));
     found.at(-1).setAttribute("translate", "no");
   }
   const texts = TEXTS.filter((name) => said[name]);

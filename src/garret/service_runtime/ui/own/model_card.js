@@ -43,7 +43,7 @@ export function card(model, acts) {
         make("span", {}, bytes(model.size)),
         model.sha256
           ? make("span", { class: "garret-hash" }, make("code", { translate: "no", title: model.sha256 }, model.sha256.slice(0, 10)),
-              copyButton(() => model.sha256, say("models.copy_hash_of", { name: model.name })))
+              copyButton(() => model.sha256, { name: say("models.copy_hash_of", { name: model.name }), kind: "garret-small" }))
           : make("span", { class: "garret-dim" }, say("models.no_hash"))),
       problem && make("p", { class: "garret-model-problem" }, problem),
       make("p", { class: "garret-buttons" },

@@ -47,7 +47,7 @@ function facts(model) {
     ["since", moment(model.created)],
     ["hash", model.sha256
       ? make("span", {}, make("code", { class: "garret-whole-hash", translate: "no" }, model.sha256), " ",
-          copyButton(() => model.sha256, say("models.copy_hash_of", { name: model.name })))
+          copyButton(() => model.sha256, { name: say("models.copy_hash_of", { name: model.name }), kind: "garret-small" }))
       : say("models.no_hash")],
   ];
   return make("dl", { class: "garret-table" },

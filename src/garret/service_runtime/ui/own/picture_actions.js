@@ -2,9 +2,9 @@
 
 import { ask, call } from "./api.js";
 import { tell } from "./bridge.js";
+import { copyButton } from "./copying.js";
 import { button, confirmed } from "./dialog.js";
 import { fill, make } from "./element.js";
-import { copying } from "./picture_facts.js";
 import { fileNameOf, fileOf, gone } from "./picture.js";
 import { givePreview } from "./picture_preview.js";
 import { sendButtons } from "./send.js";
@@ -17,7 +17,7 @@ export function actionsOf(facts, { leave = () => {}, removed = () => {} } = {}) 
   const sending = sendButtons(facts.file ? from : facts.id);
   for (const one of sending) one.addEventListener("click", leave);
   const again = facts.infotext && button(say("picture.reuse"), () => leave(reuse(facts)), { class: "garret-button garret-first" });
-  const all = facts.infotext && button(say("picture.copy_all"), (event) => copying(event.currentTarget, facts.infotext));
+  const all = facts.infotext && copyButton(() => facts.infotext, { words: say("picture.copy_all") });
   return make("div", { class: "garret-actions" }, make("div", { class: "garret-buttons" }, again, sending, all, facts.file ? [] : own(facts, said, removed)), said);
 }
 
@@ -43,8 +43,7 @@ async function link(image, said) {
   try {
     const { url } = await call(`/v1/images/${image.id}/link`, { method: "POST" });
     const field = make("input", { readonly: true, value: url, "aria-label": say("picture.link"), translate: "no" });
-    const copy = button(say("picture.copy"), (event) => copying(event.currentTarget, url));
-    fill(said, make("span", {}, say("picture.link_made")), field, copy);
+    fill(said, make("span", {}, say("picture.link_made")), field, copyButton(() => url));
     field.select();
   } catch (fault) {
     fill(said, why(fault));

@@ -1,7 +1,7 @@
 // What a picture was made from, to be read and copied.
 
-import { button, copied } from "./dialog.js";
-import { fill, make } from "./element.js";
+import { copyButton } from "./copying.js";
+import { make } from "./element.js";
 import { parsed } from "./infotext.js";
 import { bytes, knows, lasting, moment, number, say } from "./words.js";
 
@@ -38,7 +38,7 @@ function named(name) {
 }
 
 function words(key, text) {
-  const copy = button(say("picture.copy"), (event) => copying(event.currentTarget, text), { "aria-label": `${say("picture.copy")}: ${say(key)}` });
+  const copy = copyButton(() => text, { name: `${say("copying.copy")}: ${say(key)}` });
   return make(
     "section",
     { class: "garret-picture-words" },
@@ -49,15 +49,6 @@ function words(key, text) {
 
 function whole(text) {
   const body = make("pre", { translate: "no", tabindex: "0" }, text);
-  const copy = button(say("picture.copy_all"), (event) => copying(event.currentTarget, text, body));
+  const copy = copyButton(() => text, { words: say("picture.copy_all") });
   return make("details", { class: "garret-whole" }, make("summary", {}, say("picture.infotext")), body, copy);
-}
-
-// Copy, and say on the button whether that worked; where it did not, the text is marked so that a key copies it.
-export async function copying(pressed, text, shown = null) {
-  const before = pressed.textContent;
-  const done = await copied(text);
-  if (!done && shown) getSelection().selectAllChildren(shown);
-  fill(pressed, make("span", { role: "status" }, say(done ? "picture.copied" : "picture.copy_by_hand")));
-  setTimeout(() => fill(pressed, before), 2000);
 }
