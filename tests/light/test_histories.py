@@ -1,7 +1,7 @@
 """Whatever is typed, and whatever goes wrong: what is billed is what garret says, and in the end nothing is.
 
 Each history is a random sequence of verbs, kills and faults against a local cloud with light nodes; nothing of it may
-be left when `delete` has said so. GARRET_HISTORIES=2000 tries as many, longer and at random, instead of the same 200.
+be left when `delete` has said so. GARRET_HISTORIES=2000 tries as many, longer and at random, instead of the same 120.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from tests.local_cloud.house import REGION
 from tests.ops.fake import Killed, Listener, killed
 
 ASKED = os.environ.get("GARRET_HISTORIES", "")
-HISTORIES = int(ASKED or 200)
+HISTORIES = int(ASKED or 120)
 STEPS = 8 if ASKED else 3  # besides the beginning
 NUMBERS = itertools.count(1)
 

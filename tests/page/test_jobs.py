@@ -41,6 +41,7 @@ def test_a_job_from_elsewhere_shows_and_brings_its_pictures(visit: Visit, served
     expect(card(page, job)).to_have_attribute("data-state", "Success")
     expect(card(page, job).locator("img.garret-job-preview")).to_be_hidden()
     expect(card(page, job)).to_contain_text("Seed 7")
+    expect(page.get_by_role("status").filter(has_text="Job: Done")).to_have_count(1)  # as who cannot see hears it
     card(page, job).locator(".garret-card").click()
     expect(page.locator("dialog[open]")).to_be_visible()
     page.keyboard.press("Escape")

@@ -14,9 +14,10 @@ export const KINDS = ["create", "image", "inpaint"];
 const PATIENCE_MS = 20000;
 const AGAIN_MS = 4000;
 const TRIES = 5;
+const EARLY_MS = 5000; // what was asked for longer ago may not be wanted any more
 const WORDS = ["prompt", "negative_prompt"];
 const waiting = new Map(KINDS.map((kind) => [kind, new Set()]));
-const early = new Set(); // the forms whose button was asked for by keys before it could be pressed
+const early = new Map(); // when a form's button was asked for by keys before it could be pressed
 
 export function formOf(kind) {
   return document.getElementById(`${kind}-make`);
@@ -125,7 +126,8 @@ class Made extends Element {
     form.dataset.ready = "yes";
     hold(kind);
     for (const place of document.querySelectorAll("garret-form")) place.hidden ||= place.facts.kind === kind;
-    if (early.delete(kind)) press(form);
+    if (performance.now() - early.get(kind) < EARLY_MS) press(form);
+    early.delete(kind);
     document.dispatchEvent(new CustomEvent("garret-filled", { detail: { kind } }));
     keep(kind);
   }
@@ -158,7 +160,7 @@ document.addEventListener("keydown", (event) => {
   event.preventDefault();
   event.stopPropagation();
   if (form.dataset.ready) press(form);
-  else early.add(form.id.replace(/-make$/, ""));
+  else early.set(form.id.replace(/-make$/, ""), performance.now());
 }, true);
 
 function press(form) {

@@ -11,7 +11,7 @@ const SYSTEM = "garret-notify";
 const NOTES_HZ = [660, 880];
 const NOTE_S = 0.14;
 
-const spoken = make("div", { class: "garret-away", role: "status" });
+const spoken = make("div", { class: "garret-spoken", role: "status" });
 document.body.append(spoken);
 
 const wants = (name) => localStorage.getItem(name) === "yes";

@@ -8,7 +8,7 @@ import { fill, make } from "./element.js";
 import { fileNameOf, fileOf, gone } from "./picture.js";
 import { givePreview } from "./picture_preview.js";
 import { sendButtons } from "./send.js";
-import { say } from "./words.js";
+import { moment, say } from "./words.js";
 
 // All buttons for a picture; `leave()` is called before another tab is shown, `removed()` after it was deleted.
 export function actionsOf(facts, { leave = () => {}, removed = () => {} } = {}) {
@@ -41,9 +41,9 @@ export async function reuse(facts) {
 // A link that opens the picture without a login for a while.
 async function link(image, said) {
   try {
-    const { url } = await call(`/v1/images/${image.id}/link`, { method: "POST" });
+    const { url, expires_at } = await call(`/v1/images/${image.id}/link`, { method: "POST" });
     const field = make("input", { readonly: true, value: url, "aria-label": say("picture.link"), translate: "no" });
-    fill(said, make("span", {}, say("picture.link_made")), field, copyButton(() => url));
+    fill(said, make("span", {}, say("picture.link_made", { time: moment(expires_at) })), field, copyButton(() => url));
     field.select();
   } catch (fault) {
     fill(said, why(fault));

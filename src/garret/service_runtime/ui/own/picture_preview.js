@@ -3,6 +3,7 @@
 import { call } from "./api.js";
 import { button, openDialog } from "./dialog.js";
 import { fill, make } from "./element.js";
+import { typeOf } from "./model_words.js";
 import { say } from "./words.js";
 
 // Ask which model gets a picture of the gallery as its preview, and give it to that one.
@@ -32,7 +33,7 @@ export async function givePreview(image) {
 function option(model, image) {
   const value = `${encodeURIComponent(model.type)}/${encodeURIComponent(model.name)}`;
   const made = model.type === "checkpoint" && model.name === image.model?.name;
-  return make("option", { value, selected: made }, `${model.type}: ${model.name}`);
+  return make("option", { value, selected: made }, `${model.name} (${typeOf(model)})`);
 }
 
 async function given(image, choice, said, give) {
