@@ -4,8 +4,8 @@
   const kinds = "a[href], button, input, select, textarea, summary, [contenteditable=true], [tabindex], [role=button], "
     + "[role=tab], [role=slider], [role=switch], [role=checkbox], [role=radio], [role=combobox], [role=link]";
   const look = (one) => {
-    const style = getComputedStyle(one);
-    return [style.outlineStyle, style.outlineWidth, style.outlineColor, style.boxShadow, style.borderColor,
+    const [style, after] = [getComputedStyle(one), getComputedStyle(one, "::after")];
+    return [after.content, after.borderStyle, after.borderWidth, after.borderColor, style.outlineStyle, style.outlineWidth, style.outlineColor, style.boxShadow, style.borderColor,
       style.backgroundColor, style.textDecorationLine, style.color].join("|");
   };
   // What shows that a field has the focus may be its frame's.
