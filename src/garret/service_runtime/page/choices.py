@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,11 @@ AUTOMATIC = "Automatic"
 NONE = "None"
 NO_NAMES = {AUTOMATIC: "form.automatic", NONE: "form.none"}
 """Choices that are no names: the words for them."""
+
+
+def labelled(names: Iterable[str], say: Callable[[str], Any]) -> list[tuple[Any, str]]:
+    """Return what a picker shows with what it means by it; `say` returns the words of a key."""
+    return [(say(NO_NAMES[name]) if name in NO_NAMES else name, name) for name in names]
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
@@ -14,7 +15,7 @@ from garret.service_runtime.api.job_view import own_job
 from garret.service_runtime.errors import BadRequest, ServiceError
 from garret.service_runtime.infotext_reader import request_fields
 from garret.service_runtime.limits import check_text
-from garret.service_runtime.page.choices import NO_NAMES, Choices, choices_of
+from garret.service_runtime.page.choices import Choices, choices_of, labelled
 from garret.service_runtime.page.faults import fault_of
 from garret.service_runtime.page.fields import Field, named
 from garret.service_runtime.page.form_parts import message_told, model_told
@@ -119,8 +120,7 @@ def _offered(field: Field, choices: Choices, language: str) -> dict[str, Any]:
     """Return what a picker offers now."""
     if field.path not in choices.names:
         return {}
-    names = choices.names[field.path]
-    return {"choices": [(say(language, NO_NAMES[name]) if name in NO_NAMES else name, name) for name in names]}
+    return {"choices": labelled(choices.names[field.path], partial(say, language))}
 
 
 def _memory(form: Form, language: str) -> dict[str, Any]:

@@ -12,8 +12,7 @@ from garret.service_runtime.errors import ServiceError
 from garret.service_runtime.page.faults import fault_of
 from garret.service_runtime.page.filling import changed_model, filled
 from garret.service_runtime.page.form_parts import message_told
-from garret.service_runtime.page.hosting import heard
-from garret.service_runtime.page.later import PLAIN
+from garret.service_runtime.page.hosting import PLAIN, heard
 from garret.service_runtime.page.words import language_of
 
 if TYPE_CHECKING:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
 from garret.service_runtime.asked import FORMATS
-from garret.service_runtime.page.choices import AUTOMATIC, NO_NAMES
+from garret.service_runtime.page.choices import AUTOMATIC, labelled
 from garret.service_runtime.page.fields import or_automatic, schedule_label, unless_automatic, vae_shown, whole
 from garret.service_runtime.page.form_values import OFF
 from garret.service_runtime.page.hosting import element, element_place, told
@@ -78,11 +77,7 @@ def _folded(form: Form, name: str) -> gr.Accordion:
 def _picker(form: Form, path: str, value: str, **options: Any) -> Any:
     """Put in a list of names that may be others by the time that one is chosen."""
     shown = {"label": form.words(f"form.{path}"), "allow_custom_value": True, "filterable": True}
-    return gr.Dropdown(_labelled(form, form.choices.names[path]), value=value, **{**shown, **options})
-
-
-def _labelled(form: Form, names: Sequence[str]) -> list[tuple[Any, str]]:
-    return [(form.words(NO_NAMES[name]) if name in NO_NAMES else name, name) for name in names]
+    return gr.Dropdown(labelled(form.choices.names[path], form.words), value=value, **{**shown, **options})
 
 
 def _slider(form: Form, path: str, span: tuple[float, float, float], value: float) -> Any:
@@ -114,7 +109,9 @@ def _sampling(form: Form) -> None:
     sampler = gr.Dropdown(names, value=defaults.sampler, label=form.words("form.sampler"), min_width=120)
     form.add("sampler", sampler)
     labels = [one.label for one in SCHEDULES]
-    schedule = gr.Dropdown(_labelled(form, labels), value=AUTOMATIC, label=form.words("form.schedule"), min_width=120)
+    schedule = gr.Dropdown(
+        labelled(labels, form.words), value=AUTOMATIC, label=form.words("form.schedule"), min_width=120
+    )
     form.add("schedule", schedule, show=schedule_label)
 
 

@@ -14,6 +14,10 @@ from urllib.parse import quote
 
 import gradio as gr
 
+PLAIN = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
+"""How a handler of the page is connected: values are the browser's own, for a request to judge, since Gradio's
+components would refuse them in English."""
+
 
 def element(name: str, /, **facts: Any) -> gr.Column:
     """Return a place for the element `garret-NAME`, told these facts (JSON values) for good."""

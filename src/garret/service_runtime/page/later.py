@@ -12,12 +12,8 @@ from contextlib import contextmanager
 
 import gradio as gr
 
-from garret.service_runtime.page.hosting import bridge
+from garret.service_runtime.page.hosting import PLAIN, bridge
 from garret.service_runtime.page.parts import DRAW, PLACE
-
-PLAIN = {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False}
-"""How a handler of the page is connected: values are the browser's own, for a request to judge, since Gradio's
-components would refuse them in English."""
 
 
 @contextmanager

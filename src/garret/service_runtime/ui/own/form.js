@@ -85,7 +85,7 @@ class Form extends Element {
     clearTimeout(this.timer);
     this.hidden = Boolean(formOf(kind)?.dataset.ready);
     if (this.hidden || !tries) return;
-    if (document.querySelector(`#later-${kind} garret-made`)) begun(kind);
+    if (document.querySelector(`#later-${kind} garret-made`)) restore(kind);
     else there(`bridge-draw-${kind}`).then(() => tell(`draw-${kind}`));
     this.timer = setTimeout(() => this.show(this.facts, tries - 1), AGAIN_MS);
   }
@@ -93,7 +93,7 @@ class Form extends Element {
 
 // Have a form that has just been drawn filled: as it was before the page was loaded again, but for words that somebody
 // has written in the meantime, and with what there is to choose now.
-async function begun(kind) {
+async function restore(kind) {
   await there(`bridge-form-${kind}`, ...WORDS.map((name) => `${kind}-${name}`));
   const kept = begin(kind);
   for (const name of WORDS) {
@@ -134,7 +134,7 @@ class Made extends Element {
 
   #drawn(kind) {
     delete formOf(kind)?.dataset.ready;
-    begun(kind);
+    restore(kind);
   }
 }
 
